@@ -1,0 +1,1 @@
+"""Rules that know neither Flask nor Redis."""

@@ -1,0 +1,65 @@
+"""What can go wrong, each with the HTTP status, the title and a slug that problem+json uses.
+
+A detail says what to do next, in words for the person who made the request.
+"""
+
+from __future__ import annotations
+
+
+class FanoutError(Exception):
+    """Base of all errors that a caller may see."""
+
+    status = 500
+    title = "Something went wrong"
+    slug = "internal"
+    retry_after: int | None = None
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class BadRequest(FanoutError):
+    status, title, slug = 400, "The request is not valid", "bad-request"
+
+
+class BadText(FanoutError):
+    status, title, slug = 422, "The text cannot be posted", "bad-text"
+
+
+class BadCursor(FanoutError):
+    status, title, slug = 400, "The cursor is not valid", "bad-cursor"
+
+
+class UnknownUser(FanoutError):
+    status, title, slug = 404, "There is no such user", "unknown-user"
+
+
+class UnknownPost(FanoutError):
+    status, title, slug = 404, "There is no such post", "unknown-post"
+
+
+class SelfFollow(FanoutError):
+    status, title, slug = 422, "Nobody follows themselves", "self-follow"
+
+
+class Busy(FanoutError):
+    status, title, slug = 409, "Something else is under way", "busy"
+
+
+class KeyReused(FanoutError):
+    status, title, slug = 422, "The Idempotency-Key was used for another post", "key-reused"
+
+
+class Overloaded(FanoutError):
+    """The backlog is at its limit; nothing was accepted."""
+
+    status, title, slug = 503, "The backlog is full", "overloaded"
+    retry_after = 2
+
+
+class StoreDown(FanoutError):
+    """The store does not answer, is loading, or is out of memory."""
+
+    status, title, slug = 503, "The store does not answer", "store-down"
+    retry_after = 1

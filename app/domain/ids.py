@@ -1,0 +1,35 @@
+"""Post ids: 53 bits that order by time and tell their shard.
+
+    41 bits  milliseconds since EPOCH_MS (lasts until 2095)
+     8 bits  shard
+     4 bits  sequence within the millisecond
+
+53 bits are exact in Lua's and JavaScript's doubles and so in JSON. The author's shard allocates
+ids as max(last + 1, now) in `ids.lua`, so a clock that jumps back cannot repeat one.
+The layout follows Twitter's Snowflake (2010), with fewer bits.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+EPOCH_MS = 1_767_225_600_000
+"""2026-01-01T00:00:00Z. `ids.lua` has the same figure; a test compares the two."""
+
+MAX_ID = 2**53 - 1
+
+
+def shard_of_post(post_id: int) -> int:
+    """The shard that allocated the id: its author's."""
+    return post_id >> 4 & 0xFF
+
+
+def millis_of(post_id: int) -> int:
+    """Unix time in milliseconds at which the id was allocated."""
+    return (post_id >> 12) + EPOCH_MS
+
+
+def created_at(post_id: int) -> str:
+    """The id's time as ISO 8601 in UTC with milliseconds."""
+    moment = datetime.fromtimestamp(millis_of(post_id) / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,83 @@
+"""The things the product speaks of, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.domain.ids import created_at
+
+Strategy = Literal["write", "read", "hybrid"]
+STRATEGIES: tuple[Strategy, ...] = ("write", "read", "hybrid")
+
+Kind = Literal["celebrity", "popular", "regular"]
+KINDS: tuple[Kind, ...] = ("celebrity", "popular", "regular")
+
+FanoutStatus = Literal["queued", "running", "done", "pull", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message by an author; its id orders it."""
+
+    id: int
+    author_id: int
+    text: str
+    strategy: Strategy
+
+    @property
+    def created_at(self) -> str:
+        return created_at(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Fanout:
+    """How far the deliveries of one post have come.
+
+    `recipients` are the followers at acceptance; `skipped` of them have no timeline (dormant).
+    `lag_ms` is the time from acceptance to the last delivery, None until then.
+    """
+
+    post_id: int
+    status: FanoutStatus
+    recipients: int
+    delivered: int = 0
+    skipped: int = 0
+    lag_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One page of a reader's feed and what it cost.
+
+    `source` is where the page came from: `timeline` (push), `merge` (pull) or `rebuild` (pull,
+    after which the timeline was installed). `commands` and `round_trips` count what was sent to
+    the store for this page.
+    """
+
+    items: list[Post]
+    next_cursor: str | None
+    strategy: Strategy
+    source: Literal["timeline", "merge", "rebuild"]
+    timing_ms: dict[str, float]
+    commands: int
+    round_trips: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The same page under every strategy."""
+
+    strategies: dict[Strategy, Feed]
+    identical: bool
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account: who may post and read."""
+
+    id: int
+    name: str
+    kind: Kind
+    followers: int
+    following: int

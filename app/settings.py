@@ -1,0 +1,169 @@
+"""Every setting in one table: name, type, default and help.
+
+The table feeds the code, the README and the status page; a test fails when one of them lacks a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+class BadSetting(ValueError):
+    """An environment variable holds something the setting cannot be."""
+
+
+def _setting(env: str, default: Any, help_text: str, *, low: float | None = None) -> Any:
+    return field(default=default, metadata={"env": env, "help": help_text, "low": low})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values one process runs with. Build it with `Settings.from_env`."""
+
+    port: int = _setting("PORT", 8080, "Port of the web pages and the API.", low=1)
+    allowed_hosts: str = _setting(
+        "FANOUT_ALLOWED_HOSTS",
+        "",
+        "Host names, comma-separated, that may serve the page besides localhost and IP addresses;"
+        " * allows all. Stops other sites from reaching it by DNS rebinding.",
+    )
+    redis_url: str = _setting(
+        "REDIS_URL",
+        "",
+        "Your own Redis/Valkey server or any node of a Cluster; empty: localhost:REDIS_PORT.",
+    )
+    redis_port: int = _setting("REDIS_PORT", 6379, "Port of the store on this machine.", low=1)
+    shards: int = _setting(
+        "FANOUT_SHARDS",
+        8,
+        "Hash tags that the users are spread over (1-256). Part of the data: fixed once seeded.",
+        low=1,
+    )
+    timeline_cap: int = _setting(
+        "FANOUT_TIMELINE_CAP", 800, "Posts kept in a timeline; older ones come from the logs.", low=1
+    )
+    timeline_slack: int = _setting(
+        "FANOUT_TIMELINE_SLACK",
+        100,
+        "How far a timeline may pass its cap before it is trimmed; trimming each push is slow.",
+        low=0,
+    )
+    timeline_ttl: int = _setting(
+        "FANOUT_TIMELINE_TTL",
+        604_800,
+        "Seconds after the last read until a dormant reader's timeline is dropped.",
+        low=1,
+    )
+    log_cap: int = _setting(
+        "FANOUT_LOG_CAP", 10_000, "Posts kept for an author; the oldest is removed beyond it.", low=1
+    )
+    text_limit: int = _setting(
+        "FANOUT_TEXT_LIMIT", 500, "Characters of a post, as people count them (graphemes).", low=1
+    )
+    page_limit: int = _setting("FANOUT_PAGE_LIMIT", 100, "Most posts in one page of a feed.", low=1)
+    body_limit: int = _setting(
+        "FANOUT_BODY_LIMIT", 65_536, "Bytes of a request body; larger ones get 413.", low=1_024
+    )
+    chunk: int = _setting(
+        "FANOUT_CHUNK", 250, "Followers that one script call delivers to (at most 4,000).", low=1
+    )
+    chunks_in_flight: int = _setting(
+        "FANOUT_CHUNKS_IN_FLIGHT", 8, "Script calls that a worker sends in one round trip.", low=1
+    )
+    open_jobs: int = _setting(
+        "FANOUT_OPEN_JOBS", 64, "Jobs that one worker keeps open at once, a chunk per turn.", low=1
+    )
+    celebrity_followers: int = _setting(
+        "FANOUT_CELEBRITY_FOLLOWERS",
+        10_000,
+        "Hybrid: authors with at least this many followers are read by pull.",
+        low=1,
+    )
+    backlog_low: int = _setting(
+        "FANOUT_BACKLOG_LOW", 25_000, "Deliveries of a shard's backlog at which holding ends.", low=0
+    )
+    backlog_high: int = _setting(
+        "FANOUT_BACKLOG_HIGH",
+        100_000,
+        "Deliveries of a shard's backlog from which large authors' posts are held back.",
+        low=1,
+    )
+    backlog_limit: int = _setting(
+        "FANOUT_BACKLOG_LIMIT",
+        400_000,
+        "Deliveries that a shard's backlog never passes; posts beyond it get 503.",
+        low=1,
+    )
+    pullers_cache_ms: int = _setting(
+        "FANOUT_PULLERS_CACHE_MS",
+        100,
+        "Milliseconds for which a web process may use its copy of the list of pull authors.",
+        low=0,
+    )
+    store_timeout: float = _setting(
+        "FANOUT_STORE_TIMEOUT", 1.0, "Seconds a call to the store may take.", low=0.05
+    )
+    dataset: str = _setting(
+        "FANOUT_DATASET",
+        "medium",
+        "Preset that an empty store is seeded with: small, medium, large, huge or none.",
+    )
+    seed: int = _setting("FANOUT_SEED", 1, "Seed of the generated dataset.", low=0)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the table from environment variables.
+
+        Raises `BadSetting` with the variable's name, what it holds and what it needs.
+        """
+        values: dict[str, Any] = {}
+        for spec in fields(cls):
+            raw = environ.get(spec.metadata["env"], "").strip()
+            if raw:
+                values[spec.name] = _parse(spec.metadata["env"], raw, spec.default, spec.metadata["low"])
+        settings = cls(**values)
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        if self.shards > 256:
+            raise BadSetting("FANOUT_SHARDS must be at most 256: a post id has 8 bits for its shard.")
+        if self.chunk > 4_000:
+            raise BadSetting("FANOUT_CHUNK must be at most 4000, or one call blocks the store.")
+        if not self.backlog_low < self.backlog_high <= self.backlog_limit:
+            raise BadSetting(
+                "FANOUT_BACKLOG_LOW < FANOUT_BACKLOG_HIGH <= FANOUT_BACKLOG_LIMIT must hold."
+            )
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the store, whichever of the two settings names it."""
+        return self.redis_url or f"redis://127.0.0.1:{self.redis_port}/0"
+
+
+def _parse(env: str, raw: str, default: Any, low: float | None) -> Any:
+    if isinstance(default, str):
+        return raw
+    try:
+        value = type(default)(raw)
+    except ValueError:
+        wanted = "a whole number" if isinstance(default, int) else "a number"
+        raise BadSetting(f"{env}={raw!r} is not {wanted}; its default is {default}.") from None
+    if low is not None and value < low:
+        raise BadSetting(f"{env}={raw} is too small; the least is {low:g}.")
+    return value
+
+
+def table() -> list[dict[str, Any]]:
+    """Rows of the settings table: `name`, `env`, `default`, `help`."""
+    return [
+        {
+            "name": spec.name,
+            "env": spec.metadata["env"],
+            "default": spec.default,
+            "help": spec.metadata["help"],
+        }
+        for spec in fields(Settings)
+    ]

@@ -1,0 +1,1 @@
+"""Everything that talks to Redis or Valkey, and nothing else does."""

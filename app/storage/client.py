@@ -1,0 +1,202 @@
+"""The one door to the store: a Redis or Valkey server, or a Cluster of them.
+
+`Store.call` and `Batch.call` run functions of our server library and load it where it is missing,
+so a restarted or newly added server needs no setup. Writes are never retried by the client: a
+call that timed out may have happened.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.retry import Retry
+
+from app.domain.errors import StoreDown
+from app.settings import Settings
+from app.storage import library
+
+_MISSING = "Function not found"
+_DOWN_PREFIXES = ("OOM", "LOADING", "MISCONF", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")
+
+
+@dataclass(slots=True)
+class Cost:
+    """What an operation sent to the store."""
+
+    commands: int = 0
+    round_trips: int = 0
+
+
+class Store:
+    """A connection pool and what every user of it needs. Safe to share between threads."""
+
+    def __init__(self, client: Any, shards: int) -> None:
+        self.redis = client
+        self.shards = shards
+        self.is_cluster = isinstance(client, RedisCluster)
+        self._local = threading.local()
+
+    @contextmanager
+    def meter(self) -> Iterator[Cost]:
+        """Counts this thread's commands and round trips for as long as the block lasts."""
+        outer = getattr(self._local, "cost", None)
+        cost = self._local.cost = Cost()
+        try:
+            yield cost
+        finally:
+            self._local.cost = outer
+            if outer is not None:
+                outer.commands += cost.commands
+                outer.round_trips += cost.round_trips
+
+    def count(self, commands: int) -> None:
+        """Books one round trip with so many commands."""
+        cost = getattr(self._local, "cost", None)
+        if cost is not None:
+            cost.commands += commands
+            cost.round_trips += 1
+
+    def call(self, function: str, key: str, *args: Any) -> Any:
+        """Runs `fanout_<function>` on the server that holds `key`.
+
+        Raises `StoreDown`, or `redis.ResponseError` with what the function refused.
+        """
+        self.count(1)
+        with store_errors():
+            try:
+                return self.redis.fcall(f"fanout_{function}", 1, key, *args)
+            except redis.ResponseError as error:
+                if _MISSING not in str(error):
+                    raise
+            self.load_library()
+            return self.redis.fcall(f"fanout_{function}", 1, key, *args)
+
+    def command(self, *args: Any) -> Any:
+        """Runs one plain command."""
+        self.count(1)
+        with store_errors():
+            return self.redis.execute_command(*args)
+
+    def batch(self) -> Batch:
+        """A new batch: many commands, one round trip for each node."""
+        return Batch(self)
+
+    def load_library(self) -> None:
+        """Loads our functions into every primary."""
+        with store_errors():
+            if self.is_cluster:
+                self.redis.function_load(
+                    library.source(), replace=True, target_nodes=RedisCluster.PRIMARIES
+                )
+            else:
+                self.redis.function_load(library.source(), replace=True)
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self.redis.close()
+
+
+class Batch:
+    """Commands to be sent together, without a transaction."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._commands: list[tuple[Any, ...]] = []
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+    def call(self, function: str, key: str, *args: Any) -> None:
+        """Adds a function of our library."""
+        self._commands.append(("FCALL", f"fanout_{function}", 1, key, *args))
+
+    def add(self, *command: Any) -> None:
+        """Adds a plain command."""
+        self._commands.append(command)
+
+    def run(self, *, raise_errors: bool = True) -> list[Any]:
+        """Sends all; the answers in order. With `raise_errors` the first refusal is raised,
+        without it refusals stand in the list as exceptions."""
+        commands, self._commands = self._commands, []
+        if not commands:
+            return []
+        with store_errors():
+            replies = self._send(commands)
+            missing = [
+                i
+                for i, reply in enumerate(replies)
+                if isinstance(reply, redis.ResponseError) and _MISSING in str(reply)
+            ]
+            if missing:
+                self._store.load_library()
+                again = self._send([commands[i] for i in missing])
+                for i, reply in zip(missing, again, strict=True):
+                    replies[i] = reply
+            for reply in replies:
+                if isinstance(reply, Exception) and (raise_errors or is_down(reply)):
+                    raise reply
+        return replies
+
+    def _send(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        self._store.count(len(commands))
+        pipeline = (
+            self._store.redis.pipeline()
+            if self._store.is_cluster
+            else self._store.redis.pipeline(transaction=False)
+        )
+        for command in commands:
+            pipeline.execute_command(*command)
+        replies: list[Any] = pipeline.execute(raise_on_error=False)
+        return replies
+
+
+def is_down(error: Exception) -> bool:
+    """Whether the error says that the store cannot serve now, rather than that it refused."""
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError):
+        return True
+    return isinstance(error, redis.RedisError) and str(error).startswith(_DOWN_PREFIXES)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turns whatever says "not now" into `StoreDown`; refusals pass through."""
+    try:
+        yield
+    except (redis.RedisError, OSError) as error:
+        if not is_down(error):
+            raise
+        if str(error).startswith("OOM"):
+            raise StoreDown(
+                "The store is out of memory; nothing was accepted. Reading still works. "
+                "Raise its maxmemory or remove data, then try again."
+            ) from error
+        raise StoreDown("Redis does not answer. Run ./status.sh, then try again.") from error
+
+
+def connect(settings: Settings) -> Store:
+    """A store for the settings. Finds out by itself whether the URL names a Cluster.
+
+    Raises `StoreDown` when nothing answers there, for then nobody knows which of the two it is.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": settings.store_timeout,
+        "socket_connect_timeout": settings.store_timeout,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    client = redis.Redis.from_url(settings.store_url, **options)
+    with store_errors():
+        clustered = bool(client.info("cluster").get("cluster_enabled"))
+    if not clustered:
+        return Store(client, settings.shards)
+    client.close()
+    options["retry"] = Retry(NoBackoff(), 1)
+    with store_errors():
+        cluster = RedisCluster.from_url(settings.store_url, **options)
+    return Store(cluster, settings.shards)

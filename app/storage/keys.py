@@ -1,0 +1,143 @@
+"""Every key the product uses is built here, and nowhere else (the scripts build the same names).
+
+`{s}` is the hash tag of an author's shard, `{t}` of a reader's. A user lives on shard
+`user_id mod SHARDS`, so all that must change together sits in one Cluster slot.
+
+    key                       type     holds                                            bounded by
+    post:{s}:<id>             string   the post's body, JSON                            text limit
+    log:{s}:<author>          list     the author's post ids, newest first              FANOUT_LOG_CAP
+    last_id:{s}               string   the newest id the shard has given out            one number
+    users:{t}                 bitmap   bit (user_id div SHARDS): the user exists        MAX_USER_ID
+    following:{t}:<user>      set      followees                                        the graph
+    fans:{t}:<author>         list     the author's followers who live on shard t       the graph
+    timeline:{t}:<user>       list     post ids, newest first; see timeline.lua         FANOUT_TIMELINE_CAP
+    newest:{t}                string   newest id ever put into a timeline of the shard  one number
+    jobs:{s}                  stream   fan-out jobs not yet finished                    FANOUT_BACKLOG_LIMIT
+    fanout:{s}:<job>          hash     a job's account: recipients, delivered, ...      expires after it is done
+    job:{t}:<job>             hash     how far the job got on shard t                   expires after it is done
+    backlog:{s}               string   deliveries accepted and not yet made             FANOUT_BACKLOG_LIMIT
+    pullers:{s}               hash     author -> "since,until,next", see pullers.lua    authors
+    dead:{s}                  stream   jobs that kept failing                           1,000 entries
+    metrics:*{m}              hashes   counters and latency buckets of all processes    fixed fields
+    workers{m}, control{m}    hash     heartbeats; pause and pace                       live workers
+    dataset{m}                hash     which dataset is loaded, and how far             fixed fields
+    directory{m}:<kind>       list     users to offer on the page                       100 ids
+"""
+
+from __future__ import annotations
+
+MAX_USER_ID = 2**27
+"""User ids lie in [0, MAX_USER_ID): the bitmap of who exists stays under 16 MiB in all."""
+
+GROUP = "workers"
+DOORBELL = "doorbell"
+"""Channel on which a sleeping worker is woken. A hint only: a lost ring costs a short wait."""
+
+DATASET = "dataset{m}"
+CONTROL = "control{m}"
+WORKERS = "workers{m}"
+
+
+def shard_of(user_id: int, shards: int) -> int:
+    """The shard a user lives on."""
+    return user_id % shards
+
+
+def tag(shard: int) -> str:
+    """The hash tag of a shard, as it stands in every key of it."""
+    return f"{{{shard}}}"
+
+
+def post(shard: int, post_id: int) -> str:
+    return f"post:{{{shard}}}:{post_id}"
+
+
+def log(shard: int, author: int) -> str:
+    return f"log:{{{shard}}}:{author}"
+
+
+def last_id(shard: int) -> str:
+    return f"last_id:{{{shard}}}"
+
+
+def users(shard: int) -> str:
+    return f"users:{{{shard}}}"
+
+
+def following(shard: int, user: int) -> str:
+    return f"following:{{{shard}}}:{user}"
+
+
+def fans(shard: int, author: int) -> str:
+    return f"fans:{{{shard}}}:{author}"
+
+
+def timeline(shard: int, user: int) -> str:
+    return f"timeline:{{{shard}}}:{user}"
+
+
+def newest(shard: int) -> str:
+    return f"newest:{{{shard}}}"
+
+
+def jobs(shard: int) -> str:
+    return f"jobs:{{{shard}}}"
+
+
+def fanout(shard: int, job: int) -> str:
+    return f"fanout:{{{shard}}}:{job}"
+
+
+def job(shard: int, job_id: int) -> str:
+    return f"job:{{{shard}}}:{job_id}"
+
+
+def backlog(shard: int) -> str:
+    return f"backlog:{{{shard}}}"
+
+
+def pullers(shard: int) -> str:
+    return f"pullers:{{{shard}}}"
+
+
+def dead(shard: int) -> str:
+    return f"dead:{{{shard}}}"
+
+
+def metrics_total() -> str:
+    return "metrics:total{m}"
+
+
+def metrics_slice(number: int) -> str:
+    """Counters of one slice of time, see `app.storage.metrics`."""
+    return f"metrics:slice{{m}}:{number}"
+
+
+def active_users(minute: int) -> str:
+    """HyperLogLog of the users seen in one minute."""
+    return f"metrics:active{{m}}:{minute}"
+
+
+def directory(kind: str) -> str:
+    return f"directory{{m}}:{kind}"
+
+
+FAMILIES = (
+    "post:{*",
+    "log:{*",
+    "users:{*",
+    "following:{*",
+    "fans:{*",
+    "timeline:{*",
+    "newest:{*",
+    "jobs:{*",
+    "fanout:{*",
+    "job:{*",
+    "backlog:{*",
+    "pullers:{*",
+    "dead:{*",
+    "metrics:*{m}*",
+    "directory{m}:*",
+    "dataset{m}",
+)
+"""Patterns of all that a new dataset replaces. `last_id` stays, so no id is ever given out twice."""

@@ -1,0 +1,152 @@
+-- Timelines: `timeline:{t}:<user>`, a list of post ids, strictly descending and complete down to
+-- its last element. The last element may be something else than an id:
+--
+--   0          nothing older exists: the timeline is complete to the very beginning
+--   -<token>   a rebuild is under way: not complete yet, posts that arrive are kept on top of it
+--
+-- A reader without the key is dormant: deliveries skip them, the next read rebuilds.
+--
+-- `newest:{t}` bounds the ids in all timelines of the shard. A delivery whose id is not below it
+-- is newer than every head and may be pushed blindly; any other is inserted with care. The blind
+-- push is worth about 1.7 times in speed (docs/decisions/002-newest-watermark.md).
+
+local REBUILD_TIMEOUT_MS = 5000
+
+local function is_marker(element)
+  return string.sub(element, 1, 1) == '-'
+end
+
+-- Index of the first element below `id`, or the list's length; second: was `id` itself seen?
+-- Gallops from the head, since late deliveries belong near it, then halves.
+local function place(key, id, length)
+  local low, high, step = 0, 0, 1
+  while high < length do
+    local element = tonumber(redis.call('LINDEX', key, high))
+    if element == id then return high + 1, true end
+    if element < id then break end
+    low = high + 1
+    high = high + step
+    step = step * 2
+  end
+  if high > length then high = length end
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local element = tonumber(redis.call('LINDEX', key, middle))
+    if element == id then return middle + 1, true end
+    if element < id then high = middle else low = middle + 1 end
+  end
+  return low, false
+end
+
+-- Trimming a list whose marker would fall off would make it look complete: drop it instead.
+local function trim(key, cap)
+  if is_marker(redis.call('LINDEX', key, -1)) then
+    redis.call('DEL', key)
+  else
+    redis.call('LTRIM', key, 0, cap - 1)
+  end
+end
+
+-- Puts `id` at its place. Returns whether the reader has a timeline at all.
+local function insert(key, id, cap, slack)
+  local head = redis.call('LINDEX', key, 0)
+  if not head then return false end
+  local length
+  if tonumber(head) < id then -- true of both special elements as well
+    length = redis.call('LPUSHX', key, num(id))
+  else
+    length = redis.call('LLEN', key)
+    local index, seen = place(key, id, length)
+    -- seen: delivered before. index == length: older than the last element, read from the logs.
+    if seen or index == length then return true end
+    length = redis.call('LINSERT', key, 'BEFORE', redis.call('LINDEX', key, index), num(id))
+  end
+  if length > cap + slack then trim(key, cap) end
+  return true
+end
+
+-- KEYS timeline  ARGV tag user before count puller...
+-- A page of at most `count` ids below `before` (0: from the top), and which of the given pull
+-- authors the user follows. Returns {state, ids, at_end, ttl_ms, followed}.
+register('timeline_page', function(keys, args)
+  local key, tag, user = keys[1], args[1], args[2]
+  local before, count = tonumber(args[3]), tonumber(args[4])
+  local followed = {}
+  if #args > 4 then
+    local flags = redis.call('SMISMEMBER', 'following:' .. tag .. ':' .. user, unpack(args, 5))
+    for i = 1, #flags do
+      if flags[i] == 1 then followed[#followed + 1] = args[4 + i] end
+    end
+  end
+  local tail = redis.call('LINDEX', key, -1)
+  if not tail then return {'missing', {}, 0, -2, followed} end
+  if is_marker(tail) then return {'building', {}, 0, -2, followed} end
+  local start = 0
+  if before > 0 then
+    start = place(key, before, redis.call('LLEN', key))
+  end
+  local ids = redis.call('LRANGE', key, start, start + count - 1)
+  local at_end = 0
+  if ids[#ids] == '0' then
+    ids[#ids] = nil
+    at_end = 1
+  end
+  return {'ready', ids, at_end, redis.call('PTTL', key), followed}
+end, {'no-writes'})
+
+-- KEYS timeline  ARGV nonce
+-- Puts a marker where there is no timeline. Returns it, or '' when there is nothing to rebuild
+-- or somebody else is at it.
+register('rebuild_begin', function(keys, args)
+  local key = keys[1]
+  local tail = redis.call('LINDEX', key, -1)
+  local now = now_ms()
+  if tail then
+    if not is_marker(tail) then return '' end
+    local age = now - tonumber(string.match(tail, '^%-(%d+)'))
+    if age >= 0 and age < REBUILD_TIMEOUT_MS then return '' end
+    redis.call('DEL', key)
+  end
+  local marker = '-' .. num(now) .. '.' .. args[1]
+  redis.call('RPUSH', key, marker)
+  redis.call('PEXPIRE', key, 2 * REBUILD_TIMEOUT_MS)
+  return marker
+end)
+
+-- KEYS timeline  ARGV tag marker cap ttl complete id...
+-- Installs what was read from the logs, together with what arrived since the marker was put.
+-- Refused (0) when the marker is gone: a follow or unfollow made the reading out of date.
+register('rebuild_install', function(keys, args)
+  local key, tag, marker = keys[1], args[1], args[2]
+  local cap, complete = tonumber(args[3]), args[5] == '1'
+  if redis.call('LINDEX', key, -1) ~= marker then return 0 end
+  local all, seen = {}, {}
+  local lowest = complete and 0 or tonumber(args[#args])
+  local function add(element)
+    local id = tonumber(element)
+    if id >= lowest and not seen[id] then
+      seen[id] = true
+      all[#all + 1] = id
+    end
+  end
+  for i = 6, #args do add(args[i]) end
+  local arrived = redis.call('LRANGE', key, 0, -2)
+  for i = 1, #arrived do add(arrived[i]) end
+  table.sort(all, function(a, b) return a > b end)
+  redis.call('DEL', key)
+  local last = math.min(#all, cap)
+  local batch = {}
+  for i = 1, last do
+    batch[#batch + 1] = num(all[i])
+    if #batch == 1000 then
+      redis.call('RPUSH', key, unpack(batch))
+      batch = {}
+    end
+  end
+  if complete and last == #all then batch[#batch + 1] = '0' end
+  if #batch > 0 then redis.call('RPUSH', key, unpack(batch)) end
+  redis.call('EXPIRE', key, args[4])
+  -- One above: a job of the very same id may still be on its way to this timeline.
+  if last > 0 then raise_to('newest:' .. tag, all[1] + 1) end
+  return 1
+end)

@@ -1,0 +1,86 @@
+-- Accepting a post. Post, log entry, job and account are written together or not at all.
+
+-- KEYS log  ARGV tag author user_bit body mode why strategy recipients counts
+--           log_cap cap slack low high limit large
+-- mode: push | pull. Returns {id, push | pull, why}.
+register('publish', function(keys, args)
+  local tag, author, body, mode, why = args[1], args[2], args[4], args[5], args[6]
+  local recipients = tonumber(args[8])
+  local log_cap, cap, slack = tonumber(args[10]), tonumber(args[11]), tonumber(args[12])
+  local low, high, limit = tonumber(args[13]), tonumber(args[14]), tonumber(args[15])
+  local large = recipients >= tonumber(args[16])
+  if redis.call('GETBIT', 'users:' .. tag, args[3]) == 0 then
+    return fail('NOUSER', author)
+  end
+
+  -- Backpressure counts deliveries, and is decided here so that the limit cannot be passed.
+  if mode == 'push' and recipients > 0 then
+    local pressure = redis.call('HMGET', 'backlog:' .. tag, 'deliveries', 'holding')
+    local backlog = tonumber(pressure[1] or '0')
+    local holding = pressure[2] == '1'
+    local now_holding = backlog >= high or (holding and backlog > low)
+    if now_holding ~= holding then
+      redis.call('HSET', 'backlog:' .. tag, 'holding', now_holding and '1' or '0')
+    end
+    if large and (now_holding or backlog + recipients > limit) then
+      mode, why = 'pull', 'held'
+    elseif backlog + recipients > limit then
+      return fail('OVERLOADED', num(backlog))
+    end
+  end
+
+  local id = new_id(tag)
+  local text_id = num(id)
+  redis.call('SET', 'post:' .. tag .. ':' .. text_id, body)
+  if redis.call('LPUSH', keys[1], text_id) > log_cap then
+    redis.call('DEL', 'post:' .. tag .. ':' .. redis.call('RPOP', keys[1]))
+  end
+  insert('timeline:' .. tag .. ':' .. author, id, cap, slack)
+  raise_to('newest:' .. tag, id)
+
+  local account = 'fanout:' .. tag .. ':' .. text_id
+  redis.call('HSET', account, 'recipients', args[8], 'accepted', num(now_ms()),
+    'status', mode == 'pull' and 'pull' or (recipients > 0 and 'queued' or 'done'))
+  if mode == 'pull' then
+    hold(tag, author, text_id, why)
+    redis.call('EXPIRE', account, RECORD_TTL)
+  elseif recipients == 0 then
+    redis.call('HSET', account, 'lag_ms', '0')
+    redis.call('EXPIRE', account, RECORD_TTL)
+  else
+    return_to_push(tag, author)
+    add_job(tag, text_id, text_id, author, text_id, text_id, args[7], args[9], recipients)
+  end
+  return {text_id, mode, why}
+end)
+
+-- More held posts than this are not delivered one by one: the followers' timelines are dropped,
+-- and the next read of each rebuilds it from the logs.
+local RELEASE_MAX = 200
+
+-- KEYS pullers  ARGV tag author recipients counts limit
+-- Lets an author go back to push: one job delivers all held posts in their order. Returns 1, or 0
+-- when there is nothing to do or the backlog has no room.
+register('release', function(_, args)
+  local tag, author = args[1], args[2]
+  local state = puller(tag, author)
+  if not state or state.last ~= '0' then return 0 end
+  local log = 'log:' .. tag .. ':' .. author
+  local held = place(log, tonumber(state.since), redis.call('LLEN', log))
+  if held == 0 or args[3] == '0' then
+    redis.call('HDEL', 'pullers:' .. tag, author)
+    return 1
+  end
+  local strategy = 'release'
+  if held > RELEASE_MAX then strategy, held = 'drop', 1 end
+  local deliveries = held * tonumber(args[3])
+  local backlog = tonumber(redis.call('HGET', 'backlog:' .. tag, 'deliveries') or '0')
+  if backlog + deliveries > tonumber(args[5]) then return 0 end
+  local job = num(new_id(tag))
+  state.last = redis.call('LINDEX', log, 0)
+  set_puller(tag, author, state)
+  redis.call('HSET', 'fanout:' .. tag .. ':' .. job, 'recipients', num(deliveries),
+    'accepted', num(now_ms()), 'status', 'queued')
+  add_job(tag, job, job, author, state.since, state.last, strategy, args[4], deliveries)
+  return 1
+end)

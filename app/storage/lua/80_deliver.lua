@@ -1,0 +1,70 @@
+-- Data-local fan-out: the followers of an author are listed where they live, so one call reads
+-- the next chunk of them and pushes into their timelines; no follower id travels.
+
+local CURSOR_TTL = 86400       -- seconds a finished walk is remembered
+local YOUNG_MS = 43200000      -- half of it: an older job without a cursor may be a finished one
+
+-- KEYS fans  ARGV tag job author chunk cap slack id...
+-- One chunk of the walk over the author's fans on this shard, from the tail to the head. The
+-- cursor is read here, so a retry, a second worker or a woken zombie continues where the walk is.
+-- Several ids (oldest first): a release. No id: drop the timelines, the next read rebuilds them.
+-- Returns {fans left, delivered, skipped}, the last two in all so far, in followers.
+register('deliver', function(keys, args)
+  local tag, job = args[1], args[2]
+  local chunk, cap, slack = tonumber(args[4]), tonumber(args[5]), tonumber(args[6])
+  local cursor = 'job:' .. tag .. ':' .. job
+  local walk = redis.call('HMGET', cursor, 'left', 'delivered', 'skipped')
+  local fresh = not walk[1]
+  local left = tonumber(walk[1] or redis.call('LLEN', keys[1]))
+  local delivered, skipped = tonumber(walk[2] or '0'), tonumber(walk[3] or '0')
+  if left == 0 and not fresh then return {0, delivered, skipped} end
+
+  local from = math.max(0, left - chunk)
+  local fans = {}
+  if left > 0 then fans = redis.call('LRANGE', keys[1], from, left - 1) end
+  local prefix = 'timeline:' .. tag .. ':'
+
+  local newest = number_at('newest:' .. tag)
+  local id = tonumber(args[7] or '0')
+  local blind = #args == 7 and id >= newest
+  if blind and fresh then
+    local age = now_ms() - EPOCH_MS - math.floor(id / 4096)
+    blind = age > -YOUNG_MS and age < YOUNG_MS
+  end
+
+  local reached = 0
+  if #args == 6 then
+    for i = #fans, 1, -1 do reached = reached + redis.call('DEL', prefix .. fans[i]) end
+  elseif blind then
+    local text_id, limit = args[7], cap + slack
+    if id > newest and #fans > 0 then redis.call('SET', 'newest:' .. tag, text_id) end
+    for i = #fans, 1, -1 do
+      local key = prefix .. fans[i]
+      local length = redis.call('LPUSHX', key, text_id)
+      if length > 0 then
+        reached = reached + 1
+        if length > limit then trim(key, cap) end
+      end
+    end
+  else
+    local highest = tonumber(args[#args])
+    raise_to('newest:' .. tag, highest)
+    for i = #fans, 1, -1 do
+      local there = false
+      for a = 7, #args do
+        there = insert(prefix .. fans[i], tonumber(args[a]), cap, slack)
+        if not there then break end
+      end
+      if there then reached = reached + 1 end
+    end
+  end
+
+  delivered, skipped = delivered + reached, skipped + #fans - reached
+  redis.call('HSET', cursor, 'left', num(from), 'delivered', num(delivered), 'skipped', num(skipped))
+  if from == 0 then
+    redis.call('EXPIRE', cursor, CURSOR_TTL)
+  elseif fresh then
+    redis.call('EXPIRE', cursor, 7 * CURSOR_TTL)
+  end
+  return {from, delivered, skipped}
+end)

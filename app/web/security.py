@@ -1,0 +1,109 @@
+"""What every answer carries, and which requests are turned away before anything is done.
+
+Three guards, all for pages and API alike:
+
+* headers that forbid the browser to load or run anything that is not ours;
+* a host allow-list, so that a foreign site cannot point its own name at this address
+  (DNS rebinding) and read the answers. An IP address or localhost cannot be rebound;
+* unsafe methods only from our own pages. A browser always says where a request comes from
+  (`Sec-Fetch-Site`, else `Origin`); curl sends neither and is let through.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from flask import Flask, Request, Response, current_app, request
+
+from app.domain.errors import FanoutError
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Swagger UI starts itself with an inline script and draws its icons from data: addresses."""
+
+DOCS_PREFIX = "/api/docs"
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked by probes and scrapers under whatever name the network gives us; nothing to steal there."""
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "X-Frame-Options": "DENY",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class ForeignHost(FanoutError):
+    status, title, slug = 421, "This host name is not ours", "foreign-host"
+
+
+class ForeignOrigin(FanoutError):
+    status, title, slug = 403, "Only our own pages may do that", "foreign-origin"
+
+
+def install(app: Flask, allowed_hosts: str) -> None:
+    """Put the guards in front of every route of `app`.
+
+    `allowed_hosts` is FANOUT_ALLOWED_HOSTS: names separated by commas, or `*` for any.
+    """
+    names = frozenset(name.strip().lower() for name in allowed_hosts.split(",") if name.strip())
+
+    @app.before_request
+    def guard() -> None:
+        if request.path not in OPEN_PATHS and not host_allowed(request.host, names):
+            raise ForeignHost(
+                f"Open the page by localhost or an IP address, or add {request.host!r} to "
+                "FANOUT_ALLOWED_HOSTS and restart."
+            )
+        if request.method not in SAFE_METHODS and not same_origin(request):
+            raise ForeignOrigin(
+                "The request came from another site. Use the page itself, or a client that is no "
+                "browser, such as curl."
+            )
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        docs = request.path.startswith(DOCS_PREFIX)
+        response.headers["Content-Security-Policy"] = DOCS_POLICY if docs else PAGE_POLICY
+        if not request.path.startswith(current_app.static_url_path or "/static"):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def host_allowed(host: str, names: frozenset[str]) -> bool:
+    """True for localhost, for any IP address (it cannot be rebound) and for the names given."""
+    if "*" in names:
+        return True
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if name == "localhost" or name.endswith(".localhost") or name in names:
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def same_origin(req: Request) -> bool:
+    """True when the browser says that our own page sent this, or when it is no browser."""
+    site = req.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = req.headers.get("Origin")
+    return origin is None or origin == f"{req.scheme}://{req.host}"
