@@ -1,0 +1,155 @@
+"""What the page tells of a post and of a reader's feeds, as plain values for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from app.domain.errors import UnknownPost
+from app.domain.models import Comparison, Fanout, Feed, Post, Strategy, User
+from app.services.container import Services
+from app.web.formatting import count_of, duration
+
+PAGE = 8
+"""Posts in each column of the comparison."""
+
+SOURCES = {
+    "timeline": "From the timeline that deliveries keep up to date.",
+    "merge": "Merged just now from the logs of the people followed.",
+    "rebuild": "The timeline was missing; merged from the logs and put back.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One post, how far its fan-out came, and one read of a follower's feed after it."""
+
+    post: Post
+    author: User
+    fanout: Fanout
+    read: Feed | None
+    tale: str
+    aside: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One post in a feed."""
+
+    id: int
+    author: str
+    text: str
+    created_at: str
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One strategy's page of the feed and what it cost."""
+
+    strategy: Strategy
+    total_ms: float | None
+    commands: int
+    round_trips: int
+    source_text: str
+    posts: list[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The same feed by all strategies. `difference` says in words why they are not equal."""
+
+    columns: list[Column]
+    identical: bool
+    length: int
+    difference: str
+
+
+def story(services: Services, post_id: int, reader: User | None) -> Story | None:
+    """The story of a post; None when the post is gone. Reads the reader's feed once for it."""
+    try:
+        post = services.publishing.post(post_id)
+        fanout = services.publishing.fanout(post_id)
+    except UnknownPost:
+        return None
+    author = services.users.get(post.author_id)
+    read = services.feeds.page(reader.id, post.strategy, PAGE) if reader else None
+    return Story(post, author, fanout, read, _tale(fanout, read, reader), _aside(fanout))
+
+
+def compare(services: Services, reader: User, fresh: Collection[int]) -> Side:
+    """The reader's feed by every strategy; posts in `fresh` are marked as new."""
+    return _side(services, services.feeds.compare(reader.id, PAGE), fresh)
+
+
+def _side(services: Services, comparison: Comparison, fresh: Collection[int]) -> Side:
+    feeds = comparison.strategies
+    names: dict[int, str] = {}
+    for feed in feeds.values():
+        for post in feed.items:
+            if post.author_id not in names:
+                names[post.author_id] = services.users.get(post.author_id).name
+    columns = [
+        Column(
+            strategy,
+            total(feed),
+            feed.commands,
+            feed.round_trips,
+            SOURCES[feed.source],
+            [
+                Line(post.id, names[post.author_id], post.text, post.created_at, post.id in fresh)
+                for post in feed.items
+            ],
+        )
+        for strategy, feed in feeds.items()
+    ]
+    longest = max((len(column.posts) for column in columns), default=0)
+    return Side(columns, comparison.identical, longest, _difference(feeds))
+
+
+def total(feed: Feed) -> float | None:
+    """Milliseconds of the whole read."""
+    timing = feed.timing_ms
+    return timing.get("total", sum(timing.values()) if timing else None)
+
+
+def _difference(feeds: dict[Strategy, Feed]) -> str:
+    newest: Sequence[Post] = max((feed.items for feed in feeds.values()), key=len, default=[])
+    everything = {post.id for feed in feeds.values() for post in feed.items}
+    missing = max((len(everything - {p.id for p in f.items}) for f in feeds.values()), default=0)
+    if not newest:
+        return "no strategy returned a post."
+    return (
+        f"{count_of(missing, 'post')} still in the backlog, so the pushed feed is late by that. "
+        "It is never wrong, and it catches up when the deliveries are made."
+    )
+
+
+def _tale(fanout: Fanout, read: Feed | None, reader: User | None) -> str:
+    """The post in one or two sentences, every number measured."""
+    if fanout.status == "pull":
+        first = "1 post → 0 deliveries: it was written once, into the author's log."
+    elif fanout.lag_ms is not None:
+        first = f"1 post → {count_of(fanout.delivered, 'delivery', 'deliveries')}"
+        first += f" in {duration(fanout.lag_ms)}."
+    elif fanout.status == "dead":
+        first = "The deliveries failed again and again. The job lies under dead letters."
+    else:
+        first = f"1 post → {count_of(fanout.recipients, 'delivery', 'deliveries')} under way."
+    if read is None or reader is None:
+        return first
+    commands, trips = count_of(read.commands, "command"), count_of(read.round_trips, "round trip")
+    took = duration(total(read))
+    if read.source == "timeline":
+        return f"{first} Each read now costs {commands} in {trips}: {took} for {reader.name}."
+    logs = count_of(reader.following + 1, "log")
+    return f"{first} Each read merges {logs} with {commands} in {trips}: {took} for {reader.name}."
+
+
+def _aside(fanout: Fanout) -> str:
+    if not fanout.skipped:
+        return ""
+    return (
+        f"{count_of(fanout.skipped, 'dormant follower')} skipped: they have no timeline, "
+        "and their next read builds one."
+    )
