@@ -1,0 +1,31 @@
+"""How gunicorn serves the web process, with Docker and without: one file for both."""
+
+import os
+
+bind = f"{os.environ.get('FANOUT_BIND', '127.0.0.1')}:{os.environ.get('PORT', '8080')}"
+
+# Threads, because a request mostly waits for the store; two processes, so that one busy with a
+# large merge does not stop the other. No page or call holds a connection open for long.
+workers = int(os.environ.get("FANOUT_WEB_WORKERS", "2"))
+worker_class = "gthread"
+threads = int(os.environ.get("FANOUT_WEB_THREADS", "8"))
+
+# A worker that has not answered for this many seconds is replaced. Store calls give up after
+# FANOUT_STORE_TIMEOUT (1 s), so nothing healthy comes near it.
+timeout = 30
+graceful_timeout = 10  # seconds for open requests when stopping; Compose and supervisor wait longer
+keepalive = 15  # seconds; the page polls more often than that and keeps its connection
+
+# Limits of one request head. Bodies are limited by the application (FANOUT_BODY_LIMIT).
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+# The heartbeat file must lie in memory: on a slow disk its fsync would stall a worker.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+control_socket_disable = True  # nothing here uses it, and the container's root is read-only
+
+errorlog = "-"
+# The access log costs more than the request it describes: off unless asked for.
+accesslog = "-" if os.environ.get("FANOUT_ACCESS_LOG", "") not in ("", "0") else None
+proc_name = "fanout-web"
