@@ -96,6 +96,15 @@ class Settings:
         "Deliveries that a shard's backlog never passes; posts beyond it get 503.",
         low=1,
     )
+    hold_followers: int = _setting(
+        "FANOUT_HOLD_FOLLOWERS",
+        1_000,
+        "While a shard is holding, posts of authors with at least this many followers are held.",
+        low=1,
+    )
+    following_limit: int = _setting(
+        "FANOUT_FOLLOWING_LIMIT", 10_000, "People that one user may follow.", low=1
+    )
     pullers_cache_ms: int = _setting(
         "FANOUT_PULLERS_CACHE_MS",
         100,

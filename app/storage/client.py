@@ -8,7 +8,7 @@ call that timed out may have happened.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,13 +35,31 @@ class Cost:
 
 
 class Store:
-    """A connection pool and what every user of it needs. Safe to share between threads."""
+    """A connection pool and what every user of it needs. Safe to share between threads.
 
-    def __init__(self, client: Any, shards: int) -> None:
-        self.redis = client
+    It connects at the first use, so a web process starts, and says so, while the store is down.
+    """
+
+    def __init__(self, open_client: Callable[[], Any], shards: int) -> None:
+        self._open_client = open_client
+        self._client: Any = None
+        self._opening = threading.Lock()
         self.shards = shards
-        self.is_cluster = isinstance(client, RedisCluster)
         self._local = threading.local()
+
+    @property
+    def redis(self) -> Any:
+        """The redis-py client, `redis.Redis` or `RedisCluster`. Raises `StoreDown`."""
+        if self._client is None:
+            with self._opening:
+                if self._client is None:
+                    self._client = self._open_client()
+        return self._client
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether several nodes share the data. Raises `StoreDown`."""
+        return isinstance(self.redis, RedisCluster)
 
     @contextmanager
     def meter(self) -> Iterator[Cost]:
@@ -100,7 +118,8 @@ class Store:
 
     def close(self) -> None:
         """Closes all connections."""
-        self.redis.close()
+        if self._client is not None:
+            self._client.close()
 
 
 class Batch:
@@ -181,22 +200,23 @@ def store_errors() -> Iterator[None]:
 
 
 def connect(settings: Settings) -> Store:
-    """A store for the settings. Finds out by itself whether the URL names a Cluster.
+    """The store that the settings name, not yet connected."""
+    return Store(lambda: _open(settings), settings.shards)
 
-    Raises `StoreDown` when nothing answers there, for then nobody knows which of the two it is.
-    """
+
+def _open(settings: Settings) -> Any:
+    """A client for the URL; asks the server whether it is part of a Cluster."""
     options: dict[str, Any] = {
         "socket_timeout": settings.store_timeout,
         "socket_connect_timeout": settings.store_timeout,
         "retry": Retry(NoBackoff(), 0),
     }
-    client = redis.Redis.from_url(settings.store_url, **options)
     with store_errors():
-        clustered = bool(client.info("cluster").get("cluster_enabled"))
-    if not clustered:
-        return Store(client, settings.shards)
-    client.close()
-    options["retry"] = Retry(NoBackoff(), 1)
-    with store_errors():
-        cluster = RedisCluster.from_url(settings.store_url, **options)
-    return Store(cluster, settings.shards)
+        client = redis.Redis.from_url(settings.store_url, **options)
+        if not client.info("cluster").get("cluster_enabled"):
+            return client
+        client.close()
+        # One retry: a node that failed over answers at its new place.
+        return RedisCluster.from_url(
+            settings.store_url, **{**options, "retry": Retry(NoBackoff(), 1)}
+        )

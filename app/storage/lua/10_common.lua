@@ -6,8 +6,6 @@
 -- so this is safe on a Cluster; `tests/` proves it on a real one. `app/storage/keys.py` is the
 -- catalogue of all names.
 
-local unpack = unpack or table.unpack
-
 local EPOCH_MS = 1767225600000
 
 -- Ids have 53 bits. tostring() would print them as 1e+15; this keeps every digit.

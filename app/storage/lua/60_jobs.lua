@@ -43,7 +43,7 @@ register('take_jobs', function(keys, args)
     redis.call('XGROUP', 'CREATE', keys[1], GROUP, '0')
     reply = read()
   end
-  if not reply then return {} end
+  if not reply or not reply[1] then return {} end
   return reply[1][2]
 end)
 

@@ -8,7 +8,7 @@ local YOUNG_MS = 43200000      -- half of it: an older job without a cursor may 
 -- One chunk of the walk over the author's fans on this shard, from the tail to the head. The
 -- cursor is read here, so a retry, a second worker or a woken zombie continues where the walk is.
 -- Several ids (oldest first): a release. No id: drop the timelines, the next read rebuilds them.
--- Returns {fans left, delivered, skipped}, the last two in all so far, in followers.
+-- Returns {fans left, delivered, skipped so far, delivered, skipped by this call}, in followers.
 register('deliver', function(keys, args)
   local tag, job = args[1], args[2]
   local chunk, cap, slack = tonumber(args[4]), tonumber(args[5]), tonumber(args[6])
@@ -17,7 +17,7 @@ register('deliver', function(keys, args)
   local fresh = not walk[1]
   local left = tonumber(walk[1] or redis.call('LLEN', keys[1]))
   local delivered, skipped = tonumber(walk[2] or '0'), tonumber(walk[3] or '0')
-  if left == 0 and not fresh then return {0, delivered, skipped} end
+  if left == 0 and not fresh then return {0, delivered, skipped, 0, 0} end
 
   local from = math.max(0, left - chunk)
   local fans = {}
@@ -66,5 +66,5 @@ register('deliver', function(keys, args)
   elseif fresh then
     redis.call('EXPIRE', cursor, 7 * CURSOR_TTL)
   end
-  return {from, delivered, skipped}
+  return {from, delivered, skipped, reached, #fans - reached}
 end)

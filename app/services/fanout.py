@@ -1,0 +1,257 @@
+"""Making the deliveries: many jobs open at once, a chunk for each in turn.
+
+A celebrity's million deliveries never stand in front of an ordinary post, since every turn gives
+each open job a chunk. The cursor of a walk lives in the store and moves inside the delivering
+script, so this process may die, repeat itself or be doubled at any moment: no delivery is made
+twice and none is passed over. Weakness: the promise ends with the store's durability. The
+alternative, one queued task for each delivery, needs no cursor but costs a queue entry for each.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from app.settings import Settings
+from app.storage.client import Batch, Store
+from app.storage.jobs import Job, Jobs, Pending, Progress, Walked
+from app.storage.metrics import Metrics
+from app.storage.posts import Posts
+
+SILENCE_SECONDS = 1.0
+"""A job without a heartbeat for so long is claimed. The chunk is the heartbeat, sent on at most
+every BEAT_SECONDS: three may be lost before anybody else takes over."""
+BEAT_SECONDS = 0.25
+WATCH_SECONDS = 0.25
+WATCH_COUNT = 200
+"""Taken jobs looked at on each shard; more than all workers keep open."""
+
+
+@dataclass(slots=True)
+class OpenJob:
+    """A job this worker is at. `shards` are those whose walk is not over; `planned` is what the
+    turn that is being put together already asks of each, in followers."""
+
+    job: Job
+    posts: list[int]
+    walks: dict[int, Walked]
+    shards: deque[int]
+    next_beat: float
+    planned: Counter[int] = field(default_factory=Counter)
+
+    def slice(self, size: int) -> Iterator[tuple[int, int]]:
+        """Up to `size` followers that are not planned yet, as (shard, followers)."""
+        for _ in range(len(self.shards)):
+            shard = self.shards[0]
+            self.shards.rotate(-1)
+            part = min(size, self.walks[shard].left - self.planned[shard])
+            if part > 0:
+                self.planned[shard] += part
+                size -= part
+                yield shard, part
+            if size <= 0:
+                return
+
+    def progress(self) -> Progress:
+        """The sums, counted in deliveries: followers times posts."""
+        posts = max(1, len(self.posts))
+        delivered = sum(walk.delivered for walk in self.walks.values()) * posts
+        skipped = sum(walk.skipped for walk in self.walks.values()) * posts
+        return Progress(delivered + skipped, delivered, skipped, self.posts)
+
+
+class Deliverer:
+    """One worker's open jobs. Not shared between threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        jobs: Jobs,
+        posts: Posts,
+        metrics: Metrics,
+        worker: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._jobs = jobs
+        self._posts = posts
+        self._metrics = metrics
+        self._worker = worker
+        self._clock = clock
+        self._open: dict[tuple[int, str], OpenJob] = {}
+        self._watched: dict[tuple[int, str], tuple[int, float]] = {}
+        self._next_watch = 0.0
+        self.delivered = 0
+        self.walked = 0
+
+    @property
+    def jobs_open(self) -> int:
+        """Jobs this worker is at."""
+        return len(self._open)
+
+    def turn(self, allowance: int | None = None) -> bool:
+        """One round trip: asks for new jobs, delivers a chunk for each open one.
+
+        `allowance` bounds the followers walked (None: no bound, 0: heartbeats only). Returns
+        whether there was anything to do.
+        """
+        batch = self._store.batch()
+        asked = self._ask(batch, allowance)
+        beaten = self._beat(batch)
+        planned = self._plan(batch, allowance)
+        replies = iter(batch.run(raise_errors=False))
+        taken = sum(self._take(shard, next(replies)) for shard in asked)
+        for _ in range(beaten):
+            next(replies)
+        for opened, shard in planned:
+            self._walked(opened, shard, next(replies))
+        return bool(self._finish() or taken or planned)
+
+    def rescue(self) -> int:
+        """Claims jobs that have been silent for SILENCE_SECONDS; how many.
+
+        Silence is measured by this process's monotonic clock, between two looks at a job's beat
+        counter: no wall clock, here or on the server, takes part.
+        """
+        now = self._clock()
+        if now < self._next_watch:
+            return 0
+        self._next_watch = now + WATCH_SECONDS
+        watched: dict[tuple[int, str], tuple[int, float]] = {}
+        claimed = 0
+        for seen in self._jobs.pending(WATCH_COUNT):
+            place = (seen.shard, seen.entry)
+            if place in self._open:
+                continue
+            beat, since = self._watched.get(place, (-1, now))
+            if beat != seen.beat:
+                watched[place] = (seen.beat, now)
+            elif now - since < SILENCE_SECONDS or self.jobs_open >= self._settings.open_jobs:
+                watched[place] = (beat, since)
+            else:
+                claimed += self._claim(seen)
+        self._watched = watched
+        return claimed
+
+    def run_until_idle(self, patience: float = 60.0) -> None:
+        """Turns until nothing is left. For tests, loading and commands.
+
+        Raises `TimeoutError` after `patience` seconds.
+        """
+        end = time.monotonic() + patience
+        while self.turn() or self._open:
+            if time.monotonic() > end:
+                raise TimeoutError(f"Deliveries were still going on after {patience} s.")
+
+    def _ask(self, batch: Batch, allowance: int | None) -> range:
+        room = 0 if allowance == 0 else self._settings.open_jobs - len(self._open)
+        shards = range(self._store.shards if room > 0 else 0)
+        for shard in shards:
+            self._jobs.ask_new(batch, shard, self._worker, max(1, room // self._store.shards))
+        return shards
+
+    def _take(self, shard: int, reply: Any) -> int:
+        if isinstance(reply, Exception):
+            raise reply
+        jobs = self._jobs.read_new(shard, reply)
+        for job in jobs:
+            self._begin(job)
+        return len(jobs)
+
+    def _begin(self, job: Job) -> None:
+        posts = self._held_posts(job) if job.is_release else [job.last]
+        walks = {shard: Walked(count) for shard, count in enumerate(job.counts) if count}
+        self._open[job.shard, job.entry] = OpenJob(
+            job, posts, walks, deque(walks), self._clock() + BEAT_SECONDS
+        )
+
+    def _held_posts(self, job: Job) -> list[int]:
+        """The posts a release delivers, oldest first; none: it drops the timelines instead."""
+        if job.strategy == "drop":
+            return []
+        log = self._posts.log_pages([job.author_id], job.last + 1, self._settings.log_cap)
+        held = [post_id for post_id in log[job.author_id] if post_id >= job.since]
+        return held[::-1]
+
+    def _beat(self, batch: Batch) -> int:
+        now = self._clock()
+        due = [opened for opened in self._open.values() if now >= opened.next_beat]
+        for opened in due:
+            opened.next_beat = now + BEAT_SECONDS
+            self._jobs.beat(batch, opened.job, opened.progress())
+        return len(due)
+
+    def _plan(self, batch: Batch, allowance: int | None) -> list[tuple[OpenJob, int]]:
+        """Adds the turn's deliveries: a chunk for every job, and further rounds of chunks until
+        the round trip is full or nothing is left to ask for."""
+        chunk = self._settings.chunk
+        budget = chunk * self._settings.chunks_in_flight
+        bound = sys.maxsize if allowance is None else allowance
+        plan: list[tuple[OpenJob, int]] = []
+        waiting = list(self._open.items())
+        while waiting and budget > 0:
+            again = []
+            for place, opened in waiting:
+                got = 0
+                for shard, followers in opened.slice(min(chunk, bound)):
+                    self._jobs.deliver(batch, opened.job, shard, followers, opened.posts)
+                    plan.append((opened, shard))
+                    got += followers
+                if got:
+                    budget -= got
+                    bound -= got
+                    again.append((place, opened))
+                    # Served last next time, so that a small allowance goes round as well.
+                    self._open[place] = self._open.pop(place)
+            waiting = again
+        for opened in self._open.values():
+            opened.planned.clear()
+        return plan
+
+    def _walked(self, opened: OpenJob, shard: int, reply: Any) -> None:
+        place = (opened.job.shard, opened.job.entry)
+        if isinstance(reply, redis.ResponseError):
+            # Left without acknowledgement: it is claimed again, and that counts as a try.
+            self._open.pop(place, None)
+            return
+        left, delivered, skipped, made, missed = reply
+        posts = max(1, len(opened.posts))
+        self.delivered += made * posts
+        self.walked += made + missed
+        self._metrics.add("deliveries", made * posts)
+        self._metrics.add("skipped", missed * posts)
+        opened.walks[shard] = Walked(left, delivered, skipped)
+        if left == 0 and shard in opened.shards:
+            opened.shards.remove(shard)
+
+    def _finish(self) -> int:
+        done = [opened for opened in self._open.values() if not opened.shards]
+        if not done:
+            return 0
+        batch = self._store.batch()
+        for opened in done:
+            self._jobs.finish(batch, opened.job, opened.progress())
+        for opened, (first, lag_ms) in zip(done, batch.run(), strict=True):
+            del self._open[opened.job.shard, opened.job.entry]
+            if first and not opened.job.is_release:
+                self._metrics.add("jobs")
+                self._metrics.time("lag", opened.job.strategy, lag_ms / 1000)
+        return len(done)
+
+    def _claim(self, seen: Pending) -> int:
+        job = self._jobs.claim(seen, self._worker)
+        if job is None:
+            return 0
+        self._metrics.add("claims")
+        self._begin(job)
+        return 1
+
+

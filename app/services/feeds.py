@@ -1,0 +1,199 @@
+"""Reading feeds under each strategy. All return the same posts; they differ in who works when.
+
+write   The timeline was filled when the posts were accepted; a page is one slice of it, merged
+        with the logs of those followees who are read by pull. Weakness: each post costs a
+        delivery per follower. Alternative: `read` for authors with very many followers.
+read    Nothing was prepared: the newest part of every followee's log is fetched and merged.
+        Weakness: each page costs work for every followee. Alternative: `write` for readers.
+hybrid  As `write`; most authors were pushed, the costliest are pulled. Weakness: two mechanisms,
+        and every pulled author adds a log to every page. Alternative: `write`, while the lag of
+        the largest author's posts does not matter.
+
+Below a timeline's last element every strategy goes on from the logs, so no feed ends at the cap.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from app.domain import cursor as cursors
+from app.domain.errors import BadRequest, UnknownUser
+from app.domain.merge import Merged, Source, merge
+from app.domain.models import STRATEGIES, Comparison, Feed, Post, Strategy
+from app.settings import Settings
+from app.storage.client import Store
+from app.storage.graph import Graph
+from app.storage.metrics import Metrics
+from app.storage.posts import Posts
+from app.storage.pullers import Pullers
+from app.storage.timelines import Timelines
+
+Fetch = Callable[[int, int], Merged]
+"""(before, count) -> at least `count` ids below `before` (0: from the newest), or all there are."""
+
+
+class Feeds:
+    """Pages of feeds, under one strategy or all of them."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        posts: Posts,
+        graph: Graph,
+        timelines: Timelines,
+        pullers: Pullers,
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._posts = posts
+        self._graph = graph
+        self._timelines = timelines
+        self._pullers = pullers
+        self._metrics = metrics
+
+    def page(
+        self,
+        user_id: int,
+        strategy: Strategy = "hybrid",
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Feed:
+        """One page of the user's feed, newest first.
+
+        `cursor` is `next_cursor` of the page before; None there means the feed's end.
+        Raises `BadRequest`, `BadCursor`, `UnknownUser`, `StoreDown`.
+        """
+        if strategy not in STRATEGIES:
+            raise BadRequest(f"{strategy!r} is no strategy. Use one of: {', '.join(STRATEGIES)}.")
+        if not 1 <= limit <= self._settings.page_limit:
+            raise BadRequest(f"limit must lie between 1 and {self._settings.page_limit}.")
+        before = cursors.decode(user_id, cursor) if cursor else 0
+        begun = time.perf_counter()
+        with self._store.meter() as cost:
+            reading = _Reading(self, user_id, pull_only=strategy == "read")
+            found = self._collect(reading.fetch, before, limit + 1)
+        if not found and not before:
+            self._require(user_id)
+        spent = time.perf_counter() - begun
+        self._metrics.time("feed", strategy, spent)
+        self._metrics.seen(user_id)
+        items = found[:limit]
+        return Feed(
+            items,
+            cursors.encode(user_id, items[-1].id) if len(found) > limit else None,
+            strategy,
+            "merge" if strategy == "read" else "rebuild" if reading.rebuilt else "timeline",
+            {
+                "total": _ms(spent),
+                "ids": _ms(reading.seconds),
+                "bodies": _ms(spent - reading.seconds),
+            },
+            cost.commands,
+            cost.round_trips,
+        )
+
+    def compare(self, user_id: int, limit: int = 20) -> Comparison:
+        """The newest page under every strategy, and whether all are the same."""
+        feeds = {strategy: self.page(user_id, strategy, limit) for strategy in STRATEGIES}
+        first, *others = ([post.id for post in feed.items] for feed in feeds.values())
+        return Comparison(feeds, all(ids == first for ids in others))
+
+    def _collect(self, fetch: Fetch, before: int, wanted: int) -> list[Post]:
+        """So many live posts, or all there are. Ids whose post was deleted are passed over."""
+        found: list[Post] = []
+        waiting: list[int] = []
+        complete = False
+        while len(found) < wanted:
+            if not waiting:
+                if complete:
+                    break
+                merged = fetch(before, wanted - len(found))
+                waiting, before, complete = merged.ids, merged.floor, merged.floor == 0
+            need = wanted - len(found)
+            asked, waiting = waiting[:need], waiting[need:]
+            found += [post for post in self._posts.get_many(asked) if post is not None]
+        return found
+
+    def pull(self, authors: list[int], before: int, count: int) -> Merged:
+        """Merges the authors' logs."""
+        pages = self._posts.log_pages(authors, before, count)
+        return merge(Source(ids, len(ids) < count) for ids in pages.values())
+
+    def authors_of(self, user_id: int) -> list[int]:
+        """Everyone whose posts are in the user's feed."""
+        return [*self._graph.following(user_id), user_id]
+
+    def rebuild(self, user_id: int) -> bool:
+        """Installs the user's timeline from the logs. False: somebody else is at it, or a follow
+        came between."""
+        marker = self._timelines.begin_rebuild(user_id)
+        if marker is None:
+            return False
+        cap = self._settings.timeline_cap
+        authors = self.authors_of(user_id)
+        ids: list[int] = []
+        before, count = 0, min(cap, 2 * cap // len(authors) + 16)
+        while len(ids) < cap:
+            merged = self.pull(authors, before, count)
+            ids += merged.ids
+            before = merged.floor
+            if not before:
+                break
+            count = min(cap, 2 * count)
+        return self._timelines.install(user_id, marker, ids[:cap], complete=not before and len(ids) <= cap)
+
+    def _require(self, user_id: int) -> None:
+        if not self._graph.exist([user_id])[0]:
+            raise UnknownUser(f"There is no user {user_id}. GET /api/users lists some.")
+
+
+class _Reading:
+    """One request's way through timeline and logs; remembers what it has had to look up."""
+
+    def __init__(self, feeds: Feeds, user_id: int, *, pull_only: bool) -> None:
+        self._feeds = feeds
+        self._user_id = user_id
+        self._pull_only = pull_only
+        self._authors: list[int] | None = None
+        self.rebuilt = False
+        self.seconds = 0.0
+
+    def fetch(self, before: int, count: int) -> Merged:
+        begun = time.perf_counter()
+        try:
+            merged = None if self._pull_only else self._from_timeline(before, count)
+            return merged or self._from_logs(before, count)
+        finally:
+            self.seconds += time.perf_counter() - begun
+
+    def _from_timeline(self, before: int, count: int) -> Merged | None:
+        """None where the timeline has nothing to say: it is missing, or ends above `before`."""
+        feeds = self._feeds
+        pullers = feeds._pullers.author_ids()
+        page = feeds._timelines.page(self._user_id, before, count, pullers)
+        if page is None and not self.rebuilt:
+            feeds._require(self._user_id)
+            self.rebuilt = True
+            if feeds.rebuild(self._user_id):
+                page = feeds._timelines.page(self._user_id, before, count, pullers)
+        if page is None or not (page.ids or page.at_end):
+            return None
+        if page.ttl_ms < feeds._settings.timeline_ttl * 500:
+            feeds._timelines.keep(self._user_id)
+        timeline = Source(page.ids, page.at_end)
+        if not page.pullers:
+            return merge([timeline])
+        logs = feeds._posts.log_pages(page.pullers, before, count)
+        return merge([timeline, *(Source(ids, len(ids) < count) for ids in logs.values())])
+
+    def _from_logs(self, before: int, count: int) -> Merged:
+        if self._authors is None:
+            self._authors = self._feeds.authors_of(self._user_id)
+        return self._feeds.pull(self._authors, before, count)
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)

@@ -1,0 +1,104 @@
+"""Accepting posts: validate, decide push or pull, hand over to the store's script."""
+
+from __future__ import annotations
+
+import time
+
+from app.domain import text as texts
+from app.domain.errors import BadRequest, UnknownPost
+from app.domain.ids import MAX_ID, shard_of_post
+from app.domain.models import STRATEGIES, Fanout, Post, Strategy
+from app.settings import Settings
+from app.storage.graph import Graph
+from app.storage.jobs import Jobs
+from app.storage.metrics import Metrics
+from app.storage.posts import Posts
+from app.storage.pullers import Pullers
+
+
+class Publishing:
+    """Posts: publish, look up, delete, and how far their fan-out is."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        posts: Posts,
+        graph: Graph,
+        pullers: Pullers,
+        jobs: Jobs,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._posts = posts
+        self._graph = graph
+        self._pullers = pullers
+        self._jobs = jobs
+        self._metrics = metrics
+
+    def publish(
+        self, author_id: int, text: str, strategy: Strategy = "hybrid"
+    ) -> tuple[Post, Fanout]:
+        """Accepts a post; its deliveries are made by the workers.
+
+        `write` pushes, `read` leaves the post to the readers' pull, `hybrid` chooses by the
+        author's followers. When the backlog is high a large author's push is held back as pull.
+        Raises `BadText`, `BadRequest`, `UnknownUser`, `Overloaded`, `StoreDown`.
+        """
+        if strategy not in STRATEGIES:
+            raise BadRequest(f"{strategy!r} is no strategy. Use one of: {', '.join(STRATEGIES)}.")
+        text = texts.clean(text, self._settings.text_limit)
+        begun = time.perf_counter()
+        counts = self._graph.follower_counts(author_id)
+        accepted = self._posts.accept(
+            author_id, text, strategy, push=self._pushes(strategy, sum(counts)), counts=counts
+        )
+        if not accepted.pushed:
+            self._pullers.forget()
+        self._metrics.time("accept", strategy, time.perf_counter() - begun)
+        self._metrics.add(f"posts:{strategy}")
+        if accepted.why == "held":
+            self._metrics.add("held")
+        self._metrics.seen(author_id)
+        post = Post(accepted.id, author_id, text, strategy)
+        status = "pull" if not accepted.pushed else "queued" if sum(counts) else "done"
+        return post, Fanout(
+            post.id, status, sum(counts), lag_ms=0.0 if status == "done" else None
+        )
+
+    def _pushes(self, strategy: Strategy, followers: int) -> bool:
+        if strategy == "hybrid":
+            return followers < self._settings.celebrity_followers
+        return strategy == "write"
+
+    def post(self, post_id: int) -> Post:
+        """The post. Raises `UnknownPost`."""
+        found = self._posts.get_many([post_id])[0] if self._could_be(post_id) else None
+        if found is None:
+            raise UnknownPost(f"There is no post {post_id}; it may have been deleted.")
+        return found
+
+    def delete(self, post_id: int) -> None:
+        """Removes the post from every feed. Raises `UnknownPost`."""
+        self._posts.delete(self.post(post_id))
+
+    def fanout(self, post_id: int) -> Fanout:
+        """How far the post's deliveries are. Raises `UnknownPost`, also an hour after the last."""
+        account = (
+            self._jobs.account(shard_of_post(post_id), post_id) if self._could_be(post_id) else None
+        )
+        if account is None:
+            raise UnknownPost(
+                f"Nothing is known of a fan-out of post {post_id}. "
+                "Accounts are kept for an hour after the last delivery."
+            )
+        return Fanout(
+            post_id,
+            account.status,
+            account.recipients,
+            account.delivered,
+            account.skipped,
+            account.lag_ms,
+        )
+
+    def _could_be(self, post_id: int) -> bool:
+        return 0 < post_id <= MAX_ID and shard_of_post(post_id) < self._settings.shards

@@ -1,0 +1,55 @@
+"""Bringing authors back from pull to push.
+
+An author is read by pull while posts are held back: because the backlog was high, or because the
+author chose it. When the shard's backlog has drained, or the author pushes again, one job delivers
+the held posts; only then do readers stop merging the author's log.
+"""
+
+from __future__ import annotations
+
+import time
+
+from app.settings import Settings
+from app.storage.control import Control
+from app.storage.graph import Graph
+from app.storage.pullers import Pullers
+
+CHECK_SECONDS = 0.25
+
+
+class Releases:
+    """Looks a few times a second for authors who may return to push."""
+
+    def __init__(
+        self, settings: Settings, pullers: Pullers, graph: Graph, control: Control
+    ) -> None:
+        self._settings = settings
+        self._pullers = pullers
+        self._graph = graph
+        self._control = control
+        self._next_check = 0.0
+
+    def run(self, *, force: bool = False) -> int:
+        """Queues a release for every author who is due. Returns how many."""
+        if not force and time.monotonic() < self._next_check:
+            return 0
+        self._next_check = time.monotonic() + CHECK_SECONDS
+        waiting = [
+            puller
+            for puller in self._pullers.all()
+            if not puller.releasing and puller.why in ("returning", "held")
+        ]
+        if not waiting:
+            return 0
+        backlogs = self._control.queue().backlogs
+        released = 0
+        for puller in waiting:
+            drained = (
+                backlogs[puller.author_id % self._settings.shards] <= self._settings.backlog_low
+            )
+            if drained:
+                counts = self._graph.follower_counts(puller.author_id)
+                released += self._pullers.release(
+                    puller.author_id, counts, self._settings.backlog_limit
+                )
+        return released

@@ -1,0 +1,153 @@
+"""The experiment's controls, the workers' heartbeats, and the state of the queue."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+import redis
+
+from app.domain.ids import millis_of
+from app.storage import keys
+from app.storage.client import Store
+from app.storage.pullers import pairs
+
+WORKER_SILENT_SECONDS = 3.0
+"""A worker that has not been heard of for so long is not counted as live."""
+
+Stage = Literal["normal", "holding", "shedding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What the workers are told: pause, or a bound on deliveries per second over all of them."""
+
+    paused: bool = False
+    deliveries_per_second: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A live worker's last heartbeat."""
+
+    name: str
+    jobs_open: int
+    delivered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The queue over all shards. `fullest` is the largest backlog of a single shard."""
+
+    jobs: int
+    backlog: int
+    fullest: int
+    holding: bool
+    oldest_age_ms: int | None
+    dead: int
+    backlogs: list[int]
+
+
+class Control:
+    """What workers and pages tell each other through the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def set_pace(self, pace: Pace) -> None:
+        """Tells all workers; each looks several times a second."""
+        self._store.command(
+            "HSET",
+            keys.CONTROL,
+            "paused",
+            int(pace.paused),
+            "deliveries_per_second",
+            pace.deliveries_per_second or 0,
+        )
+        self._store.command("PUBLISH", keys.DOORBELL, "pace")
+
+    def pace(self) -> Pace:
+        """What the workers are told now."""
+        fields = dict(pairs(self._store.command("HGETALL", keys.CONTROL)))
+        return Pace(
+            fields.get(b"paused") == b"1", int(fields.get(b"deliveries_per_second", 0)) or None
+        )
+
+    def beat(self, state: WorkerState) -> None:
+        """A worker's heartbeat."""
+        value = orjson.dumps(
+            {"jobs_open": state.jobs_open, "delivered": state.delivered, "at": time.time()}
+        )
+        self._store.command("HSET", keys.WORKERS, state.name, value)
+
+    def leave(self, name: str) -> None:
+        """A worker's good-bye."""
+        self._store.command("HDEL", keys.WORKERS, name)
+
+    def workers(self) -> list[WorkerState]:
+        """The live workers, by name. Forgets those that have been silent for long."""
+        live, gone = [], []
+        now = time.time()
+        for name, value in pairs(self._store.command("HGETALL", keys.WORKERS)):
+            fields = orjson.loads(value)
+            age = now - fields["at"]
+            if abs(age) <= WORKER_SILENT_SECONDS:
+                live.append(WorkerState(name.decode(), fields["jobs_open"], fields["delivered"]))
+            elif age > 20 * WORKER_SILENT_SECONDS:
+                gone.append(name)
+        if gone:
+            self._store.command("HDEL", keys.WORKERS, *gone)
+        return sorted(live, key=lambda worker: worker.name)
+
+    def queue(self) -> Queue:
+        """Jobs and backlog over all shards, in one round trip."""
+        batch = self._store.batch()
+        shards = range(self._store.shards)
+        for shard in shards:
+            batch.add("XLEN", keys.jobs(shard))
+            batch.add("XLEN", keys.dead(shard))
+            batch.add("HMGET", keys.backlog(shard), "deliveries", "holding")
+            batch.add("XRANGE", keys.jobs(shard), "-", "+", "COUNT", 1)
+        replies = batch.run()
+        backlogs = [int(replies[4 * shard + 2][0] or 0) for shard in shards]
+        oldest = [
+            _first_id(replies[4 * shard + 3]) for shard in shards if replies[4 * shard + 3]
+        ]
+        now_ms = time.time() * 1000
+        return Queue(
+            jobs=sum(replies[4 * shard] for shard in shards),
+            backlog=sum(backlogs),
+            fullest=max(backlogs),
+            holding=any(replies[4 * shard + 2][1] == b"1" for shard in shards),
+            oldest_age_ms=max(0, int(now_ms - millis_of(min(oldest)))) if oldest else None,
+            dead=sum(replies[4 * shard + 1] for shard in shards),
+            backlogs=backlogs,
+        )
+
+    def server(self) -> dict[str, Any]:
+        """Name, version and memory of the store, summed over the nodes of a Cluster."""
+        try:
+            if self._store.is_cluster:
+                nodes = list(self._store.redis.info(target_nodes="primaries").values())
+                nodes = nodes if isinstance(nodes[0], dict) else [self._store.redis.info()]
+            else:
+                nodes = [self._store.redis.info()]
+        except redis.ResponseError:
+            return {"mode": "single", "server": "unknown", "memory_bytes": None}
+        first = nodes[0]
+        name, version = (
+            ("valkey", first["valkey_version"])
+            if "valkey_version" in first
+            else ("redis", first.get("redis_version", "?"))
+        )
+        return {
+            "mode": "cluster" if self._store.is_cluster else "single",
+            "server": f"{name} {version}",
+            "memory_bytes": sum(int(node.get("used_memory", 0)) for node in nodes),
+        }
+
+
+def _first_id(entries: list[Any]) -> int:
+    return int(entries[0][0].split(b"-")[0])

@@ -1,0 +1,137 @@
+"""Posts and logs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+import redis
+
+from app.domain.errors import Overloaded, UnknownUser
+from app.domain.ids import shard_of_post
+from app.domain.models import Post, Strategy
+from app.settings import Settings
+from app.storage import keys
+from app.storage.client import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer of the publishing script.
+
+    `pushed` tells whether a job was queued; otherwise readers pull the post, and `why` is
+    `read`, `hybrid` or `held`.
+    """
+
+    id: int
+    pushed: bool
+    why: str
+
+
+class Posts:
+    """Posts by id, and each author's log."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def accept(
+        self,
+        author_id: int,
+        text: str,
+        strategy: Strategy,
+        *,
+        push: bool,
+        counts: Sequence[int],
+    ) -> Accepted:
+        """Writes post, log entry and job at once. `counts` are the followers on each shard.
+
+        Raises `UnknownUser`, `Overloaded` or `StoreDown`; nothing was written then (for
+        `StoreDown` after a time-out: it may have been).
+        """
+        settings, shard = self._settings, keys.shard_of(author_id, self._store.shards)
+        body = orjson.dumps({"author_id": author_id, "text": text, "strategy": strategy})
+        try:
+            post_id, mode, why = self._store.call(
+                "publish",
+                keys.log(shard, author_id),
+                keys.tag(shard),
+                author_id,
+                author_id // self._store.shards,
+                body,
+                "push" if push else "pull",
+                strategy,
+                strategy,
+                sum(counts),
+                ",".join(map(str, counts)),
+                settings.log_cap,
+                settings.timeline_cap,
+                settings.timeline_slack,
+                settings.backlog_low,
+                settings.backlog_high,
+                settings.backlog_limit,
+                settings.hold_followers,
+            )
+        except redis.ResponseError as error:
+            raise _refusal(error, author_id) from error
+        return Accepted(int(post_id), mode == b"push", why.decode())
+
+    def get_many(self, post_ids: Sequence[int]) -> list[Post | None]:
+        """The posts in the order of the ids; None for those that were deleted."""
+        if not post_ids:
+            return []
+        names = [keys.post(shard_of_post(post_id), post_id) for post_id in post_ids]
+        if self._store.is_cluster:  # MGET may not cross slots there
+            batch = self._store.batch()
+            for name in names:
+                batch.add("GET", name)
+            bodies = batch.run()
+        else:
+            bodies = self._store.command("MGET", *names)
+        return [
+            None if body is None else _post(post_id, body)
+            for post_id, body in zip(post_ids, bodies, strict=True)
+        ]
+
+    def delete(self, post: Post) -> None:
+        """Removes body and log entry; readers skip what has no body."""
+        shard = shard_of_post(post.id)
+        self._store.call(
+            "delete_post", keys.log(shard, post.author_id), keys.tag(shard), post.author_id, post.id
+        )
+
+    def log_pages(
+        self, authors: Sequence[int], before: int, count: int
+    ) -> dict[int, list[int]]:
+        """For each author up to `count` ids of the log below `before` (0: from the newest)."""
+        shards = self._store.shards
+        groups: dict[int, list[int]] = {}
+        for author in authors:
+            groups.setdefault(author % shards, []).append(author)
+        batch = self._store.batch()
+        for shard, group in groups.items():
+            batch.call(
+                "log_pages", keys.log(shard, group[0]), keys.tag(shard), before, count, *group
+            )
+        pages: dict[int, list[int]] = {}
+        for group, replies in zip(groups.values(), batch.run(), strict=True):
+            for author, ids in zip(group, replies, strict=True):
+                pages[author] = list(map(int, ids))
+        return pages
+
+
+def _post(post_id: int, body: bytes) -> Post:
+    fields = orjson.loads(body)
+    return Post(post_id, fields["author_id"], fields["text"], fields["strategy"])
+
+
+def _refusal(error: redis.ResponseError, author_id: int) -> Exception:
+    if str(error).startswith("NOUSER"):
+        return UnknownUser(f"There is no user {author_id}. GET /api/users lists some.")
+    if str(error).startswith("OVERLOADED"):
+        return Overloaded(
+            "The backlog of deliveries is at its limit and this post was not accepted. "
+            "Try again in a moment, or start more workers."
+        )
+    return error

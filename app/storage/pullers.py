@@ -1,0 +1,91 @@
+"""Authors who are read by pull; `lua/50_pullers.lua` says what is kept of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from app.storage import keys
+from app.storage.client import Store
+
+Why = Literal["read", "hybrid", "held", "returning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Puller:
+    """A pull author: the first held post, and why posts are held back."""
+
+    author_id: int
+    since: int
+    releasing: bool
+    why: Why
+
+
+class Pullers:
+    """The list of pull authors, with a short-lived copy for the readers of this process.
+
+    A copy may miss an author who became one in another process less than `cache_seconds` ago;
+    such a post is late by that much for readers here, never wrong.
+    """
+
+    def __init__(self, store: Store, cache_seconds: float) -> None:
+        self._store = store
+        self._cache_seconds = cache_seconds
+        self._copy: list[int] = []
+        self._fresh_until = 0.0
+
+    def author_ids(self) -> list[int]:
+        """All pull authors, from the copy while it is fresh."""
+        if time.monotonic() >= self._fresh_until:
+            self._copy = [row.author_id for row in self.all()]
+            self._fresh_until = time.monotonic() + self._cache_seconds
+        return self._copy
+
+    def forget(self) -> None:
+        """Drops the copy: this process has just changed the list."""
+        self._fresh_until = 0.0
+
+    def all(self) -> list[Puller]:
+        """All pull authors as they stand in the store."""
+        batch = self._store.batch()
+        for shard in range(self._store.shards):
+            batch.add("HGETALL", keys.pullers(shard))
+        return [
+            _puller(int(author), value.decode())
+            for reply in batch.run()
+            for author, value in pairs(reply)
+        ]
+
+    def get(self, author: int) -> Puller | None:
+        """One author's entry."""
+        value = self._store.command("HGET", keys.pullers(author % self._store.shards), author)
+        return None if value is None else _puller(author, value.decode())
+
+    def release(self, author: int, counts: Sequence[int], backlog_limit: int) -> bool:
+        """Queues the delivery of the held posts. False: nothing to do, or no room for it."""
+        shard = author % self._store.shards
+        released = self._store.call(
+            "release",
+            keys.pullers(shard),
+            keys.tag(shard),
+            author,
+            sum(counts),
+            ",".join(map(str, counts)),
+            backlog_limit,
+        )
+        return bool(released)
+
+
+def pairs(reply: object) -> list[tuple[bytes, bytes]]:
+    """An HGETALL answer as pairs, whichever protocol version or client it came through."""
+    if isinstance(reply, dict):
+        return list(reply.items())
+    flat = cast("list[bytes]", reply)
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _puller(author: int, value: str) -> Puller:
+    since, last, _, why = value.split(",")
+    return Puller(author, int(since), last != "0", cast("Why", why))

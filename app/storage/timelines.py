@@ -1,0 +1,74 @@
+"""Materialised timelines; `lua/20_timeline.lua` says what a timeline promises."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.settings import Settings
+from app.storage import keys
+from app.storage.client import Store
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePage:
+    """A part of a timeline. `at_end`: nothing older exists anywhere. `pullers`: those of the
+    asked pull authors whom the user follows."""
+
+    ids: list[int]
+    at_end: bool
+    ttl_ms: int
+    pullers: list[int]
+
+
+class Timelines:
+    """Timelines by user."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def page(
+        self, user: int, before: int, count: int, pullers: Sequence[int]
+    ) -> TimelinePage | None:
+        """Up to `count` ids below `before` (0: from the newest); None without a timeline."""
+        shard = user % self._store.shards
+        state, ids, at_end, ttl_ms, followed = self._store.call(
+            "timeline_page",
+            keys.timeline(shard, user),
+            keys.tag(shard),
+            user,
+            before,
+            count,
+            *pullers,
+        )
+        if state != b"ready":
+            return None
+        return TimelinePage(list(map(int, ids)), bool(at_end), ttl_ms, list(map(int, followed)))
+
+    def keep(self, user: int) -> None:
+        """Starts the timeline's time to live anew."""
+        name = keys.timeline(user % self._store.shards, user)
+        self._store.command("EXPIRE", name, self._settings.timeline_ttl)
+
+    def begin_rebuild(self, user: int) -> str | None:
+        """Puts a marker where there is no timeline; None when somebody else is at it."""
+        name = keys.timeline(user % self._store.shards, user)
+        marker: bytes = self._store.call("rebuild_begin", name, secrets.randbelow(10**9))
+        return marker.decode() or None
+
+    def install(self, user: int, marker: str, ids: Sequence[int], *, complete: bool) -> bool:
+        """Installs what was read since the marker was put. False: it was out of date already."""
+        shard = user % self._store.shards
+        reply = self._store.call(
+            "rebuild_install",
+            keys.timeline(shard, user),
+            keys.tag(shard),
+            marker,
+            self._settings.timeline_cap,
+            self._settings.timeline_ttl,
+            int(complete),
+            *ids,
+        )
+        return bool(reply)

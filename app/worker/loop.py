@@ -1,0 +1,141 @@
+"""The worker's loop: deliver while there is something to deliver, sleep until the bell rings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from types import FrameType
+
+import redis
+
+from app.domain.errors import StoreDown
+from app.services.container import Services
+from app.services.fanout import Deliverer
+from app.storage import keys
+from app.storage.client import store_errors
+from app.storage.control import Pace, WorkerState
+
+PACE_SECONDS = 0.2
+"""How often the controls are looked at and the heartbeat is sent; well under a second, which is
+what the page promises."""
+IDLE_SECONDS = 0.2
+"""Longest sleep. The bell wakes earlier; this bounds the wait when a ring was lost."""
+
+log = logging.getLogger("fanout.worker")
+
+
+class Worker:
+    """One worker process. `run` returns after `stop`, with the chunk under way finished."""
+
+    def __init__(self, services: Services, name: str | None = None) -> None:
+        self._services = services
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}"
+        self._deliverer: Deliverer = services.deliverer(self.name)
+        self._stopping = threading.Event()
+        self._pace = Pace()
+        self._live_workers = 1
+        self._next_pace = 0.0
+        self._budget = 0.0
+        self._budget_at = time.monotonic()
+        self._bell: redis.client.PubSub | None = None
+
+    def stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
+        """Asks the loop to end; fit as a signal handler."""
+        del signum, frame
+        self._stopping.set()
+
+    def handle_signals(self) -> None:
+        """Makes SIGTERM and SIGINT stop the loop. What is open is left to other workers."""
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+
+    def run(self) -> None:
+        """Works until `stop`. While the store does not answer it waits and tries again."""
+        log.info("worker %s started", self.name)
+        waiting = False
+        while not self._stopping.is_set():
+            try:
+                worked = self.step()
+                if waiting:
+                    log.info("the store answers again")
+                    waiting = False
+                if not worked:
+                    self._sleep()
+            except StoreDown as error:
+                if not waiting:
+                    log.warning("%s", error.detail)
+                    waiting = True
+                self._hang_up()
+                self._stopping.wait(PACE_SECONDS)
+        self._leave()
+        log.info("worker %s stopped", self.name)
+
+    def step(self) -> bool:
+        """One round of the loop. Returns whether there was anything to do."""
+        self._look_at_pace()
+        services = self._services
+        if services.datasets.run_pending():
+            return True
+        worked = self._deliverer.turn(self._allowance())
+        if not self._pace.paused:
+            worked = bool(self._deliverer.rescue()) or worked
+            worked = bool(services.releases.run()) or worked
+        services.metrics.flush()
+        return worked
+
+    def _look_at_pace(self) -> None:
+        if time.monotonic() < self._next_pace:
+            return
+        self._next_pace = time.monotonic() + PACE_SECONDS
+        control = self._services.control_store
+        control.beat(WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered))
+        self._pace = control.pace()
+        if self._pace.deliveries_per_second is not None:
+            self._live_workers = max(1, len(control.workers()))
+
+    def _allowance(self) -> int | None:
+        """Followers this turn may walk: None without a bound. The bound is shared evenly among
+        the live workers and saved up for one look at the controls at most."""
+        if self._pace.paused:
+            return 0
+        rate = self._pace.deliveries_per_second
+        if rate is None:
+            return None
+        now = time.monotonic()
+        share = rate / self._live_workers
+        earned = self._budget + (now - self._budget_at) * share - self._spent()
+        self._budget = min(earned, max(1.0, share * PACE_SECONDS))
+        self._budget_at = now
+        return max(0, int(self._budget))
+
+    def _spent(self) -> int:
+        walked = self._deliverer.walked
+        self._deliverer.walked = 0
+        return walked
+
+    def _sleep(self) -> None:
+        if self._pace.deliveries_per_second is not None:
+            self._stopping.wait(0.02)
+            return
+        with store_errors():
+            if self._bell is None:
+                self._bell = self._services.store.redis.pubsub()
+                self._bell.subscribe(keys.DOORBELL)
+            self._bell.get_message(ignore_subscribe_messages=True, timeout=IDLE_SECONDS)
+
+    def _hang_up(self) -> None:
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
+
+    def _leave(self) -> None:
+        self._hang_up()
+        try:
+            self._services.metrics.flush(force=True)
+            self._services.control_store.leave(self.name)
+        except StoreDown:
+            log.info("the store is gone already; the heartbeat will expire by itself")
