@@ -22,8 +22,9 @@ meet() { # HOST: introduce it to everyone; harmless among those who know each ot
 introduce() { # containers may come back with other addresses: tell the others where we are
   for _ in 1 2 3 4 5 6 7 8 9 10; do
     sleep 1
-    if [ "$(field 127.0.0.1 cluster_known_nodes)" -gt 1 ] 2>/dev/null; then meet 127.0.0.1; fi
+    redis-cli cluster nodes 2>/dev/null | grep -qE 'disconnected|fail' && meet 127.0.0.1
   done
+  return 0
 }
 
 case "${1:-}" in
