@@ -30,6 +30,10 @@ class Thresholds:
     popular_from: int
 
 
+ALL_REGULAR: Final = Thresholds(2**31, 2**31)
+"""For a store without a dataset: nobody reaches these."""
+
+
 def kind_of(followers: int, thresholds: Thresholds) -> Kind:
     """The kind of an account with that many followers."""
     if followers >= thresholds.celebrity_from:

@@ -35,6 +35,7 @@ class Reporting:
 
     def snapshot(self) -> dict[str, Any]:
         """The JSON of GET /api/metrics. Raises `StoreDown`."""
+        self._metrics.flush(force=True)  # so that the caller sees what it just did
         counts = self._metrics.read()
         queue = self._control.queue()
         pace = self._control.pace()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from app.domain import text as texts
@@ -14,6 +15,8 @@ from app.storage.jobs import Jobs
 from app.storage.metrics import Metrics
 from app.storage.posts import Posts
 from app.storage.pullers import Pullers
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Publishing:
@@ -36,21 +39,34 @@ class Publishing:
         self._metrics = metrics
 
     def publish(
-        self, author_id: int, text: str, strategy: Strategy = "hybrid"
+        self,
+        author_id: int,
+        text: str,
+        strategy: Strategy = "hybrid",
+        idempotency_key: str | None = None,
     ) -> tuple[Post, Fanout]:
         """Accepts a post; its deliveries are made by the workers.
 
         `write` pushes, `read` leaves the post to the readers' pull, `hybrid` chooses by the
         author's followers. When the backlog is high a large author's push is held back as pull.
-        Raises `BadText`, `BadRequest`, `UnknownUser`, `Overloaded`, `StoreDown`.
+        The same post with the same `idempotency_key` (1-255 visible ASCII characters) is accepted
+        once in a day and answered alike each time.
+        Raises `BadText`, `BadRequest`, `UnknownUser`, `KeyReused`, `Overloaded`, `StoreDown`.
         """
         if strategy not in STRATEGIES:
             raise BadRequest(f"{strategy!r} is no strategy. Use one of: {', '.join(STRATEGIES)}.")
         text = texts.clean(text, self._settings.text_limit)
+        if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+            raise BadRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.")
         begun = time.perf_counter()
         counts = self._graph.follower_counts(author_id)
         accepted = self._posts.accept(
-            author_id, text, strategy, push=self._pushes(strategy, sum(counts)), counts=counts
+            author_id,
+            text,
+            strategy,
+            push=self._pushes(strategy, sum(counts)),
+            counts=counts,
+            repeat_key=idempotency_key,
         )
         if not accepted.pushed:
             self._pullers.forget()
@@ -60,9 +76,9 @@ class Publishing:
             self._metrics.add("held")
         self._metrics.seen(author_id)
         post = Post(accepted.id, author_id, text, strategy)
-        status = "pull" if not accepted.pushed else "queued" if sum(counts) else "done"
+        status = "pull" if not accepted.pushed else "queued" if accepted.recipients else "done"
         return post, Fanout(
-            post.id, status, sum(counts), lag_ms=0.0 if status == "done" else None
+            post.id, status, accepted.recipients, lag_ms=0.0 if status == "done" else None
         )
 
     def _pushes(self, strategy: Strategy, followers: int) -> bool:

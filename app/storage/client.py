@@ -110,8 +110,11 @@ class Store:
         """Loads our functions into every primary."""
         with store_errors():
             if self.is_cluster:
-                self.redis.function_load(
-                    library.source(), replace=True, target_nodes=RedisCluster.PRIMARIES
+                self.redis.execute_command(
+                    "FUNCTION LOAD",
+                    "REPLACE",
+                    library.source(),
+                    target_nodes=RedisCluster.PRIMARIES,
                 )
             else:
                 self.redis.function_load(library.source(), replace=True)

@@ -11,6 +11,8 @@
     following:{t}:<user>      set      followees                                        the graph
     fans:{t}:<author>         list     the author's followers who live on shard t       the graph
     timeline:{t}:<user>       list     post ids, newest first; see timeline.lua         FANOUT_TIMELINE_CAP
+    repeat:{s}:<author>:<key> hash     answer to a post with an Idempotency-Key        a day
+    beats:{s}                 hash     stream entry -> heartbeats of its job            jobs:{s}
     newest:{t}                string   newest id ever put into a timeline of the shard  one number
     jobs:{s}                  stream   fan-out jobs not yet finished                    FANOUT_BACKLOG_LIMIT
     fanout:{s}:<job>          hash     a job's account: recipients, delivered, ...      expires after it is done
@@ -20,6 +22,7 @@
     dead:{s}                  stream   jobs that kept failing                           1,000 entries
     metrics:*{m}              hashes   counters and latency buckets of all processes    fixed fields
     workers{m}, control{m}    hash     heartbeats; pause and pace                       live workers
+    loader:{t}                string   token of the one loader that may write there     a day
     dataset{m}                hash     which dataset is loaded, and how far             fixed fields
     directory{m}:<kind>       list     users to offer on the page                       100 ids
 """
@@ -118,6 +121,11 @@ def active_users(minute: int) -> str:
     return f"metrics:active{{m}}:{minute}"
 
 
+def loader(tag: str) -> str:
+    """Who may load data under a hash tag, see `lua/90_bulk.lua`."""
+    return f"loader:{tag}"
+
+
 def directory(kind: str) -> str:
     return f"directory{{m}}:{kind}"
 
@@ -135,6 +143,8 @@ FAMILIES = (
     "job:{*",
     "backlog:{*",
     "pullers:{*",
+    "repeat:{*",
+    "beats:{*",
     "dead:{*",
     "metrics:*{m}*",
     "directory{m}:*",

@@ -11,8 +11,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 
+from app.domain.errors import StoreDown
 from app.domain.histogram import bucket_of
 from app.storage import keys
 from app.storage.client import Store
@@ -49,6 +51,7 @@ class Metrics:
         self._counts: Counter[str] = Counter()
         self._seen: set[int] = set()
         self._next_flush = 0.0
+        self._flusher: threading.Thread | None = None
 
     def add(self, name: str, amount: int = 1) -> None:
         """Raises a counter."""
@@ -85,6 +88,18 @@ class Metrics:
                 self._counts.update(counts)
                 self._seen |= seen
             raise
+
+    def flush_in_background(self) -> None:
+        """Starts a thread that flushes for as long as the process lives; once is enough."""
+        if self._flusher is None:
+            self._flusher = threading.Thread(target=self._flush_for_ever, daemon=True)
+            self._flusher.start()
+
+    def _flush_for_ever(self) -> None:
+        while True:
+            time.sleep(FLUSH_SECONDS)
+            with suppress(StoreDown):  # the counts wait until the store answers
+                self.flush(force=True)
 
     def _write(self, counts: Counter[str], seen: set[int]) -> None:
         now = time.time()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import orjson
 import redis
 
-from app.domain.errors import Overloaded, UnknownUser
+from app.domain.errors import KeyReused, Overloaded, UnknownUser
 from app.domain.ids import shard_of_post
 from app.domain.models import Post, Strategy
 from app.settings import Settings
@@ -27,6 +28,7 @@ class Accepted:
     id: int
     pushed: bool
     why: str
+    recipients: int
 
 
 class Posts:
@@ -44,16 +46,17 @@ class Posts:
         *,
         push: bool,
         counts: Sequence[int],
+        repeat_key: str | None = None,
     ) -> Accepted:
         """Writes post, log entry and job at once. `counts` are the followers on each shard.
 
-        Raises `UnknownUser`, `Overloaded` or `StoreDown`; nothing was written then (for
-        `StoreDown` after a time-out: it may have been).
+        Raises `UnknownUser`, `KeyReused`, `Overloaded` or `StoreDown`; nothing was written then
+        (for `StoreDown` after a time-out it may have been: repeat with the same key to find out).
         """
         settings, shard = self._settings, keys.shard_of(author_id, self._store.shards)
         body = orjson.dumps({"author_id": author_id, "text": text, "strategy": strategy})
         try:
-            post_id, mode, why = self._store.call(
+            post_id, mode, why, recipients = self._store.call(
                 "publish",
                 keys.log(shard, author_id),
                 keys.tag(shard),
@@ -72,10 +75,11 @@ class Posts:
                 settings.backlog_high,
                 settings.backlog_limit,
                 settings.hold_followers,
+                *_repeat(repeat_key, body),
             )
         except redis.ResponseError as error:
             raise _refusal(error, author_id) from error
-        return Accepted(int(post_id), mode == b"push", why.decode())
+        return Accepted(int(post_id), mode == b"push", why.decode(), int(recipients))
 
     def get_many(self, post_ids: Sequence[int]) -> list[Post | None]:
         """The posts in the order of the ids; None for those that were deleted."""
@@ -126,9 +130,19 @@ def _post(post_id: int, body: bytes) -> Post:
     return Post(post_id, fields["author_id"], fields["text"], fields["strategy"])
 
 
+def _repeat(repeat_key: str | None, body: bytes) -> tuple[str, ...]:
+    if repeat_key is None:
+        return ()
+    return sha256(repeat_key.encode()).hexdigest()[:32], sha256(body).hexdigest()[:32]
+
+
 def _refusal(error: redis.ResponseError, author_id: int) -> Exception:
     if str(error).startswith("NOUSER"):
         return UnknownUser(f"There is no user {author_id}. GET /api/users lists some.")
+    if str(error).startswith("KEYREUSED"):
+        return KeyReused(
+            "This key was sent before with another text or strategy. Use a new key for a new post."
+        )
     if str(error).startswith("OVERLOADED"):
         return Overloaded(
             "The backlog of deliveries is at its limit and this post was not accepted. "

@@ -75,8 +75,7 @@ def _post(services: Services, post: Post, base: str) -> Part:
         _look_up(store, wanted),
         [
             Copyable(
-                f"curl -s -X POST {base}/api/posts -H 'Content-Type: application/json' "
-                f"-d '{body}'",
+                f"curl -s -X POST {base}/api/posts -H 'Content-Type: application/json' -d '{body}'",
                 "curl line that posts",
             ),
             Copyable(f"curl -s {base}/api/posts/{post.id}/fanout", "curl line for the fan-out"),
@@ -146,11 +145,13 @@ def _look_up(store: Store, wanted: list[tuple[str, str, str]]) -> list[Key]:
         kind, length = replies[2 * index], replies[2 * index + 1]
         text = kind.decode() if isinstance(kind, bytes) else str(kind)
         found.append(Key(name, text, holds, length if isinstance(length, int) else None))
-    return [replace(key, type="not there", length=None) if key.type == "none" else key for key in found]
+    return [
+        replace(key, type="not there", length=None) if key.type == "none" else key for key in found
+    ]
 
 
 def _cli(services: Services) -> str:
     """How redis-cli reaches the store; an address of your own may hold a password, so not shown."""
     if services.settings.redis_url:
-        return "redis-cli -u \"$REDIS_URL\""
+        return 'redis-cli -u "$REDIS_URL"'
     return f"redis-cli -p {services.settings.redis_port}"

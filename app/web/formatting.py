@@ -57,7 +57,7 @@ def number(value: float | None) -> str:
     """`19998` as `19 998` with thin spaces; one decimal below ten where there is one."""
     if value is None:
         return NOTHING
-    if isinstance(value, float) and not value.is_integer() and abs(value) < 10:
+    if value != round(value) and abs(value) < 10:
         return f"{value:.1f}"
     return f"{round(value):,}".replace(",", THIN)
 
@@ -66,6 +66,8 @@ def duration(ms: float | None) -> str:
     """Milliseconds with a fitting unit and about two significant figures: `0.42 ms`, `31 ms`."""
     if ms is None:
         return NOTHING
+    if ms < 0.1:
+        return f"{ms * 1000:.{1 if ms < 0.01 else 0}f}{THIN}µs"
     if ms < 1:
         return f"{ms:.2f}{THIN}ms"
     if ms < 10:

@@ -45,10 +45,14 @@ HEADERS = {
 
 
 class ForeignHost(FanoutError):
+    """The Host header names neither us nor an IP address."""
+
     status, title, slug = 421, "This host name is not ours", "foreign-host"
 
 
 class ForeignOrigin(FanoutError):
+    """Another site's page sent the request."""
+
     status, title, slug = 403, "Only our own pages may do that", "foreign-origin"
 
 

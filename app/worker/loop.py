@@ -84,14 +84,14 @@ class Worker:
         if not self._pace.paused:
             worked = bool(self._deliverer.rescue()) or worked
             worked = bool(services.releases.run()) or worked
-        services.metrics.flush()
+        services.counters.flush()
         return worked
 
     def _look_at_pace(self) -> None:
         if time.monotonic() < self._next_pace:
             return
         self._next_pace = time.monotonic() + PACE_SECONDS
-        control = self._services.control_store
+        control = self._services.heartbeats
         control.beat(WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered))
         self._pace = control.pace()
         if self._pace.deliveries_per_second is not None:
@@ -135,7 +135,7 @@ class Worker:
     def _leave(self) -> None:
         self._hang_up()
         try:
-            self._services.metrics.flush(force=True)
-            self._services.control_store.leave(self.name)
+            self._services.counters.flush(force=True)
+            self._services.heartbeats.leave(self.name)
         except StoreDown:
             log.info("the store is gone already; the heartbeat will expire by itself")

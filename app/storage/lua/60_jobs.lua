@@ -17,6 +17,9 @@ local RECORD_TTL = 3600 -- seconds for which a finished job's account can be ask
 
 local function add_job(tag, entry, job, author, since, last, strategy, counts, recipients)
   local stream = 'jobs:' .. tag
+  if redis.call('EXISTS', stream) == 0 then
+    redis.call('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
+  end
   redis.call('XADD', stream, entry .. '-0', 'job', job, 'author', author, 'since', since,
     'last', last, 'strategy', strategy, 'counts', counts)
   redis.call('HINCRBY', 'backlog:' .. tag, 'deliveries', num(recipients))
@@ -34,25 +37,19 @@ end
 -- New jobs for a worker: {entry, fields} each.
 register('take_jobs', function(keys, args)
   if redis.call('EXISTS', keys[1]) == 0 then return {} end
-  local function read()
-    return redis.pcall('XREADGROUP', 'GROUP', GROUP, args[1], 'COUNT', args[2],
-      'STREAMS', keys[1], '>')
-  end
-  local reply = read()
-  if type(reply) == 'table' and reply.err then
-    redis.call('XGROUP', 'CREATE', keys[1], GROUP, '0')
-    reply = read()
-  end
+  local reply = redis.call('XREADGROUP', 'GROUP', GROUP, args[1], 'COUNT', args[2],
+    'STREAMS', keys[1], '>')
   if not reply or not reply[1] then return {} end
+  if type(reply[1]) ~= 'table' then return reply[2] end -- RESP3's shape, which fakeredis answers
   return reply[1][2]
 end)
 
 -- KEYS jobs  ARGV tag count
 -- All taken and unfinished jobs: {entry, worker, beat} each.
 register('watch_jobs', function(keys, args)
-  local pending = redis.pcall('XPENDING', keys[1], GROUP, '-', '+', args[2])
   local rows = {}
-  if pending.err then return rows end
+  if redis.call('EXISTS', keys[1]) == 0 then return rows end
+  local pending = redis.call('XPENDING', keys[1], GROUP, '-', '+', args[2])
   for i = 1, #pending do
     local entry = pending[i][1]
     rows[i] = {entry, pending[i][2], redis.call('HGET', 'beats:' .. args[1], entry) or '0'}

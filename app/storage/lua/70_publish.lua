@@ -1,14 +1,25 @@
 -- Accepting a post. Post, log entry, job and account are written together or not at all.
 
+local REPEAT_TTL = 86400 -- seconds for which an Idempotency-Key is remembered
+
 -- KEYS log  ARGV tag author user_bit body mode why strategy recipients counts
---           log_cap cap slack low high limit large
--- mode: push | pull. Returns {id, push | pull, why}.
+--           log_cap cap slack low high limit large [repeat_key fingerprint]
+-- mode: push | pull. Returns {id, push | pull, why, recipients}; for a key that was used before,
+-- what was returned then. Since all is one call, there is no moment "in progress".
 register('publish', function(keys, args)
   local tag, author, body, mode, why = args[1], args[2], args[4], args[5], args[6]
   local recipients = tonumber(args[8])
   local log_cap, cap, slack = tonumber(args[10]), tonumber(args[11]), tonumber(args[12])
   local low, high, limit = tonumber(args[13]), tonumber(args[14]), tonumber(args[15])
   local large = recipients >= tonumber(args[16])
+  local repeat_key = args[17] and ('repeat:' .. tag .. ':' .. author .. ':' .. args[17])
+  if repeat_key then
+    local before = redis.call('HMGET', repeat_key, 'fingerprint', 'id', 'mode', 'why', 'recipients')
+    if before[1] then
+      if before[1] ~= args[18] then return fail('KEYREUSED', before[2]) end
+      return {before[2], before[3], before[4], tonumber(before[5])}
+    end
+  end
   if redis.call('GETBIT', 'users:' .. tag, args[3]) == 0 then
     return fail('NOUSER', author)
   end
@@ -51,7 +62,12 @@ register('publish', function(keys, args)
     return_to_push(tag, author)
     add_job(tag, text_id, text_id, author, text_id, text_id, args[7], args[9], recipients)
   end
-  return {text_id, mode, why}
+  if repeat_key then
+    redis.call('HSET', repeat_key, 'fingerprint', args[18], 'id', text_id, 'mode', mode,
+      'why', why, 'recipients', args[8])
+    redis.call('EXPIRE', repeat_key, REPEAT_TTL)
+  end
+  return {text_id, mode, why, recipients}
 end)
 
 -- More held posts than this are not delivered one by one: the followers' timelines are dropped,

@@ -1,0 +1,24 @@
+"""The experiment's controls."""
+
+from __future__ import annotations
+
+from app.storage.control import Control, Pace, WorkerState
+
+
+class Controls:
+    """Pause, resume, slow down; who is at work."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def set(self, paused: bool = False, deliveries_per_second: int | None = None) -> None:
+        """Tells all workers; each obeys within a second."""
+        self._control.set_pace(Pace(paused, deliveries_per_second))
+
+    def pace(self) -> Pace:
+        """What the workers are told now."""
+        return self._control.pace()
+
+    def workers(self) -> list[WorkerState]:
+        """The live workers."""
+        return self._control.workers()

@@ -1,0 +1,191 @@
+"""Writes a whole graph into the store, and clears the store of what was there before.
+
+Everything goes through scripts that compare a token (`lua/90_bulk.lua`), so only the newest loader
+can write. Ids travel packed, a few thousand in a call, several calls in a round trip. Weakness: it
+holds the graph in memory. Alternative: `Graph.follow`, one edge a call, for single edges.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import redis
+from redis.cluster import RedisCluster
+
+from app.domain.draws import Ids
+from app.domain.errors import Busy
+from app.domain.population import Population
+from app.storage import keys
+from app.storage.client import Batch, Store, store_errors
+from app.storage.packing import grouped, packed, parts
+
+CALLS_IN_FLIGHT = 4
+"""Script calls in one round trip: enough to keep the server busy while the next are packed."""
+
+SCAN_COUNT = 2_000
+_OURS = re.compile("|".join(fnmatch.translate(family) for family in keys.FAMILIES))
+_TAG = re.compile(r"\{[^}]*\}")
+_META_TAG = _TAG.search(keys.DATASET)[0]  # type: ignore[index]
+
+Report = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+class Bulk:
+    """One loader's way into the store. Its calls raise `Busy` once another loader took over."""
+
+    def __init__(self, store: Store, token: str, timeline_ttl: int) -> None:
+        self._store = store
+        self._token = token
+        self._timeline_ttl = timeline_ttl
+
+    def take_over(self) -> None:
+        """From now on calls with another token are refused."""
+        batch = self._store.batch()
+        for tag in self._tags():
+            batch.add("SET", keys.loader(tag), self._token, "EX", 86_400)
+        batch.run()
+
+    def let_go(self) -> None:
+        """Loading is over: nobody may write without taking over first."""
+        batch = self._store.batch()
+        for tag in self._tags():
+            batch.add("DEL", keys.loader(tag))
+        batch.run()
+
+    def wipe(self, report: Report | None = None) -> int:
+        """Removes all keys of our families, and no others; how many there were.
+
+        `last_id` stays, so that ids never repeat, and so does the `dataset` hash, in which the
+        loader writes how far it is. `report` gets an estimate from the number of all keys.
+        """
+        known = set(self._tags())
+        total, seen, removed = self._all_keys(), 0, 0
+        for page in self._pages():
+            ours: dict[str, list[str]] = {}
+            for name in page:
+                tag = _TAG.search(name)
+                # A tag of no shard of ours: written under another FANOUT_SHARDS.
+                if tag and _OURS.match(name) and name != keys.DATASET:
+                    ours.setdefault(tag[0], []).append(name)
+            batch = self._store.batch()
+            for tag_text, names in ours.items():
+                if tag_text in known:
+                    self._call(batch, "bulk_drop", tag_text, *names)
+                else:
+                    batch.add("UNLINK", *names)
+                removed += len(names)
+            self._run(batch)
+            seen += len(page)
+            if report:
+                report(min(seen, total), total)
+        return removed
+
+    def load(self, population: Population, report: Report | None = None) -> None:
+        """Writes everyone's followers, followees and an empty timeline; users exist at the end.
+
+        Expects a store that was wiped. `report` counts edges; each is written twice (fans and
+        following) and counts when both are.
+        """
+        shards = self._store.shards
+        done = 0
+        for shard in range(shards):
+            here = population.followers % shards == shard
+            authors, followers = population.authors[here], population.followers[here]
+            order = np.argsort(followers, kind="stable")
+            tag = keys.tag(shard)
+            fans = self._lists(tag, f"fans:{tag}:", "RPUSH", authors, followers)
+            following = self._lists(
+                tag, f"following:{tag}:", "SADD", followers[order], authors[order]
+            )
+            for values in self._sent(fans, following):
+                done += values
+                if report:
+                    report(done // 2, population.edges)
+            local = population.user_ids[population.user_ids % shards == shard]
+            for _ in self._sent(self._timelines(tag, local)):
+                pass
+        batch = self._store.batch()
+        for shard in range(shards):
+            local = population.user_ids[population.user_ids % shards == shard] // shards
+            if len(local):
+                tag = keys.tag(shard)
+                self._call(batch, "bulk_set", tag, keys.users(shard), _bitmap(local))
+        self._run(batch)
+
+    def _lists(
+        self, tag: str, prefix: str, command: str, owners: Ids, values: Ids
+    ) -> Iterator[tuple[str, str, tuple[Any, ...], int]]:
+        for text, count in grouped(owners, values):
+            yield "bulk_load", tag, (prefix, command, text), count
+
+    def _timelines(self, tag: str, users: Ids) -> Iterator[tuple[str, str, tuple[Any, ...], int]]:
+        prefix = f"timeline:{tag}:"
+        for part in parts(users):
+            yield "bulk_timelines", tag, (prefix, self._timeline_ttl, len(part), packed(part)), 0
+
+    def _sent(
+        self, *streams: Iterable[tuple[str, str, tuple[Any, ...], int]]
+    ) -> Iterator[int]:
+        """Sends all calls, some at a time; yields how many values each round trip stored."""
+        batch, values = self._store.batch(), 0
+        for stream in streams:
+            for function, tag, args, count in stream:
+                self._call(batch, function, tag, *args)
+                values += count
+                if len(batch) == CALLS_IN_FLIGHT:
+                    self._run(batch)
+                    yield values
+                    values = 0
+        self._run(batch)
+        yield values
+
+    def _tags(self) -> list[str]:
+        return [*(keys.tag(shard) for shard in range(self._store.shards)), _META_TAG]
+
+    def _call(self, batch: Batch, function: str, tag: str, *args: Any) -> None:
+        batch.call(function, keys.loader(tag), self._token, *args)
+
+    def _run(self, batch: Batch) -> None:
+        try:
+            batch.run()
+        except redis.ResponseError as error:
+            if "REPLACED" not in str(error):
+                raise
+            raise Busy("Another loader took over; this one stopped.") from error
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        """Options that address each server which holds keys."""
+        if not self._store.is_cluster:
+            return [{}]
+        cluster: RedisCluster = self._store.redis
+        return [{"target_nodes": node} for node in cluster.get_primaries()]
+
+    def _all_keys(self) -> int:
+        with store_errors():
+            return sum(self._store.redis.dbsize(**node) for node in self._nodes())
+
+    def _pages(self) -> Iterator[list[str]]:
+        """All names of keys, some thousand at a time, from every server."""
+        for node in self._nodes():
+            cursor: Any = 0
+            while True:
+                with store_errors():
+                    reply = self._store.redis.scan(cursor, count=SCAN_COUNT, **node)
+                cursor, names = reply
+                if isinstance(cursor, dict):  # a Cluster's client answers by node
+                    cursor = next(iter(cursor.values()))
+                yield [name.decode() if isinstance(name, bytes) else name for name in names]
+                if not cursor:
+                    break
+
+
+def _bitmap(bits: Ids) -> bytes:
+    """The text in which exactly these bits are set, as SETBIT counts them."""
+    flags = np.zeros(int(bits.max()) + 1, dtype=bool)
+    flags[bits] = True
+    return np.packbits(flags).tobytes()

@@ -1,0 +1,70 @@
+-- Fast loading of a whole dataset. `loader:{t}` holds the token of the one loader that may write;
+-- every call compares it, so a loader that was frozen and then replaced cannot spoil the new data.
+-- Numbers come packed, four bytes each, the lowest first: parsing thousands of arguments would take
+-- longer than storing them. All keys that are built here carry the declared key's tag.
+
+local function require_loader(key, token)
+  if redis.call('GET', key) ~= token then
+    return fail('REPLACED', 'another loader took over')
+  end
+end
+
+-- The numbers of a text whose length is a multiple of 16. Four at a time: half the time of one.
+local function unpacked(text)
+  local numbers, n = {}, 0
+  for i = 1, #text, 16 do
+    local a, b, c, d, e, f, g, h, j, k, l, m, o, p, q, r = string.byte(text, i, i + 15)
+    numbers[n + 1] = a + b * 256 + c * 65536 + d * 16777216
+    numbers[n + 2] = e + f * 256 + g * 65536 + h * 16777216
+    numbers[n + 3] = j + k * 256 + l * 65536 + m * 16777216
+    numbers[n + 4] = o + p * 256 + q * 65536 + r * 16777216
+    n = n + 4
+  end
+  return numbers
+end
+
+-- KEYS loader  ARGV token prefix command packed
+-- `packed`: user, count, value * count, user, count, ... and zeros to fill up. Appends the values
+-- to <prefix><user> with RPUSH or SADD.
+register('bulk_load', function(keys, args)
+  local refused = require_loader(keys[1], args[1])
+  if refused then return refused end
+  local prefix, command, numbers = args[2], args[3], unpacked(args[4])
+  local at, last = 1, #numbers
+  while at < last and numbers[at + 1] > 0 do
+    local stop = at + 1 + numbers[at + 1]
+    redis.call(command, prefix .. num(numbers[at]), unpack(numbers, at + 2, stop))
+    at = stop + 1
+  end
+  return 1
+end)
+
+-- KEYS loader  ARGV token prefix ttl count packed
+-- Installs the timeline [0], which is empty and complete, for `count` users.
+register('bulk_timelines', function(keys, args)
+  local refused = require_loader(keys[1], args[1])
+  if refused then return refused end
+  local numbers = unpacked(args[5])
+  for i = 1, tonumber(args[4]) do
+    local key = args[2] .. num(numbers[i])
+    redis.call('RPUSH', key, '0')
+    redis.call('EXPIRE', key, args[3])
+  end
+  return 1
+end)
+
+-- KEYS loader  ARGV token key...
+-- Removes keys of the declared key's tag.
+register('bulk_drop', function(keys, args)
+  local refused = require_loader(keys[1], args[1])
+  if refused then return refused end
+  return redis.call('UNLINK', unpack(args, 2))
+end, {'allow-oom'})
+
+-- KEYS loader  ARGV token key value
+register('bulk_set', function(keys, args)
+  local refused = require_loader(keys[1], args[1])
+  if refused then return refused end
+  redis.call('SET', args[2], args[3])
+  return 1
+end)

@@ -1,0 +1,80 @@
+-- `dataset{m}`: which dataset is loaded, being loaded, or asked for. Fields:
+--
+--   status        loading | ready | failed; nothing loaded yet: no field
+--   preset seed   what the status speaks of; preset '' for a graph from a file
+--   loader beat   the running loader's token, and when it was last heard of (ms)
+--   wanted wanted_seed   a request that no worker has taken yet
+--   tries         how many loaders began this load
+--   generation    counts the loads; what was cached under another one is out of date
+
+local MAX_TRIES = 3
+
+local function loader_is_alive(key, silence_ms)
+  if redis.call('HGET', key, 'status') ~= 'loading' then return false end
+  return now_ms() - tonumber(redis.call('HGET', key, 'beat')) < tonumber(silence_ms)
+end
+
+local function begin(key, token, preset, seed, tries)
+  local now = num(now_ms())
+  redis.call('HDEL', key, 'wanted', 'wanted_seed', 'error', 'percent', 'users', 'edges',
+    'celebrity_from', 'popular_from', 'seconds')
+  redis.call('HINCRBY', key, 'generation', 1)
+  redis.call('HSET', key, 'status', 'loading', 'preset', preset, 'seed', seed, 'loader', token,
+    'started', now, 'beat', now, 'percent', 0, 'tries', tries)
+end
+
+-- KEYS dataset  ARGV silence_ms preset seed only_new
+-- Leaves a request for the workers. 0: one is being loaded or waited for; with only_new = 1 also
+-- when any dataset is known.
+register('dataset_request', function(keys, args)
+  local key = keys[1]
+  if redis.call('HEXISTS', key, 'wanted') == 1 or loader_is_alive(key, args[1]) then return 0 end
+  if args[4] == '1' and redis.call('HEXISTS', key, 'status') == 1 then return 0 end
+  redis.call('HSET', key, 'wanted', args[2], 'wanted_seed', args[3])
+  return 1
+end)
+
+-- KEYS dataset  ARGV silence_ms token preset seed
+-- Becomes the loader of the given dataset. 0: another loader is alive.
+register('dataset_claim', function(keys, args)
+  if loader_is_alive(keys[1], args[1]) then return 0 end
+  begin(keys[1], args[2], args[3], args[4], 1)
+  return 1
+end)
+
+-- KEYS dataset  ARGV silence_ms token
+-- Becomes the loader of what was asked for, or of a preset whose loader died. Returns
+-- {preset, seed}, or {} when there is nothing to do.
+register('dataset_claim_work', function(keys, args)
+  local key = keys[1]
+  local status, preset, seed, tries, wanted, wanted_seed = unpack(
+    redis.call('HMGET', key, 'status', 'preset', 'seed', 'tries', 'wanted', 'wanted_seed'))
+  if not wanted and status ~= 'loading' or loader_is_alive(key, args[1]) then return {} end
+  if wanted then
+    begin(key, args[2], wanted, wanted_seed, 1)
+    return {wanted, wanted_seed}
+  end
+  if preset == '' or tonumber(tries) >= MAX_TRIES then return {} end
+  begin(key, args[2], preset, seed, tonumber(tries) + 1)
+  return {preset, seed}
+end)
+
+-- KEYS dataset  ARGV token percent
+-- The loader is alive and so far. 0: it was replaced.
+register('dataset_beat', function(keys, args)
+  if redis.call('HGET', keys[1], 'loader') ~= args[1] then return 0 end
+  redis.call('HSET', keys[1], 'beat', num(now_ms()), 'percent', args[2])
+  return 1
+end)
+
+-- KEYS dataset  ARGV token field value...
+-- The load is over. 0: the loader was replaced.
+register('dataset_finish', function(keys, args)
+  local key = keys[1]
+  if redis.call('HGET', key, 'loader') ~= args[1] then return 0 end
+  local started = tonumber(redis.call('HGET', key, 'started'))
+  redis.call('HSET', key, 'seconds', string.format('%.3f', (now_ms() - started) / 1000),
+    unpack(args, 2))
+  redis.call('HDEL', key, 'loader')
+  return 1
+end, {'allow-oom'})

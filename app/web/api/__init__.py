@@ -1,0 +1,60 @@
+"""The JSON API, described by OpenAPI at /api/openapi.json and readable at /api/docs."""
+
+from __future__ import annotations
+
+from flask import Response, jsonify, render_template
+from flask_openapi import Info, OpenAPI
+from flask_openapi_swagger.plugins import RegisterPlugin
+
+from app import __version__
+from app.web.api import feeds, posts, system, users
+from app.web.errors import refuse_invalid
+from app.web.schemas import Problem
+
+INFO = Info(
+    title="Fanout Demo",
+    version=__version__,
+    description=(
+        "Posts, feeds and measurements of write fan-out, read fan-out and a hybrid of both. "
+        "Errors are application/problem+json (RFC 9457)."
+    ),
+)
+
+
+def create_flask(folder: str) -> OpenAPI:
+    """The Flask application, empty but for what the library needs to describe the API.
+
+    `folder` holds `templates/` and `static/`.
+    """
+    app = OpenAPI(
+        "app",
+        info=INFO,
+        doc_ui=False,
+        validation_error_callback=refuse_invalid,
+        validation_error_status=422,
+        validation_error_model=Problem,
+        template_folder=f"{folder}/templates",
+        static_folder=f"{folder}/static",
+        root_path=folder,
+    )
+    app.openapi_version = "3.1.0"
+    return app
+
+
+def register(app: OpenAPI) -> None:
+    """Adds all routes of the API, its description and the page that shows it."""
+    for module in (posts, feeds, users, system):
+        app.register_api(module.api)
+
+    @app.get("/api/openapi.json", doc_ui=False)
+    def openapi_json() -> Response:
+        return jsonify(app.api_doc)
+
+    # The scripts and styles come from the installed package; the page is ours.
+    app.register_blueprint(
+        RegisterPlugin.register(doc_url="openapi.json"), url_prefix="/api/docs/ui"
+    )
+
+    @app.get("/api/docs", doc_ui=False)
+    def docs() -> str:
+        return render_template("docs.html")

@@ -1,0 +1,113 @@
+"""Errors as problem+json for the API and as a page for people. No stack trace leaves the process."""
+
+from __future__ import annotations
+
+import logging
+
+import orjson
+from flask import Flask, Response, render_template, request
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from app.domain.errors import BadRequest, FanoutError
+
+log = logging.getLogger("fanout.web")
+
+JSON_PATHS = ("/api/", "/metrics", "/healthz", "/readyz")
+
+
+class InvalidFields(BadRequest):
+    status, title, slug = 422, "The request has invalid fields", "invalid-fields"
+
+
+class NotJson(BadRequest):
+    status, title, slug = 415, "The body is not JSON", "not-json"
+
+
+class BrokenJson(BadRequest):
+    status, title, slug = 400, "The JSON is broken", "broken-json"
+
+
+def install(app: Flask) -> None:
+    """Makes every error of `app` leave in one form."""
+    app.register_error_handler(FanoutError, _fanout_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unforeseen)
+    app.before_request(_check_body)
+
+
+def refuse_invalid(error: ValidationError) -> Response:
+    """Called by the API library with what pydantic found."""
+    found = []
+    for item in error.errors(include_url=False, include_input=False)[:3]:
+        place = ".".join(str(part) for part in item["loc"]) or "body"
+        found.append(f"{place}: {item['msg']}")
+    return problem(InvalidFields("; ".join(found) + ". See /api/docs."))
+
+
+def problem(error: FanoutError) -> Response:
+    """The error as problem+json."""
+    body = {
+        "type": f"/how-it-works#error-{error.slug}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+    }
+    response = Response(orjson.dumps(body), error.status, mimetype="application/problem+json")
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _check_body() -> None:
+    """JSON routes take JSON objects only, and say so before any field is looked at."""
+    if not request.path.startswith("/api/") or request.method not in ("POST", "PUT", "PATCH"):
+        return
+    rule = request.url_rule
+    if rule is not None and "followee_id" in rule.arguments:
+        return  # the address says it all; there is no body
+    if not request.is_json:
+        raise NotJson("Send the body as JSON, with the header Content-Type: application/json.")
+    body = request.get_data()
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if b"\\ud" not in body.lower():
+            raise BrokenJson(f"{error}. Check quotes, commas and braces.") from None
+        parsed = request.get_json(silent=True)  # half a surrogate pair: its own error comes later
+    if not isinstance(parsed, dict):
+        raise BrokenJson("The body must be a JSON object, such as {}.")
+
+
+def _fanout_error(error: FanoutError) -> Response | tuple[str, int]:
+    if error.status >= 500:
+        log.warning("%s %s: %s", request.method, request.path, error.detail)
+    return _answer(error)
+
+
+def _http_error(error: HTTPException) -> Response | tuple[str, int]:
+    if error.response is not None:
+        return error.response  # type: ignore[return-value]
+    known = FanoutError(_ADVICE.get(error.code or 500, error.description or error.name))
+    known.status = error.code or 500  # type: ignore[misc]
+    known.title = error.name  # type: ignore[misc]
+    known.slug = error.name.lower().replace(" ", "-")  # type: ignore[misc]
+    return _answer(known)
+
+
+def _unforeseen(error: Exception) -> Response | tuple[str, int]:
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return _answer(FanoutError("This is a bug of ours; the log of the web process has the details."))
+
+
+def _answer(error: FanoutError) -> Response | tuple[str, int]:
+    if request.path.startswith(JSON_PATHS):
+        return problem(error)
+    return render_template("error.html", error=error), error.status
+
+
+_ADVICE = {
+    404: "Nothing lives at this address. / is the demo, /api/docs describes the API.",
+    405: "This address does not take that method; /api/docs lists what it takes.",
+    413: "The body is too large. A post has at most 500 characters; send less.",
+}

@@ -1,0 +1,218 @@
+"""Shapes of requests and answers. The library checks requests against them and documents both."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
+
+from app.domain.ids import MAX_ID
+from app.domain.models import Comparison, Fanout, FanoutStatus, Feed, Kind, Post, Strategy, User
+from app.services.users import LIST_LIMIT
+from app.storage.keys import MAX_USER_ID
+
+UserId = Annotated[int, Field(ge=0, lt=MAX_USER_ID)]
+PostId = Annotated[int, Field(ge=1, le=MAX_ID)]
+
+
+class Request(BaseModel):
+    """Base of all requests: unknown fields are refused, so a typing error does not pass."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PostBody(Request):
+    """A post to be accepted."""
+
+    author_id: Annotated[StrictInt, Field(ge=0, lt=MAX_USER_ID, examples=[1])]
+    text: Annotated[str, Field(examples=["Hello, followers"])]
+    strategy: Strategy = "hybrid"
+
+
+class PostPath(Request):
+    """A post's id."""
+
+    post_id: PostId
+
+
+class UserPath(Request):
+    """A user's id."""
+
+    user_id: UserId
+
+
+class EdgePath(Request):
+    """Who follows whom."""
+
+    user_id: UserId
+    followee_id: UserId
+
+
+class FeedQuery(Request):
+    """Which page of a feed, under which strategy."""
+
+    strategy: Strategy = "hybrid"
+    limit: Annotated[int, Field(ge=1, description="At most FANOUT_PAGE_LIMIT.")] = 20
+    cursor: str | None = None
+
+
+class CompareQuery(Request):
+    """How many posts to compare."""
+
+    limit: Annotated[int, Field(ge=1, description="At most FANOUT_PAGE_LIMIT.")] = 20
+
+
+class UsersQuery(Request):
+    """Which users to list."""
+
+    kind: Kind | None = None
+    limit: Annotated[int, Field(ge=1, le=LIST_LIMIT)] = 20
+
+
+class WorkersBody(Request):
+    """The experiment's controls. A field that is left out is reset to its default."""
+
+    paused: StrictBool = False
+    deliveries_per_second: Annotated[StrictInt, Field(ge=1, le=100_000_000)] | None = None
+
+
+class DatasetBody(Request):
+    """The dataset to load; it replaces all users and posts."""
+
+    preset: str = Field(examples=["small"])
+    seed: Annotated[StrictInt, Field(ge=0, lt=2**53)] = 1
+
+
+class PostOut(BaseModel):
+    """A post."""
+
+    id: int
+    author_id: int
+    text: str
+    created_at: str
+    strategy: Strategy
+
+
+class FanoutOut(BaseModel):
+    """A fan-out as it stands when the post is accepted."""
+
+    status: FanoutStatus
+    recipients: int
+    status_url: str
+
+
+class PublishedOut(BaseModel):
+    """An accepted post."""
+
+    post: PostOut
+    fanout: FanoutOut
+
+
+class FanoutState(BaseModel):
+    """How far a post's deliveries have come."""
+
+    post_id: int
+    status: FanoutStatus
+    recipients: int
+    delivered: int
+    skipped: int
+    lag_ms: float | None
+
+
+class FeedOut(BaseModel):
+    """A page of a feed."""
+
+    items: list[PostOut]
+    next_cursor: str | None
+    strategy: Strategy
+    source: Literal["timeline", "merge", "rebuild"]
+    timing_ms: dict[str, float]
+    commands: int
+    round_trips: int
+
+
+class CompareOut(BaseModel):
+    """The same page under every strategy."""
+
+    strategies: dict[Strategy, FeedOut]
+    identical: bool
+
+
+class UserOut(BaseModel):
+    """A user."""
+
+    id: int
+    name: str
+    kind: Kind
+    followers: int
+    following: int
+
+
+class UsersOut(BaseModel):
+    """Users."""
+
+    users: list[UserOut]
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457). `detail` says what to do next."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+def post_json(post: Post) -> dict[str, Any]:
+    """A post as the API writes it."""
+    return {
+        "id": post.id,
+        "author_id": post.author_id,
+        "text": post.text,
+        "created_at": post.created_at,
+        "strategy": post.strategy,
+    }
+
+
+def fanout_json(fanout: Fanout) -> dict[str, Any]:
+    """A fan-out's state as the API writes it."""
+    return {
+        "post_id": fanout.post_id,
+        "status": fanout.status,
+        "recipients": fanout.recipients,
+        "delivered": fanout.delivered,
+        "skipped": fanout.skipped,
+        "lag_ms": fanout.lag_ms,
+    }
+
+
+def feed_json(feed: Feed) -> dict[str, Any]:
+    """A page of a feed as the API writes it."""
+    return {
+        "items": [post_json(post) for post in feed.items],
+        "next_cursor": feed.next_cursor,
+        "strategy": feed.strategy,
+        "source": feed.source,
+        "timing_ms": feed.timing_ms,
+        "commands": feed.commands,
+        "round_trips": feed.round_trips,
+    }
+
+
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as the API writes it."""
+    return {
+        "strategies": {name: feed_json(feed) for name, feed in comparison.strategies.items()},
+        "identical": comparison.identical,
+    }
+
+
+def user_json(user: User) -> dict[str, Any]:
+    """A user as the API writes it."""
+    return {
+        "id": user.id,
+        "name": user.name,
+        "kind": user.kind,
+        "followers": user.followers,
+        "following": user.following,
+    }

