@@ -148,8 +148,9 @@ as_text() {
       compose logs --no-color --tail "$LOGS" 2>&1 || true
     else
       info 'Logs (all: tail -f .run/logs/*.log)'
-      for file in "$RUN_DIR"/logs/*.log; do
-        case "$file" in */start.log|*/supervisord.log) continue ;; esac
+      for name in ${rows:+$(printf '%s\n' "$rows" | cut -d'|' -f1)}; do
+        file=$RUN_DIR/logs/$name.log
+        [ -f "$file" ] || continue
         dim "--- ${file#"$ROOT"/}"
         tail -n "$LOGS" "$file"
       done

@@ -22,7 +22,7 @@ limit_request_fields = 64
 limit_request_field_size = 8190
 
 # The heartbeat file must lie in memory: on a slow disk its fsync would stall a worker.
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
 control_socket_disable = True  # nothing here uses it, and the container's root is read-only
 
 errorlog = "-"

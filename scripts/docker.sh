@@ -81,7 +81,7 @@ docker_refuse_foreign() { # another checkout in a folder of the same name has th
   local folder
   folder=$(docker ps --filter "label=com.docker.compose.project=$(docker_project)" \
     --format '{{.Label "com.docker.compose.project.working_dir"}}' 2>/dev/null | head -n 1)
-  [ -z "$folder" ] || [ "$folder" = "$ROOT" ] ||
+  [ -z "$folder" ] || [ "$folder" = "$ROOT" ] || [ "$folder" = "$(cd "$ROOT" && pwd -P)" ] ||
     fail "the Compose project \"$(docker_project)\" runs already, from $folder" \
       "COMPOSE_PROJECT_NAME=$(docker_project)-2 PORT=8081 REDIS_PORT=6380 ./start.sh" \
       "cd '$folder' && ./stop.sh"

@@ -130,7 +130,7 @@ load_settings() { # the environment first, then .env, then what the last start u
   WANTED_PORT=${PORT:-} WANTED_REDIS_PORT=${REDIS_PORT:-} WANTED_REDIS_URL=${REDIS_URL:-}
 }
 
-state_get() { sed -n "s/^$1=//p" "$STATE_FILE" 2>/dev/null | tail -n 1; }
+state_get() { if [ -f "$STATE_FILE" ]; then sed -n "s/^$1=//p" "$STATE_FILE" | tail -n 1; fi; }
 
 use_ports() { # [DEFAULT PORT] [DEFAULT REDIS_PORT]: what was asked for, or these; checked
   PORT=${WANTED_PORT:-${1:-8080}} REDIS_PORT=${WANTED_REDIS_PORT:-${2:-6379}}
@@ -223,13 +223,16 @@ require_free() { # PORT | REDIS_PORT: ends with a suggestion when somebody liste
 }
 
 # ---------------------------------------------------------------- what runs now
-running_mode() { # docker, embedded, own, or nothing
+running_mode() { # docker, embedded, own, or nothing; ends the script when another checkout is in the way
   local mode
   mode=$(state_get MODE)
   case "$mode" in
     embedded|own) if local_running; then echo "$mode"; return; fi ;;
   esac
-  if docker_probe && [ -n "$(docker_containers)" ]; then echo docker; fi
+  if docker_probe && [ -n "$(docker_containers)" ]; then
+    docker_refuse_foreign
+    echo docker
+  fi
 }
 
 # shellcheck source=scripts/docker.sh

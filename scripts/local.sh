@@ -8,7 +8,7 @@ carries_mark() { # PID: was it started by the start.sh whose mark the state file
   mark=$(state_get RUN_ID)
   [ -n "$mark" ] && [ -n "$1" ] || return 1
   if [ -r "/proc/$1/environ" ]; then
-    tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep -qx "FANOUT_RUN_ID=$mark"
+    grep -qsxz "FANOUT_RUN_ID=$mark" "/proc/$1/environ"
   else
     ps eww -o command= -p "$1" 2>/dev/null | grep -q "FANOUT_RUN_ID=$mark"
   fi
