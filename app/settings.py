@@ -42,7 +42,10 @@ class Settings:
         low=1,
     )
     timeline_cap: int = _setting(
-        "FANOUT_TIMELINE_CAP", 800, "Posts kept in a timeline; older ones come from the logs.", low=1
+        "FANOUT_TIMELINE_CAP",
+        800,
+        "Posts kept in a timeline; older ones come from the logs.",
+        low=1,
     )
     timeline_slack: int = _setting(
         "FANOUT_TIMELINE_SLACK",
@@ -57,7 +60,10 @@ class Settings:
         low=1,
     )
     log_cap: int = _setting(
-        "FANOUT_LOG_CAP", 10_000, "Posts kept for an author; the oldest is removed beyond it.", low=1
+        "FANOUT_LOG_CAP",
+        10_000,
+        "Posts kept for an author; the oldest is removed beyond it.",
+        low=1,
     )
     text_limit: int = _setting(
         "FANOUT_TEXT_LIMIT", 500, "Characters of a post, as people count them (graphemes).", low=1
@@ -82,7 +88,10 @@ class Settings:
         low=1,
     )
     backlog_low: int = _setting(
-        "FANOUT_BACKLOG_LOW", 25_000, "Deliveries of a shard's backlog at which holding ends.", low=0
+        "FANOUT_BACKLOG_LOW",
+        25_000,
+        "Deliveries of a shard's backlog at which holding ends.",
+        low=0,
     )
     backlog_high: int = _setting(
         "FANOUT_BACKLOG_HIGH",
@@ -131,14 +140,18 @@ class Settings:
         for spec in fields(cls):
             raw = environ.get(spec.metadata["env"], "").strip()
             if raw:
-                values[spec.name] = _parse(spec.metadata["env"], raw, spec.default, spec.metadata["low"])
+                values[spec.name] = _parse(
+                    spec.metadata["env"], raw, spec.default, spec.metadata["low"]
+                )
         settings = cls(**values)
         settings._check()
         return settings
 
     def _check(self) -> None:
         if self.shards > 256:
-            raise BadSetting("FANOUT_SHARDS must be at most 256: a post id has 8 bits for its shard.")
+            raise BadSetting(
+                "FANOUT_SHARDS must be at most 256: a post id has 8 bits for its shard."
+            )
         if self.chunk > 4_000:
             raise BadSetting("FANOUT_CHUNK must be at most 4000, or one call blocks the store.")
         if not self.backlog_low < self.backlog_high <= self.backlog_limit:

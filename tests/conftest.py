@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import fakeredis
 import pytest
@@ -61,7 +61,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
             single.close()
 
 
-def missing(what: str) -> Any:
+def missing(what: str) -> NoReturn:
     """A thing a test needs is not there: fatal in CI, a skip elsewhere."""
     if os.environ.get("CI"):
         pytest.fail(what)

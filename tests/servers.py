@@ -74,8 +74,8 @@ def redis_binary() -> str | None:
 @contextlib.contextmanager
 def cluster(primaries: int = 3, replicas: int = 3) -> Iterator[list[int]]:
     """A Cluster on loopback; the ports of its nodes, primaries first."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-    options += ("--cluster-require-full-coverage", "no")
+    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]
+    options += ["--cluster-require-full-coverage", "no"]
     with contextlib.ExitStack() as stack:
         binary = valkey_binary()
         ports = [

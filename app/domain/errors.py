@@ -20,34 +20,50 @@ class FanoutError(Exception):
 
 
 class BadRequest(FanoutError):
+    """A parameter is out of range or unknown."""
+
     status, title, slug = 400, "The request is not valid", "bad-request"
 
 
 class BadText(FanoutError):
+    """Empty, too long, or holds what no text may hold."""
+
     status, title, slug = 422, "The text cannot be posted", "bad-text"
 
 
 class BadCursor(FanoutError):
+    """Malformed, or another user's."""
+
     status, title, slug = 400, "The cursor is not valid", "bad-cursor"
 
 
 class UnknownUser(FanoutError):
+    """Nobody has this id."""
+
     status, title, slug = 404, "There is no such user", "unknown-user"
 
 
 class UnknownPost(FanoutError):
+    """Never written, or deleted."""
+
     status, title, slug = 404, "There is no such post", "unknown-post"
 
 
 class SelfFollow(FanoutError):
+    """Follower and followee are the same."""
+
     status, title, slug = 422, "Nobody follows themselves", "self-follow"
 
 
 class Busy(FanoutError):
+    """A dataset is being loaded."""
+
     status, title, slug = 409, "Something else is under way", "busy"
 
 
 class KeyReused(FanoutError):
+    """Same key, another text or strategy."""
+
     status, title, slug = 422, "The Idempotency-Key was used for another post", "key-reused"
 
 

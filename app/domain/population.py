@@ -55,9 +55,7 @@ class Population:
         return len(self.authors)
 
 
-def generate(
-    preset: str, seed: int, progress: Progress | None = None
-) -> Population:
+def generate(preset: str, seed: int, progress: Progress | None = None) -> Population:
     """The population of a preset; the same for the same seed on every platform.
 
     Memory: about 40 bytes per edge while it works. Raises `BadRequest` for an unknown preset or
@@ -67,9 +65,7 @@ def generate(
     return generate_sized(size.users, size.top, checked_seed(seed), progress)
 
 
-def generate_sized(
-    users: int, top: int, seed: int, progress: Progress | None = None
-) -> Population:
+def generate_sized(users: int, top: int, seed: int, progress: Progress | None = None) -> Population:
     """A population of `users` people whose largest account has `top` followers."""
     report = progress or (lambda share: None)
     draws = Draws(seed)
@@ -108,9 +104,7 @@ def _ids_by_rank(users: int, draws: Draws) -> NDArray[np.int64]:
 
 def _crowd(users: int, draws: Draws) -> Ids:
     """User ids, each as often as the user is eager: a random element is a random follower."""
-    weights = np.repeat(
-        [weight for _, weight in _EAGERNESS], [share for share, _ in _EAGERNESS]
-    )
+    weights = np.repeat([weight for _, weight in _EAGERNESS], [share for share, _ in _EAGERNESS])
     return np.repeat(np.arange(1, users + 1, dtype=np.int32), weights[draws.below(1000, users)])
 
 

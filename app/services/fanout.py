@@ -219,8 +219,10 @@ class Deliverer:
     def _walked(self, opened: OpenJob, shard: int, reply: Any) -> None:
         place = (opened.job.shard, opened.job.entry)
         if isinstance(reply, redis.ResponseError):
-            # Left without acknowledgement: it is claimed again, and that counts as a try.
-            self._open.pop(place, None)
+            # Left without acknowledgement: after its silence it is claimed and tried again.
+            if self._open.pop(place, None) is not None:
+                self._metrics.add("failures")
+                self._jobs.fail(opened.job, str(reply))
             return
         left, delivered, skipped, made, missed = reply
         posts = max(1, len(opened.posts))
@@ -253,5 +255,3 @@ class Deliverer:
         self._metrics.add("claims")
         self._begin(job)
         return 1
-
-

@@ -143,7 +143,9 @@ class Feeds:
             if not before:
                 break
             count = min(cap, 2 * count)
-        return self._timelines.install(user_id, marker, ids[:cap], complete=not before and len(ids) <= cap)
+        return self._timelines.install(
+            user_id, marker, ids[:cap], complete=not before and len(ids) <= cap
+        )
 
     def _require(self, user_id: int) -> None:
         if not self._graph.exist([user_id])[0]:

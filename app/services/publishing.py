@@ -8,7 +8,7 @@ import time
 from app.domain import text as texts
 from app.domain.errors import BadRequest, UnknownPost
 from app.domain.ids import MAX_ID, shard_of_post
-from app.domain.models import STRATEGIES, Fanout, Post, Strategy
+from app.domain.models import STRATEGIES, Fanout, FanoutStatus, Post, Strategy
 from app.settings import Settings
 from app.storage.graph import Graph
 from app.storage.jobs import Jobs
@@ -76,7 +76,9 @@ class Publishing:
             self._metrics.add("held")
         self._metrics.seen(author_id)
         post = Post(accepted.id, author_id, text, strategy)
-        status = "pull" if not accepted.pushed else "queued" if accepted.recipients else "done"
+        status: FanoutStatus = (
+            "pull" if not accepted.pushed else "queued" if accepted.recipients else "done"
+        )
         return post, Fanout(
             post.id, status, accepted.recipients, lag_ms=0.0 if status == "done" else None
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.domain.errors import BadRequest, UnknownUser
 from app.domain.kinds import kind_of
 from app.domain.models import KINDS, Kind, User
@@ -26,7 +28,7 @@ class Users:
             raise UnknownUser(f"There is no user {user_id}. GET /api/users lists some.")
         return self._described([user_id])[0]
 
-    def list(self, kind: Kind | None = None, limit: int = 20) -> list[User]:
+    def list(self, kind: Kind | None = None, limit: int = 20) -> Sequence[User]:
         """Users of a kind, most followed first; without a kind some of each. Raises `BadRequest`."""
         if kind is not None and kind not in KINDS:
             raise BadRequest(f"{kind!r} is no kind of user. Use one of: {', '.join(KINDS)}.")
@@ -38,7 +40,7 @@ class Users:
         ids = [user for each in KINDS for user in self._dataset.directory(each, share)]
         return self._described(ids[:limit])
 
-    def _described(self, ids: list[int]) -> list[User]:
+    def _described(self, ids: Sequence[int]) -> Sequence[User]:
         thresholds = self._dataset.thresholds()
         seed = self._dataset.seed()
         return [

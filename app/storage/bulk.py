@@ -128,9 +128,7 @@ class Bulk:
         for part in parts(users):
             yield "bulk_timelines", tag, (prefix, self._timeline_ttl, len(part), packed(part)), 0
 
-    def _sent(
-        self, *streams: Iterable[tuple[str, str, tuple[Any, ...], int]]
-    ) -> Iterator[int]:
+    def _sent(self, *streams: Iterable[tuple[str, str, tuple[Any, ...], int]]) -> Iterator[int]:
         """Sends all calls, some at a time; yields how many values each round trip stored."""
         batch, values = self._store.batch(), 0
         for stream in streams:

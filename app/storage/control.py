@@ -112,9 +112,7 @@ class Control:
             batch.add("XRANGE", keys.jobs(shard), "-", "+", "COUNT", 1)
         replies = batch.run()
         backlogs = [int(replies[4 * shard + 2][0] or 0) for shard in shards]
-        oldest = [
-            _first_id(replies[4 * shard + 3]) for shard in shards if replies[4 * shard + 3]
-        ]
+        oldest = [_first_id(replies[4 * shard + 3]) for shard in shards if replies[4 * shard + 3]]
         now_ms = time.time() * 1000
         return Queue(
             jobs=sum(replies[4 * shard] for shard in shards),

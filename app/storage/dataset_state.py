@@ -83,13 +83,14 @@ class DatasetState:
     def request(self, preset: str, seed: int, *, only_new: bool = False) -> bool:
         """Leaves a request for the workers. False: one is being loaded or waited for; with
         `only_new` also when any dataset is known."""
-        return bool(
-            self._call("dataset_request", self._silence_ms, preset, seed, int(only_new))
-        )
+        return bool(self._call("dataset_request", self._silence_ms, preset, seed, int(only_new)))
 
-    def claim(self, token: str, preset: str, seed: int) -> bool:
-        """Makes `token` the loader of this dataset. False: another loader is alive."""
-        return bool(self._call("dataset_claim", self._silence_ms, token, preset, seed))
+    def claim(self, token: str, preset: str, seed: int, *, repeatable: bool = True) -> bool:
+        """Makes `token` the loader of this dataset. False: another loader is alive. Not
+        `repeatable`: when this loader dies nobody else could finish its work."""
+        return bool(
+            self._call("dataset_claim", self._silence_ms, token, preset, seed, int(repeatable))
+        )
 
     def claim_work(self, token: str) -> tuple[str, int] | None:
         """Makes `token` the loader of what was asked for, or of what a dead loader left:
@@ -176,8 +177,6 @@ def _text(value: bytes | str) -> str:
 def _fields(reply: Any) -> dict[str, str]:
     """HGETALL's answer, a map or a flat list by the client's protocol, as texts."""
     pairs = (
-        reply.items()
-        if isinstance(reply, Mapping)
-        else zip(reply[0::2], reply[1::2], strict=True)
+        reply.items() if isinstance(reply, Mapping) else zip(reply[0::2], reply[1::2], strict=True)
     )
     return {_text(name): _text(value) for name, value in pairs}

@@ -53,9 +53,7 @@ class Graph:
 
     def following(self, user: int) -> list[int]:
         """The user's followees, in no order."""
-        reply = self._store.command(
-            "SMEMBERS", keys.following(user % self._store.shards, user)
-        )
+        reply = self._store.command("SMEMBERS", keys.following(user % self._store.shards, user))
         return list(map(int, reply))
 
     def follow(self, user: int, followee: int) -> bool:

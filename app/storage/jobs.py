@@ -15,7 +15,7 @@ from app.storage.pullers import pairs
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a stream entry says. `counts` are the followers on each shard at acceptance."""
+    """What an account says. `counts` are the followers on each shard at acceptance."""
 
     entry: str
     id: int
@@ -25,7 +25,6 @@ class Job:
     last: int
     strategy: str
     counts: tuple[int, ...]
-    tries: int = 1
 
     @property
     def is_release(self) -> bool:
@@ -41,6 +40,16 @@ class Pending:
     entry: str
     worker: str
     beat: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A job that kept failing. `entry` names it."""
+
+    shard: int
+    entry: str
+    job_id: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +91,11 @@ class Jobs:
 
     def ask_new(self, batch: Batch, shard: int, worker: str, count: int) -> None:
         """Asks for new jobs of a shard; `read_new` reads the answer."""
-        batch.call("take_jobs", keys.jobs(shard), worker, count)
+        batch.call("take_jobs", keys.jobs(shard), keys.tag(shard), worker, count)
 
     def read_new(self, shard: int, reply: Iterable[Any] | None) -> list[Job]:
         """The jobs in an answer to `ask_new`."""
-        return [_job(shard, entry.decode(), fields) for entry, fields in reply or ()]
+        return [_job(shard, account) for account in reply or () if account]
 
     def deliver(self, batch: Batch, job: Job, shard: int, chunk: int, posts: list[int]) -> None:
         """One chunk of the walk over the followers on `shard`; `read_walk` reads the answer."""
@@ -151,10 +160,46 @@ class Jobs:
             seen.entry,
             seen.beat,
         )
-        if not reply:
-            return None
-        tries, entry, fields = reply
-        return _job(seen.shard, entry.decode(), fields, int(tries) + 1)
+        return _job(seen.shard, reply) if reply else None
+
+    def fail(self, job: Job, reason: str) -> bool:
+        """Notes that a job failed. True: it failed too often and is a dead letter now."""
+        reply = self._store.call(
+            "fail_job", keys.jobs(job.shard), keys.tag(job.shard), job.entry, job.id, reason
+        )
+        return bool(reply)
+
+    def sweep(self) -> int:
+        """Queues unfinished jobs anew whose stream entry is gone; how many."""
+        batch = self._store.batch()
+        for shard in range(self._store.shards):
+            batch.call("sweep_jobs", keys.jobs(shard), keys.tag(shard))
+        return sum(batch.run())
+
+    def dead(self, count: int) -> list[DeadLetter]:
+        """The newest dead letters, at most `count` of each shard."""
+        batch = self._store.batch()
+        for shard in range(self._store.shards):
+            batch.add("XREVRANGE", keys.dead(shard), "+", "-", "COUNT", count)
+        letters = []
+        for shard, rows in enumerate(batch.run()):
+            for entry, fields in rows:
+                named = dict(pairs(fields))
+                letters.append(
+                    DeadLetter(shard, entry.decode(), int(named[b"job"]), named[b"reason"].decode())
+                )
+        return letters
+
+    def settle(self, letter: DeadLetter, *, requeue: bool) -> bool:
+        """Takes a dead letter away, or queues its job anew. False: it was gone already."""
+        reply = self._store.call(
+            "settle_dead",
+            keys.dead(letter.shard),
+            keys.tag(letter.shard),
+            letter.entry,
+            int(requeue),
+        )
+        return bool(reply)
 
     def account(self, shard: int, job_id: int) -> Account | None:
         """A job's account; None when there is none (an hour after the job was done)."""
@@ -171,10 +216,10 @@ class Jobs:
         )
 
 
-def _job(shard: int, entry: str, fields: list[bytes], tries: int = 1) -> Job:
-    named = {key.decode(): value.decode() for key, value in pairs(fields)}
+def _job(shard: int, account: Any) -> Job:
+    named = {key.decode(): value.decode() for key, value in pairs(account)}
     return Job(
-        entry=entry,
+        entry=named["entry"],
         id=int(named["job"]),
         shard=shard,
         author_id=int(named["author"]),
@@ -182,5 +227,4 @@ def _job(shard: int, entry: str, fields: list[bytes], tries: int = 1) -> Job:
         last=int(named["last"]),
         strategy=named["strategy"],
         counts=tuple(map(int, named["counts"].split(","))),
-        tries=tries,
     )

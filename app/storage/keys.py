@@ -3,28 +3,29 @@
 `{s}` is the hash tag of an author's shard, `{t}` of a reader's. A user lives on shard
 `user_id mod SHARDS`, so all that must change together sits in one Cluster slot.
 
-    key                       type     holds                                            bounded by
-    post:{s}:<id>             string   the post's body, JSON                            text limit
-    log:{s}:<author>          list     the author's post ids, newest first              FANOUT_LOG_CAP
-    last_id:{s}               string   the newest id the shard has given out            one number
-    users:{t}                 bitmap   bit (user_id div SHARDS): the user exists        MAX_USER_ID
-    following:{t}:<user>      set      followees                                        the graph
-    fans:{t}:<author>         list     the author's followers who live on shard t       the graph
-    timeline:{t}:<user>       list     post ids, newest first; see timeline.lua         FANOUT_TIMELINE_CAP
-    repeat:{s}:<author>:<key> hash     answer to a post with an Idempotency-Key        a day
-    beats:{s}                 hash     stream entry -> heartbeats of its job            jobs:{s}
-    newest:{t}                string   newest id ever put into a timeline of the shard  one number
-    jobs:{s}                  stream   fan-out jobs not yet finished                    FANOUT_BACKLOG_LIMIT
-    fanout:{s}:<job>          hash     a job's account: recipients, delivered, ...      expires after it is done
-    job:{t}:<job>             hash     how far the job got on shard t                   expires after it is done
-    backlog:{s}               string   deliveries accepted and not yet made             FANOUT_BACKLOG_LIMIT
-    pullers:{s}               hash     author -> "since,until,next", see pullers.lua    authors
-    dead:{s}                  stream   jobs that kept failing                           1,000 entries
-    metrics:*{m}              hashes   counters and latency buckets of all processes    fixed fields
-    workers{m}, control{m}    hash     heartbeats; pause and pace                       live workers
-    loader:{t}                string   token of the one loader that may write there     a day
-    dataset{m}                hash     which dataset is loaded, and how far             fixed fields
-    directory{m}:<kind>       list     users to offer on the page                       100 ids
+    key                        type    holds                                       bounded by
+    post:{s}:<id>              string  the post's body, JSON                       text limit
+    log:{s}:<author>           list    the author's post ids, newest first         FANOUT_LOG_CAP
+    last_id:{s}                string  the newest id the shard has given out       one number
+    users:{t}                  bitmap  bit (user_id div SHARDS): the user exists   MAX_USER_ID
+    following:{t}:<user>       set     followees                                   the graph
+    fans:{t}:<author>          list    those followers who live on shard t         the graph
+    timeline:{t}:<user>        list    post ids, newest first; 20_timeline.lua     the cap
+    newest:{t}                 string  newest id put into a timeline of the shard  one number
+    jobs:{s}                   stream  fan-out jobs not yet finished               the backlog
+    open:{s}                   set     their ids                                   the backlog
+    beats:{s}                  hash    stream entry -> heartbeats of its job       the backlog
+    fanout:{s}:<job>           hash    a job's account; see 60_jobs.lua            an hour
+    job:{t}:<job>              hash    how far the job got on shard t              a day
+    backlog:{s}                hash    deliveries accepted and not yet made        one number
+    pullers:{s}                hash    author -> held posts; see 50_pullers.lua    authors
+    dead:{s}                   stream  jobs that kept failing                      1,000 entries
+    repeat:{s}:<author>:<key>  hash    answer to a post with an Idempotency-Key    a day
+    metrics:*{m}               hashes  counters, latency buckets, active users     fixed fields
+    workers{m} control{m}      hash    heartbeats; pause and pace                  live workers
+    loader:{t}                 string  token of the one loader that may write      a day
+    dataset{m}                 hash    which dataset is loaded, and how far        fixed fields
+    directory{m}:<kind>        list    users to offer on the page                  100 ids
 """
 
 from __future__ import annotations
@@ -52,62 +53,77 @@ def tag(shard: int) -> str:
 
 
 def post(shard: int, post_id: int) -> str:
+    """The body of a post."""
     return f"post:{{{shard}}}:{post_id}"
 
 
 def log(shard: int, author: int) -> str:
+    """An author's post ids."""
     return f"log:{{{shard}}}:{author}"
 
 
 def last_id(shard: int) -> str:
+    """The newest id of a shard."""
     return f"last_id:{{{shard}}}"
 
 
 def users(shard: int) -> str:
+    """Who exists on a shard."""
     return f"users:{{{shard}}}"
 
 
 def following(shard: int, user: int) -> str:
+    """Whom a user follows."""
     return f"following:{{{shard}}}:{user}"
 
 
 def fans(shard: int, author: int) -> str:
+    """The author's followers on a shard; `shard` is the followers', not the author's."""
     return f"fans:{{{shard}}}:{author}"
 
 
 def timeline(shard: int, user: int) -> str:
+    """A user's materialised feed."""
     return f"timeline:{{{shard}}}:{user}"
 
 
 def newest(shard: int) -> str:
+    """The newest id in any timeline of a shard."""
     return f"newest:{{{shard}}}"
 
 
 def jobs(shard: int) -> str:
+    """A shard's unfinished jobs."""
     return f"jobs:{{{shard}}}"
 
 
 def fanout(shard: int, job: int) -> str:
+    """A job's account."""
     return f"fanout:{{{shard}}}:{job}"
 
 
 def job(shard: int, job_id: int) -> str:
+    """A job's cursor on a shard."""
     return f"job:{{{shard}}}:{job_id}"
 
 
 def backlog(shard: int) -> str:
+    """A shard's deliveries to come."""
     return f"backlog:{{{shard}}}"
 
 
 def pullers(shard: int) -> str:
+    """A shard's pull authors."""
     return f"pullers:{{{shard}}}"
 
 
 def dead(shard: int) -> str:
+    """A shard's dead letters."""
     return f"dead:{{{shard}}}"
 
 
 def metrics_total() -> str:
+    """Counters since the dataset was loaded."""
     return "metrics:total{m}"
 
 
@@ -127,6 +143,7 @@ def loader(tag: str) -> str:
 
 
 def directory(kind: str) -> str:
+    """The users of a kind that are offered on the page."""
     return f"directory{{m}}:{kind}"
 
 
@@ -145,9 +162,10 @@ FAMILIES = (
     "pullers:{*",
     "repeat:{*",
     "beats:{*",
+    "open:{*",
     "dead:{*",
     "metrics:*{m}*",
     "directory{m}:*",
     "dataset{m}",
 )
-"""Patterns of all that a new dataset replaces. `last_id` stays, so no id is ever given out twice."""
+"""Patterns of all that a new dataset replaces. `last_id` stays: no id is ever given out twice."""

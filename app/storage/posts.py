@@ -105,9 +105,7 @@ class Posts:
             "delete_post", keys.log(shard, post.author_id), keys.tag(shard), post.author_id, post.id
         )
 
-    def log_pages(
-        self, authors: Sequence[int], before: int, count: int
-    ) -> dict[int, list[int]]:
+    def log_pages(self, authors: Sequence[int], before: int, count: int) -> dict[int, list[int]]:
         """For each author up to `count` ids of the log below `before` (0: from the newest)."""
         shards = self._store.shards
         groups: dict[int, list[int]] = {}

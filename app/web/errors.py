@@ -1,4 +1,4 @@
-"""Errors as problem+json for the API and as a page for people. No stack trace leaves the process."""
+"""Errors as problem+json for the API and as a page for people. No stack trace gets out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import orjson
 from flask import Flask, Response, render_template, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
 
 from app.domain.errors import BadRequest, FanoutError
 
@@ -17,15 +18,31 @@ JSON_PATHS = ("/api/", "/metrics", "/healthz", "/readyz")
 
 
 class InvalidFields(BadRequest):
+    """A field is missing, unknown or of the wrong kind."""
+
     status, title, slug = 422, "The request has invalid fields", "invalid-fields"
 
 
 class NotJson(BadRequest):
+    """The content type is not JSON."""
+
     status, title, slug = 415, "The body is not JSON", "not-json"
 
 
 class BrokenJson(BadRequest):
+    """The body does not parse, or is no object."""
+
     status, title, slug = 400, "The JSON is broken", "broken-json"
+
+
+class HttpProblem(FanoutError):
+    """Any other HTTP error, in the form of ours."""
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+        self.slug = title.lower().replace(" ", "-")
 
 
 def install(app: Flask) -> None:
@@ -79,28 +96,27 @@ def _check_body() -> None:
         raise BrokenJson("The body must be a JSON object, such as {}.")
 
 
-def _fanout_error(error: FanoutError) -> Response | tuple[str, int]:
+def _fanout_error(error: FanoutError) -> AnyResponse | tuple[str, int]:
     if error.status >= 500:
         log.warning("%s %s: %s", request.method, request.path, error.detail)
     return _answer(error)
 
 
-def _http_error(error: HTTPException) -> Response | tuple[str, int]:
+def _http_error(error: HTTPException) -> AnyResponse | tuple[str, int]:
     if error.response is not None:
-        return error.response  # type: ignore[return-value]
-    known = FanoutError(_ADVICE.get(error.code or 500, error.description or error.name))
-    known.status = error.code or 500  # type: ignore[misc]
-    known.title = error.name  # type: ignore[misc]
-    known.slug = error.name.lower().replace(" ", "-")  # type: ignore[misc]
-    return _answer(known)
+        return error.response
+    code = error.code or 500
+    return _answer(HttpProblem(code, error.name, _ADVICE.get(code, error.description or "")))
 
 
-def _unforeseen(error: Exception) -> Response | tuple[str, int]:
+def _unforeseen(error: Exception) -> AnyResponse | tuple[str, int]:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
-    return _answer(FanoutError("This is a bug of ours; the log of the web process has the details."))
+    return _answer(
+        FanoutError("This is a bug of ours; the log of the web process has the details.")
+    )
 
 
-def _answer(error: FanoutError) -> Response | tuple[str, int]:
+def _answer(error: FanoutError) -> AnyResponse | tuple[str, int]:
     if request.path.startswith(JSON_PATHS):
         return problem(error)
     return render_template("error.html", error=error), error.status

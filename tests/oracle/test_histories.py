@@ -167,7 +167,7 @@ class Histories(RuleBasedStateMachine):
 def test_histories(backend: Backend) -> None:
     machine = type("Histories", (Histories,), {"backend": backend})
     factor = float(os.environ.get("ORACLE_FACTOR", "1"))
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=max(1, int(EXAMPLES[backend.name] * factor)),

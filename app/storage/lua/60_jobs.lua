@@ -1,47 +1,79 @@
--- Fan-out jobs. A stream entry of `jobs:{s}` lives until its job is done; its fields never change:
+-- Fan-out jobs. The account `fanout:{s}:<job>` says all about a job:
 --
---   job         the job's id: the post's id, or an id of its own for a release
+--   job         its id: the post's id, or an id of its own for a release
 --   author      whose followers are walked
 --   since last  the posts to deliver: since == last for one post, the held posts for a release
 --   strategy    of the post; `release` delivers all held posts, `drop` drops the timelines
 --   counts      followers on each shard when the job was accepted, "12,0,3,..."
+--   recipients  deliveries to make, booked of them walked, delivered, skipped
+--   status      queued | running | done | pull | dead;  accepted (ms), lag_ms
+--   entry       its place in the stream `jobs:{s}`, where it lies until it is done
+--   fails reason  how often it failed, and why the last time
 --
--- `fanout:{s}:<job>` is its account, `beats:{s}` counts each entry's heartbeats, `backlog:{s}`
--- holds the deliveries accepted and not yet made, and whether the shard is holding.
+-- `open:{s}` names the unfinished jobs, so that one whose stream entry got lost is found.
+-- `beats:{s}` counts each entry's heartbeats. `backlog:{s}` holds the deliveries accepted and not
+-- yet made, and whether the shard is holding.
 --
 -- Silence is judged by the watching worker's own monotonic clock and the beat counter, never by
 -- the server's wall clock, which may jump (docs/decisions/003-claims-without-clocks.md).
 
 local GROUP = 'workers'
 local RECORD_TTL = 3600 -- seconds for which a finished job's account can be asked for
+local MAX_FAILS = 5     -- then a job is a dead letter
+local DEAD_CAP = 1000   -- dead letters kept on a shard
 
-local function add_job(tag, entry, job, author, since, last, strategy, counts, recipients)
+local function account_key(tag, job)
+  return 'fanout:' .. tag .. ':' .. job
+end
+
+local function add_backlog(tag, deliveries)
+  redis.call('HINCRBY', 'backlog:' .. tag, 'deliveries', num(deliveries))
+end
+
+-- Puts a job into the stream, under an id of its own: the account's `entry`.
+local function enqueue(tag, entry, job)
   local stream = 'jobs:' .. tag
   if redis.call('EXISTS', stream) == 0 then
     redis.call('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
   end
-  redis.call('XADD', stream, entry .. '-0', 'job', job, 'author', author, 'since', since,
-    'last', last, 'strategy', strategy, 'counts', counts)
-  redis.call('HINCRBY', 'backlog:' .. tag, 'deliveries', num(recipients))
+  redis.call('XADD', stream, entry .. '-0', 'job', job)
+  redis.call('HSET', account_key(tag, job), 'entry', entry .. '-0', 'status', 'queued')
   -- Whoever is busy looks at the streams anyway; only sleepers need the bell.
   if redis.call('XLEN', stream) == 1 then redis.call('PUBLISH', 'doorbell', tag) end
 end
 
-local function field_map(fields)
-  local map = {}
-  for i = 1, #fields, 2 do map[fields[i]] = fields[i + 1] end
-  return map
+local function add_job(tag, job, author, since, last, strategy, counts, recipients)
+  redis.call('HSET', account_key(tag, job), 'job', job, 'author', author, 'since', since,
+    'last', last, 'strategy', strategy, 'counts', counts, 'recipients', num(recipients),
+    'accepted', num(now_ms()))
+  redis.call('SADD', 'open:' .. tag, job)
+  add_backlog(tag, recipients)
+  enqueue(tag, job, job)
 end
 
--- KEYS jobs  ARGV worker count
--- New jobs for a worker: {entry, fields} each.
+-- Takes a job out of the stream. Returns false when somebody else has done so before.
+local function dequeue(tag, stream, entry, job)
+  if redis.call('XACK', stream, GROUP, entry) == 0 then return false end
+  redis.call('XDEL', stream, entry)
+  redis.call('HDEL', 'beats:' .. tag, entry)
+  redis.call('SREM', 'open:' .. tag, job)
+  return true
+end
+
+-- KEYS jobs  ARGV tag worker count
+-- New jobs for a worker: the account of each.
 register('take_jobs', function(keys, args)
   if redis.call('EXISTS', keys[1]) == 0 then return {} end
-  local reply = redis.call('XREADGROUP', 'GROUP', GROUP, args[1], 'COUNT', args[2],
+  local reply = redis.call('XREADGROUP', 'GROUP', GROUP, args[2], 'COUNT', args[3],
     'STREAMS', keys[1], '>')
   if not reply or not reply[1] then return {} end
-  if type(reply[1]) ~= 'table' then return reply[2] end -- RESP3's shape, which fakeredis answers
-  return reply[1][2]
+  local entries = reply[1][2]
+  if type(reply[1]) ~= 'table' then entries = reply[2] end -- RESP3's shape: fakeredis answers so
+  local accounts = {}
+  for i = 1, #entries do
+    accounts[i] = redis.call('HGETALL', account_key(args[1], entries[i][2][2]))
+  end
+  return accounts
 end)
 
 -- KEYS jobs  ARGV tag count
@@ -58,39 +90,35 @@ register('watch_jobs', function(keys, args)
 end, {'no-writes'})
 
 -- KEYS jobs  ARGV tag worker entry beat
--- Takes over a silent job, provided that it is still silent. Returns {tries, entry, fields} or {}.
+-- Takes over a silent job, provided that it is still silent. Returns its account or {}.
 register('claim_job', function(keys, args)
   local tag, worker, entry = args[1], args[2], args[3]
   if (redis.call('HGET', 'beats:' .. tag, entry) or '0') ~= args[4] then return {} end
-  local pending = redis.call('XPENDING', keys[1], GROUP, entry, entry, 1)
-  if #pending == 0 then return {} end
   local claimed = redis.call('XCLAIM', keys[1], GROUP, worker, 0, entry)
-  redis.call('HINCRBY', 'beats:' .. tag, entry, 1)
   if #claimed == 0 or not claimed[1] then return {} end
-  return {pending[1][4], entry, claimed[1][2]}
+  redis.call('HINCRBY', 'beats:' .. tag, entry, 1)
+  return redis.call('HGETALL', account_key(tag, claimed[1][2][2]))
 end)
 
 -- Books what was walked; the backlog falls by what is new in it. Safe to repeat and to run late.
 local function book(tag, job, walked, delivered, skipped)
-  local key = 'fanout:' .. tag .. ':' .. job
+  local key = account_key(tag, job)
   local account = redis.call('HMGET', key, 'recipients', 'booked')
   if not account[1] then return end
   local booked = tonumber(account[2] or '0')
   local now_booked = math.max(booked, math.min(walked, tonumber(account[1])))
-  if now_booked > booked then
-    redis.call('HINCRBY', 'backlog:' .. tag, 'deliveries', num(booked - now_booked))
-  end
+  if now_booked > booked then add_backlog(tag, booked - now_booked) end
   redis.call('HSET', key, 'booked', num(now_booked), 'delivered', delivered, 'skipped', skipped)
 end
 
 -- KEYS jobs  ARGV tag entry job walked delivered skipped
 -- The heartbeat of a job that goes on.
-register('beat_job', function(keys, args)
+register('beat_job', function(_, args)
   local tag, entry, job = args[1], args[2], args[3]
-  if redis.call('EXISTS', 'fanout:' .. tag .. ':' .. job) == 0 then return 0 end
+  if redis.call('SISMEMBER', 'open:' .. tag, job) == 0 then return 0 end
   redis.call('HINCRBY', 'beats:' .. tag, entry, 1)
   book(tag, job, tonumber(args[4]), args[5], args[6])
-  redis.call('HSET', 'fanout:' .. tag .. ':' .. job, 'status', 'running')
+  redis.call('HSET', account_key(tag, job), 'status', 'running')
   return 1
 end, {'allow-oom'})
 
@@ -99,10 +127,8 @@ end, {'allow-oom'})
 -- `released` are the held posts that a release delivered.
 register('finish_job', function(keys, args)
   local tag, entry, job = args[1], args[2], args[3]
-  if redis.call('XACK', keys[1], GROUP, entry) == 0 then return {0, 0} end
-  redis.call('XDEL', keys[1], entry)
-  redis.call('HDEL', 'beats:' .. tag, entry)
-  local key = 'fanout:' .. tag .. ':' .. job
+  if not dequeue(tag, keys[1], entry, job) then return {0, 0} end
+  local key = account_key(tag, job)
   local account = redis.call('HMGET', key, 'recipients', 'accepted')
   if not account[1] then return {0, 0} end
   book(tag, job, tonumber(account[1]), args[6], args[7])
@@ -110,9 +136,68 @@ register('finish_job', function(keys, args)
   redis.call('HSET', key, 'status', 'done', 'lag_ms', num(lag))
   redis.call('EXPIRE', key, RECORD_TTL)
   for i = 8, #args do
-    local held = 'fanout:' .. tag .. ':' .. args[i]
+    local held = account_key(tag, args[i])
     if redis.call('EXISTS', held) == 1 then redis.call('HSET', held, 'status', 'done') end
   end
   released(tag, args[4], args[5])
   return {1, lag}
 end, {'allow-oom'})
+
+-- KEYS jobs  ARGV tag entry job reason
+-- Notes that a job failed. It stays taken and is tried again once it has been silent; after
+-- MAX_FAILS it goes to `dead:{s}` and leaves the backlog. Returns 1 when it died.
+register('fail_job', function(keys, args)
+  local tag, entry, job = args[1], args[2], args[3]
+  local key = account_key(tag, job)
+  if redis.call('SISMEMBER', 'open:' .. tag, job) == 0 then return 0 end
+  redis.call('HSET', key, 'reason', args[4])
+  if redis.call('HINCRBY', key, 'fails', 1) < MAX_FAILS then return 0 end
+  if not dequeue(tag, keys[1], entry, job) then return 0 end
+  local account = redis.call('HMGET', key, 'recipients', 'booked')
+  add_backlog(tag, tonumber(account[2] or '0') - tonumber(account[1]))
+  redis.call('HSET', key, 'status', 'dead')
+  redis.call('XADD', 'dead:' .. tag, 'MAXLEN', DEAD_CAP, entry, 'job', job, 'reason', args[4])
+  return 1
+end, {'allow-oom'})
+
+-- KEYS dead  ARGV tag entry requeue
+-- Takes a dead letter away; with requeue == 1 the job goes on where it stopped. Returns 1, or 0
+-- when there is no such letter.
+register('settle_dead', function(keys, args)
+  local tag, entry = args[1], args[2]
+  local letter = redis.call('XRANGE', keys[1], entry, entry)
+  if #letter == 0 then return 0 end
+  local job = letter[1][2][2]
+  redis.call('XDEL', keys[1], entry)
+  local key = account_key(tag, job)
+  local account = redis.call('HMGET', key, 'recipients', 'booked')
+  if not account[1] then return 1 end
+  if args[3] == '1' then
+    redis.call('HSET', key, 'fails', 0)
+    redis.call('SADD', 'open:' .. tag, job)
+    add_backlog(tag, tonumber(account[1]) - tonumber(account[2] or '0'))
+    enqueue(tag, num(new_id(tag)), job)
+  else
+    redis.call('EXPIRE', key, RECORD_TTL)
+  end
+  return 1
+end)
+
+-- KEYS jobs  ARGV tag
+-- Queues unfinished jobs anew whose stream entry is gone. Returns how many.
+register('sweep_jobs', function(keys, args)
+  local tag = args[1]
+  local jobs = redis.call('SMEMBERS', 'open:' .. tag)
+  local found = 0
+  for i = 1, #jobs do
+    local entry = redis.call('HGET', account_key(tag, jobs[i]), 'entry')
+    if not entry then
+      redis.call('SREM', 'open:' .. tag, jobs[i])
+    elseif #redis.call('XRANGE', keys[1], entry, entry) == 0 then
+      redis.call('HDEL', 'beats:' .. tag, entry)
+      enqueue(tag, num(new_id(tag)), jobs[i])
+      found = found + 1
+    end
+  end
+  return found
+end)

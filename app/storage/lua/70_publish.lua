@@ -49,18 +49,19 @@ register('publish', function(keys, args)
   insert('timeline:' .. tag .. ':' .. author, id, cap, slack)
   raise_to('newest:' .. tag, id)
 
-  local account = 'fanout:' .. tag .. ':' .. text_id
-  redis.call('HSET', account, 'recipients', args[8], 'accepted', num(now_ms()),
-    'status', mode == 'pull' and 'pull' or (recipients > 0 and 'queued' or 'done'))
-  if mode == 'pull' then
-    hold(tag, author, text_id, why)
-    redis.call('EXPIRE', account, RECORD_TTL)
-  elseif recipients == 0 then
-    redis.call('HSET', account, 'lag_ms', '0')
-    redis.call('EXPIRE', account, RECORD_TTL)
-  else
+  if mode == 'push' and recipients > 0 then
     return_to_push(tag, author)
-    add_job(tag, text_id, text_id, author, text_id, text_id, args[7], args[9], recipients)
+    add_job(tag, text_id, author, text_id, text_id, args[7], args[9], recipients)
+  else
+    local account = account_key(tag, text_id)
+    redis.call('HSET', account, 'recipients', args[8], 'accepted', num(now_ms()))
+    redis.call('EXPIRE', account, RECORD_TTL)
+    if mode == 'pull' then
+      hold(tag, author, text_id, why)
+      redis.call('HSET', account, 'status', 'pull')
+    else
+      redis.call('HSET', account, 'status', 'done', 'lag_ms', '0')
+    end
   end
   if repeat_key then
     redis.call('HSET', repeat_key, 'fingerprint', args[18], 'id', text_id, 'mode', mode,
@@ -95,8 +96,6 @@ register('release', function(_, args)
   local job = num(new_id(tag))
   state.last = redis.call('LINDEX', log, 0)
   set_puller(tag, author, state)
-  redis.call('HSET', 'fanout:' .. tag .. ':' .. job, 'recipients', num(deliveries),
-    'accepted', num(now_ms()), 'status', 'queued')
-  add_job(tag, job, job, author, state.since, state.last, strategy, args[4], deliveries)
+  add_job(tag, job, author, state.since, state.last, strategy, args[4], deliveries)
   return 1
 end)

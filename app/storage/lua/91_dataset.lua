@@ -1,7 +1,7 @@
 -- `dataset{m}`: which dataset is loaded, being loaded, or asked for. Fields:
 --
 --   status        loading | ready | failed; nothing loaded yet: no field
---   preset seed   what the status speaks of; preset '' for a graph from a file
+--   preset seed   what the status speaks of
 --   loader beat   the running loader's token, and when it was last heard of (ms)
 --   wanted wanted_seed   a request that no worker has taken yet
 --   tries         how many loaders began this load
@@ -34,11 +34,12 @@ register('dataset_request', function(keys, args)
   return 1
 end)
 
--- KEYS dataset  ARGV silence_ms token preset seed
--- Becomes the loader of the given dataset. 0: another loader is alive.
+-- KEYS dataset  ARGV silence_ms token preset seed repeatable
+-- Becomes the loader of the given dataset. 0: another loader is alive. repeatable = 0: nobody
+-- else could finish this load, as with a graph from a file.
 register('dataset_claim', function(keys, args)
   if loader_is_alive(keys[1], args[1]) then return 0 end
-  begin(keys[1], args[2], args[3], args[4], 1)
+  begin(keys[1], args[2], args[3], args[4], args[5] == '1' and 1 or MAX_TRIES)
   return 1
 end)
 
@@ -54,7 +55,7 @@ register('dataset_claim_work', function(keys, args)
     begin(key, args[2], wanted, wanted_seed, 1)
     return {wanted, wanted_seed}
   end
-  if preset == '' or tonumber(tries) >= MAX_TRIES then return {} end
+  if tonumber(tries) >= MAX_TRIES then return {} end
   begin(key, args[2], preset, seed, tonumber(tries) + 1)
   return {preset, seed}
 end)

@@ -1,0 +1,234 @@
+"""One load of a dataset from beginning to end, by one process.
+
+Needs numpy and the whole graph in memory, so it is imported only where data is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from app.domain.draws import Draws, Ids
+from app.domain.errors import Busy, StoreDown
+from app.domain.kinds import Thresholds, thresholds_of
+from app.domain.models import Kind
+from app.domain.population import MIN_FOLLOWING, Population
+from app.services import first_posts
+from app.services.fanout import Deliverer
+from app.services.publishing import Publishing
+from app.settings import Settings
+from app.storage.bulk import Bulk
+from app.storage.client import Store
+from app.storage.dataset_state import DatasetState
+from app.storage.jobs import Jobs
+from app.storage.metrics import Metrics
+from app.storage.posts import Posts
+
+BEAT_SECONDS = 0.25
+DIRECTORY_SIZE = 100
+"""Users offered of each kind."""
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of the whole that is done (0..1). May raise to
+stop the load."""
+
+Make = Callable[[Callable[[float], None]], Population]
+"""Makes the population and reports the share done."""
+
+# Rough shares of the whole time, from the preset `large`.
+_STAGES = {"generating": 0.3, "clearing": 0.1, "loading": 0.5, "first posts": 0.1}
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What was loaded, and the seconds each stage took."""
+
+    users: int = 0
+    edges: int = 0
+    posts: int = 0
+    removed_keys: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Loader:
+    """Runs one load under a token that `DatasetState` has accepted as the loader's."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        publishing: Publishing,
+        state: DatasetState,
+        token: str,
+        progress: Progress | None = None,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._publishing = publishing
+        self._state = state
+        self._token = token
+        self._progress = progress or (lambda stage, share: None)
+        self._percent = 0
+        self._replaced = threading.Event()
+        self._over = threading.Event()
+
+    def run(self, make: Make, seed: int) -> Loaded:
+        """Makes the population, clears the store, loads, publishes the first posts.
+
+        Raises `Busy` when another loader took over, `StoreDown`, or whatever `make` or the
+        progress callback raise; the dataset is left as it is then, and the caller says how.
+        """
+        heart = threading.Thread(target=self._beat, name="dataset-heart", daemon=True)
+        heart.start()
+        try:
+            return self._run(make, seed)
+        finally:
+            self._over.set()
+            heart.join()
+
+    def _run(self, make: Make, seed: int) -> Loaded:
+        loaded = Loaded()
+        bulk = Bulk(self._store, self._token, self._settings.timeline_ttl)
+        with _Stage(self, "generating", loaded) as stage:
+            population = make(stage.report)
+        with _Stage(self, "clearing", loaded) as stage:
+            bulk.take_over()
+            loaded.removed_keys = bulk.wipe(stage.report_of)
+        with _Stage(self, "loading", loaded) as stage:
+            bulk.load(population, stage.report_of)
+            counts = _followers(population)
+            thresholds = thresholds_of(np.sort(counts)[::-1].tolist())
+            directories = _directories(population, counts, thresholds, seed)
+            for kind, ids in directories.items():
+                self._state.set_directory(kind, ids)
+        with _Stage(self, "first posts", loaded) as stage:
+            loaded.posts = self._publish(population, counts, directories, stage)
+        bulk.let_go()
+        loaded.users, loaded.edges = population.users, population.edges
+        finished = self._state.finish(
+            self._token,
+            {
+                "status": "ready",
+                "percent": 100,
+                "users": population.users,
+                "edges": population.edges,
+                "shards": self._store.shards,
+                "celebrity_from": thresholds.celebrity_from,
+                "popular_from": thresholds.popular_from,
+            },
+        )
+        if not finished:
+            raise Busy(_REPLACED)
+        return loaded
+
+    def _publish(
+        self,
+        population: Population,
+        counts: Ids,
+        directories: dict[Kind, list[int]],
+        stage: _Stage,
+    ) -> int:
+        places = {
+            user: place
+            for ids in directories.values()
+            for user, place in zip(ids, np.searchsorted(population.user_ids, ids), strict=True)
+        }
+        followers = {user: int(counts[place]) for user, place in places.items()}
+        metrics = Metrics(self._store)
+        deliverer = Deliverer(
+            self._store,
+            self._settings,
+            Jobs(self._store, self._settings),
+            Posts(self._store, self._settings),
+            metrics,
+            f"loader-{os.getpid()}",
+        )
+        posts = first_posts.plan(directories, followers)
+        done = first_posts.publish_all(
+            self._publishing,
+            posts,
+            deliverer.run_until_idle,
+            self._settings.backlog_low,
+            stage.report_of,
+        )
+        metrics.flush(force=True)
+        return done
+
+    def tell(self, stage: str, share: float) -> None:
+        """Notes the progress; raises `Busy` when another loader took over."""
+        if self._replaced.is_set():
+            raise Busy(_REPLACED)
+        self._percent = min(99, int(100 * share))
+        self._progress(stage, share)
+
+    def _beat(self) -> None:
+        """Tells the store that this loader is alive, until the load is over."""
+        while not self._over.wait(BEAT_SECONDS):
+            try:
+                if not self._state.beat(self._token, self._percent):
+                    self._replaced.set()
+                    return
+            except StoreDown:
+                continue  # the load itself will fail, or the store come back
+
+
+_REPLACED = "Another loader took over; this one stopped."
+
+
+class _Stage:
+    """A part of the load: measures its time, and maps its progress to that of the whole."""
+
+    def __init__(self, loader: Loader, name: str, loaded: Loaded) -> None:
+        self._loader = loader
+        self._name = name
+        self._loaded = loaded
+        names = list(_STAGES)
+        self._base = sum(_STAGES[before] for before in names[: names.index(name)])
+
+    def __enter__(self) -> _Stage:
+        self._begun = time.perf_counter()
+        self.report(0.0)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._loaded.seconds[self._name] = time.perf_counter() - self._begun
+
+    def report(self, share: float) -> None:
+        self._loader.tell(self._name, self._base + share * _STAGES[self._name])
+
+    def report_of(self, done: int, total: int) -> None:
+        self.report(done / total if total else 1.0)
+
+
+def _followers(population: Population) -> Ids:
+    """Followers of each of `population.user_ids`."""
+    places = np.searchsorted(population.user_ids, population.authors)
+    return np.bincount(places, minlength=population.users).astype(np.int32)
+
+
+def _directories(
+    population: Population, counts: Ids, thresholds: Thresholds, seed: int
+) -> dict[Kind, list[int]]:
+    """Users to offer: the most followed celebrities and popular users, and a sample of regular
+    ones who follow enough others to have something to read."""
+    ids = population.user_ids
+    largest = np.argsort(-counts, kind="stable")
+    celebrity = largest[counts[largest] >= thresholds.celebrity_from]
+    popular = largest[len(celebrity) :]
+    popular = popular[counts[popular] >= thresholds.popular_from]
+    places = np.searchsorted(ids, population.followers)
+    following = np.bincount(places, minlength=population.users)
+    readers = np.flatnonzero(
+        (counts < thresholds.popular_from) & (following >= MIN_FOLLOWING)
+    )
+    sample = readers[Draws(seed).shuffled(len(readers))[:DIRECTORY_SIZE]]
+    return {
+        "celebrity": ids[celebrity[:DIRECTORY_SIZE]].tolist(),
+        "popular": ids[popular[:DIRECTORY_SIZE]].tolist(),
+        "regular": ids[sample[np.argsort(-counts[sample], kind="stable")]].tolist(),
+    }

@@ -1,0 +1,126 @@
+"""The whole product as real processes: a store, a web process, a worker, on free ports."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tests.servers import free_port, valkey_binary, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Stack:
+    """Starts with `start`, ends with `stop`. The store can be stopped and started in between."""
+
+    def __init__(self, dataset: str = "small", **settings: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="fanout-browser-")
+        self.store_port, self.web_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.web_port}"
+        self._env = {
+            **os.environ,
+            "PORT": str(self.web_port),
+            "REDIS_URL": "",
+            "REDIS_PORT": str(self.store_port),
+            "FANOUT_DATASET": dataset,
+            "FANOUT_WEB_WORKERS": "1",
+            **settings,
+        }
+        self._store: subprocess.Popen[bytes] | None = None
+        self._others: list[subprocess.Popen[bytes]] = []
+
+    def start(self, patience: float = 90) -> None:
+        """Returns when /readyz says that posts can be accepted and delivered."""
+        self.start_store()
+        gunicorn = ["-m", "gunicorn", "-c", "config/gunicorn.conf.py", "app.main:create_app()"]
+        self._run(*gunicorn)
+        self._run("-m", "flask", "--app", "app.main", "worker")
+        end = time.monotonic() + patience
+        while not self._ready():
+            if time.monotonic() > end:
+                raise TimeoutError(f"not ready after {patience} s: {self.log()}")
+            time.sleep(0.2)
+
+    def start_store(self) -> None:
+        """Starts the store on what it had written before."""
+        options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]
+        self._store = subprocess.Popen(
+            [valkey_binary(), "--port", str(self.store_port), "--dir", self._folder.name, *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_for(self.store_port)
+
+    def stop_store(self) -> None:
+        """Stops the store; it writes what it has first."""
+        if self._store:
+            self._store.terminate()
+            self._store.wait(30)
+            self._store = None
+
+    def stop(self) -> None:
+        """Ends all processes that this object started."""
+        for process in self._others:
+            process.send_signal(signal.SIGTERM)
+        for process in self._others:
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.stop_store()
+        self._folder.cleanup()
+
+    def call(self, path: str, body: dict[str, Any] | None = None, method: str = "") -> Any:
+        """One request to the API as curl would make it; the JSON of the answer."""
+        data = None if body is None else orjson.dumps(body)
+        request = urllib.request.Request(
+            self.url + path,
+            data,
+            {"Content-Type": "application/json"},
+            method=method or ("GET" if body is None else "POST"),
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return orjson.loads(answer.read() or b"null")
+
+    def users(self, kind: str, limit: int = 5) -> list[dict[str, Any]]:
+        """Users of a kind, most followed first."""
+        found: list[dict[str, Any]] = self.call(f"/api/users?kind={kind}&limit={limit}")["users"]
+        return found
+
+    def settle(self, patience: float = 30) -> None:
+        """Workers at full speed, and returns when nothing is left to deliver."""
+        self.call("/api/workers", {"paused": False, "deliveries_per_second": None}, "PUT")
+        end = time.monotonic() + patience
+        while self.call("/api/metrics")["queue"]["backlog"]:
+            if time.monotonic() > end:
+                raise TimeoutError("the backlog did not drain")
+            time.sleep(0.1)
+
+    def log(self) -> str:
+        """The last lines that web and worker have written."""
+        text = (Path(self._folder.name) / "log").read_text(errors="replace")
+        return text[-2000:]
+
+    def _run(self, *arguments: str) -> None:
+        with (Path(self._folder.name) / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *arguments], cwd=ROOT, env=self._env, stdout=log, stderr=log
+            )
+        self._others.append(process)
+
+    def _ready(self) -> bool:
+        with suppress(urllib.error.URLError, OSError):
+            return bool(self.call("/readyz")["status"] == "ready")
+        return False
