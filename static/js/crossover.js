@@ -1,0 +1,139 @@
+// When does each strategy win? Three controls, and lines drawn from costs measured here:
+//   a delivery       lag of a finished fan-out divided by its followers
+//   a timeline read  median of reads by write fan-out
+//   a merge          least squares over reads by read fan-out: fixed part + part for each followee
+// write  = followers * delivery + reads * timeline
+// read   = reads * (fixed + followees * each)
+// hybrid = below the threshold as write, else reads * (timeline + fixed part of a merge + each)
+import { $, $$, ask, html, on } from "./dom.js";
+import { crossing, onResize, provide } from "./chart.js";
+import { clock, duration, number } from "./format.js";
+import { guard } from "./demo.js";
+
+const USERS = 4;
+const KINDS = ["regular", "popular", "celebrity"];
+const RANGE = [-1, 5];
+const PRESETS = {
+  // Twitter, 2013: mean followers 75; 300 000 reads and 6 000 writes a second. See How it works.
+  twitter: { followers: 75, followees: 75, reads: 50 },
+};
+const SMALLEST_FANOUT = 100;
+
+let costs = null;
+let delivery = null;
+
+export function start(threshold) {
+  const box = $("[data-crossover]");
+  const plot = $("#crossing .plot");
+  const values = () => Object.fromEntries($$("[data-in]", box).map((input) => [input.dataset.in, tidy(10 ** Number(input.value), input.dataset.in)]));
+  const draw = () => {
+    const v = values();
+    for (const [key, value] of Object.entries(v)) {
+      $(`[data-out="${key}"]`, box).textContent = number(value);
+      $(`[data-in="${key}"]`, box).setAttribute("aria-valuetext", number(value));
+    }
+    if (costs && delivery) show(plot, v, threshold);
+  };
+  box.addEventListener("input", draw);
+  onResize(plot, draw);
+  for (const button of $$("[data-preset]", box)) {
+    button.addEventListener("click", () => {
+      for (const [key, value] of Object.entries(PRESETS[button.dataset.preset])) {
+        $(`[data-in="${key}"]`, box).value = Math.log10(value);
+      }
+      draw();
+    });
+  }
+  const measureNow = () => guard($(".measured", box), async () => {
+    costs = await measure();
+    tell();
+    draw();
+  });
+  $("[data-measure]", box).addEventListener("click", measureNow);
+  on("fanout", (fanout) => {
+    if (fanout.status !== "done" || !(fanout.recipients >= SMALLEST_FANOUT) || !fanout.lag_ms) return;
+    const each = fanout.lag_ms / fanout.recipients;
+    // Waiting in a queue is no cost of a delivery: the quickest fan-out seen comes nearest to it.
+    if (!delivery || each < delivery.each) delivery = { each, followers: fanout.recipients, lag: fanout.lag_ms };
+    tell();
+    draw();
+  });
+  draw();
+  new IntersectionObserver((entries, observer) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    measureNow();
+  }, { rootMargin: "400px" }).observe(box);
+}
+
+const tidy = (value, key) => (key === "reads" && value < 10 ? Math.round(value * 10) / 10 : Math.round(value));
+
+/** Reads the feeds of a few users twice by each strategy; the first read only warms up. */
+async function measure() {
+  const lists = await Promise.all(KINDS.map((kind) => ask(`/api/users?kind=${kind}&limit=${USERS}`)));
+  const users = lists.flatMap((list) => list.users);
+  const merges = [], timelines = [];
+  for (const user of users) {
+    for (const [strategy, into] of [["write", timelines], ["read", merges]]) {
+      await ask(`/api/feed/${user.id}?strategy=${strategy}&limit=20`);
+      const feed = await ask(`/api/feed/${user.id}?strategy=${strategy}&limit=20`);
+      into.push({ followees: user.following, ms: feed.timing_ms.total });
+    }
+  }
+  return { timeline: median(timelines.map((read) => read.ms)), ...fit(merges), users: users.length, reads: 2 * users.length, at: Date.now() };
+}
+
+const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
+
+/** Least squares, neither part below nothing. */
+function fit(reads) {
+  const n = reads.length;
+  const mx = reads.reduce((sum, r) => sum + r.followees, 0) / n;
+  const my = reads.reduce((sum, r) => sum + r.ms, 0) / n;
+  const sxx = reads.reduce((sum, r) => sum + (r.followees - mx) ** 2, 0);
+  const sxy = reads.reduce((sum, r) => sum + (r.followees - mx) * (r.ms - my), 0);
+  const each = Math.max(0, sxx ? sxy / sxx : 0);
+  return { each, fixed: Math.max(0, my - each * mx) };
+}
+
+function tell() {
+  const source = $("[data-cost-source]"), list = $("[data-costs]");
+  const rows = [];
+  if (delivery) rows.push(["a delivery", duration(delivery.each)]);
+  if (costs) rows.push(["a read of a timeline", duration(costs.timeline)], ["a merge", duration(costs.fixed)], ["and for each log in it", duration(costs.each)]);
+  list.replaceChildren(...rows.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, value))));
+  const parts = [];
+  if (costs) parts.push(`Measured here at ${clock(costs.at)}: ${number(costs.reads)} reads by ${number(costs.users)} users.`);
+  parts.push(delivery
+    ? `A delivery: the quickest fan-out on this page, ${number(delivery.followers)} followers in ${duration(delivery.lag)}.`
+    : "The cost of a delivery is still missing: post once by write fan-out, the button at the top does it.");
+  parts.push("Times are taken in the server, the way to the store included.");
+  source.textContent = parts.join(" ");
+}
+
+function show(plot, { followers, followees, reads }, threshold) {
+  const merge = costs.fixed + costs.each * followees;
+  const lines = {
+    write: (r) => followers * delivery.each + r * costs.timeline,
+    read: (r) => r * merge,
+    hybrid: (r) => followers < threshold
+      ? followers * delivery.each + r * costs.timeline
+      : r * (costs.timeline + costs.fixed + costs.each),
+  };
+  const cross = merge > costs.timeline ? (followers * delivery.each) / (merge - costs.timeline) : null;
+  const seen = cross && Math.log10(cross) >= RANGE[0] && Math.log10(cross) <= RANGE[1] ? cross : null;
+  crossing(plot, lines, reads, seen, RANGE);
+  $("[data-crossing-words]").textContent = words({ followers, followees, reads }, lines, cross);
+  provide("crossing", (raw) => [
+    ["reads_per_post", "write_ms", "read_ms", "hybrid_ms"],
+    ...[0.1, 1, 10, 50, 100, 1000, 10000, 100000].map((r) => [raw ? r : number(r), ...Object.values(lines).map((line) => (raw ? line(r) : duration(line(r))))]),
+  ]);
+}
+
+function words({ followers, reads }, lines, cross) {
+  const [write, read] = [lines.write(reads), lines.read(reads)];
+  const now = `At ${number(reads)} reads for each post, write fan-out takes ${duration(write)} and read fan-out ${duration(read)}.`;
+  if (cross === null) return `${now} A merge of so few logs costs no more than a timeline: read fan-out wins at any rate.`;
+  const rule = `With ${number(followers)} followers, write fan-out is cheaper from ${number(cross < 10 ? Math.round(cross * 10) / 10 : Math.round(cross))} reads on.`;
+  return `${rule} ${now}`;
+}

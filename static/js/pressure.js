@@ -1,0 +1,71 @@
+// The backpressure corner: pace of the workers, bursts, the gauge and the stages.
+import { $, $$, ask, on } from "./dom.js";
+import { gauge, onResize } from "./chart.js";
+import { guard } from "./demo.js";
+import { number } from "./format.js";
+import { soon } from "./poll.js";
+
+const AT_ONCE = 4;
+
+export function start() {
+  const corner = $("[data-pressure]");
+  const plot = $("[data-gauge]");
+  let state = null;
+  onResize(plot, () => state && gauge(plot, state));
+  on("metrics", ({ backpressure, workers }) => {
+    state = backpressure;
+    gauge(plot, state);
+    corner.dataset.stage = state.stage;
+    corner.dataset.pace = workers.paused ? "paused" : "";
+    for (const step of $$("[data-stage-step]")) {
+      if (step.dataset.stageStep === state.stage) step.setAttribute("aria-current", "step");
+      else step.removeAttribute("aria-current");
+    }
+    $("[data-workers-now]").textContent = tellWorkers(workers);
+  });
+  $("[data-workers]").addEventListener("submit", (event) => {
+    event.preventDefault();
+    guard(event.currentTarget, async () => {
+      const pace = $("#pace").value;
+      const rate = ["paused", "full"].includes(pace) ? null : Number(pace);
+      await ask("/api/workers", { method: "PUT", body: { paused: pace === "paused", deliveries_per_second: rate } });
+      soon();
+    });
+  });
+  $("[data-burst]").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    guard(form, () => burst(Number(form.elements.author_id.value), Number($("#burst").value)));
+  });
+}
+
+function tellWorkers({ count, paused, deliveries_per_second: rate }) {
+  if (paused) return "paused";
+  const many = count === 1 ? "1 running" : `${number(count)} running`;
+  return rate ? `${many}, at most ${number(rate)} deliveries/s` : many;
+}
+
+/** Posts one after the other on a few lines at once, and counts what became of them. */
+async function burst(author, count) {
+  const result = $("[data-burst-result]");
+  const seen = { pushed: 0, held: 0, refused: 0 };
+  let next = 0, lost = null;
+  const line = async () => {
+    while (next < count && !lost) {
+      next += 1;
+      const body = { author_id: author, text: `Burst, ${next} of ${count}.`, strategy: "write" };
+      try {
+        const { fanout } = await ask("/api/posts", { method: "POST", body });
+        seen[fanout.status === "pull" ? "held" : "pushed"] += 1;
+      } catch (problem) {
+        if (problem.status !== 503) lost = problem;
+        seen.refused += 1;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, line));
+  if (lost) throw lost;
+  result.textContent = `${number(seen.pushed)} posts queued for pushing, ${number(seen.held)} held for pull, `
+    + `${number(seen.refused)} refused with 503.`;
+  soon();
+}
