@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import io
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING, cast
 
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from app.domain.errors import FanoutError
+from app.commands.showing import bar, failing_clearly, measured_memory, tell
 from app.domain.presets import MAX_SEED, PRESETS
 from app.services import verify as verifying
 from app.services.container import Services
@@ -23,7 +22,6 @@ from app.storage import keys
 
 if TYPE_CHECKING:
     from app.domain.edgelist import EdgeList
-    from app.services.loading import Loaded
 
 SHOWN_DIFFERENCES = 10
 
@@ -47,15 +45,15 @@ def seed(preset: str, number: int | None) -> None:
     """Replace all users and posts by a generated dataset: small, medium, large or huge."""
     services = _services()
     number = services.settings.seed if number is None else number
-    with _failing_clearly(), _memory(services) as memory, _bar() as bar:
-        task = bar.add_task("starting", total=1.0)
+    with failing_clearly(), measured_memory(services) as memory, bar() as progress:
+        task = progress.add_task("starting", total=1.0)
         loaded = services.datasets.load_preset(
             preset,
             number,
-            lambda stage, share: bar.update(task, description=stage, completed=share),
+            lambda stage, share: progress.update(task, description=stage, completed=share),
         )
-        bar.update(task, description="ready", completed=1.0)
-    _tell(loaded, memory)
+        progress.update(task, description="ready", completed=1.0)
+    tell(loaded, memory)
 
 
 @click.command("load-edges")
@@ -70,20 +68,20 @@ def load_edges(file: str, undirected: bool) -> None:
     file is checked before anything is changed.
     """
     services = _services()
-    with _failing_clearly(), _memory(services) as memory, _bar() as bar:
-        task = bar.add_task("checking the file", total=None)
+    with failing_clearly(), measured_memory(services) as memory, bar() as progress:
+        task = progress.add_task("checking the file", total=None)
         graph = _parsed(file, undirected)
-        bar.update(task, total=1.0)
+        progress.update(task, total=1.0)
         loaded = services.datasets.load_graph(
             graph.population,
-            lambda stage, share: bar.update(task, description=stage, completed=share),
+            lambda stage, share: progress.update(task, description=stage, completed=share),
         )
-        bar.update(task, description="ready", completed=1.0)
+        progress.update(task, description="ready", completed=1.0)
     click.echo(
         f"Read {graph.lines:,} lines; dropped {graph.duplicates:,} repeated edges and "
         f"{graph.self_loops:,} from a user to itself."
     )
-    _tell(loaded, memory)
+    tell(loaded, memory)
 
 
 @click.command("verify")
@@ -98,21 +96,21 @@ def verify(posts: int, users: str, number: int) -> None:
     Exits with 1 when a feed differs.
     """
     services = _services()
-    with _failing_clearly():
+    with failing_clearly():
         everyone = verifying.Truth(services.store).users()
     if not everyone:
         raise click.ClickException("There are no users. Run `flask --app app.main seed` first.")
     chosen = _chosen(everyone, users, number)
-    with _failing_clearly(), _bar() as bar:
-        task = bar.add_task("publishing", total=posts or 1)
+    with failing_clearly(), bar() as progress:
+        task = progress.add_task("publishing", total=posts or 1)
         verifying.publish_random(
-            services, posts, number, lambda done, _: bar.update(task, completed=done)
+            services, posts, number, lambda done, _: progress.update(task, completed=done)
         )
-        bar.update(task, description="waiting for the deliveries")
+        progress.update(task, description="waiting for the deliveries")
         verifying.drain(services)
-        bar.update(task, description="comparing", total=len(chosen), completed=0)
+        progress.update(task, description="comparing", total=len(chosen), completed=0)
         verdict = verifying.compare(
-            services, chosen, lambda done, _: bar.update(task, completed=done)
+            services, chosen, lambda done, _: progress.update(task, completed=done)
         )
     services.counters.flush(force=True)
     click.echo(
@@ -135,81 +133,27 @@ def _services() -> Services:
     return services
 
 
-def _bar() -> Progress:
-    """A progress bar on standard error, so that the result can be piped."""
-    return Progress(
-        TextColumn("{task.description:24}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-    )
-
-
-@contextmanager
-def _failing_clearly() -> Iterator[None]:
-    """Turns what may go wrong into one line and exit code 1."""
-    try:
-        yield
-    except FanoutError as error:
-        raise click.ClickException(error.detail) from error
-    except TimeoutError as error:
-        raise click.ClickException(str(error)) from error
-
-
-class _Memory:
-    """The store's memory before and after a load, in bytes; None where it does not tell."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self.before = self._now()
-        self.after: int | None = None
-
-    def _now(self) -> int | None:
-        used: int | None = self._services.heartbeats.server()["memory_bytes"]
-        return used
-
-    def finish(self) -> None:
-        self.after = self._now()
-
-
-@contextmanager
-def _memory(services: Services) -> Iterator[_Memory]:
-    memory = _Memory(services)
-    yield memory
-    memory.finish()
-
-
-def _tell(loaded: Loaded, memory: _Memory) -> None:
-    seconds = loaded.seconds
-    click.echo(
-        f"Loaded {loaded.users:,} users and {loaded.edges:,} edges in "
-        f"{sum(seconds.values()):.1f} s: "
-        + ", ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items())
-        + f". {loaded.edges / seconds['loading']:,.0f} edges a second while loading."
-    )
-    if memory.after and not loaded.removed_keys:
-        grown = memory.after - (memory.before or 0)
-        click.echo(
-            f"The store grew by {grown / 1e6:,.1f} MB, {grown / max(1, loaded.edges):.1f} bytes "
-            "for each edge."
-        )
-
-
 def _parsed(file: str, undirected: bool) -> EdgeList:
     from app.domain.edgelist import parse
 
-    with _opened(file) as lines:
-        return parse(lines, keys.MAX_USER_ID, undirected=undirected)
+    try:
+        with _opened(file) as binary:
+            # Bytes that are no UTF-8 become a broken line with its number, not a traceback.
+            lines = io.TextIOWrapper(binary, encoding="utf-8", errors="replace")
+            return parse(lines, keys.MAX_USER_ID, undirected=undirected)
+    except (OSError, EOFError, zlib.error) as error:
+        raise click.ClickException(
+            f"{file} cannot be read: {error}. Nothing was loaded."
+        ) from error
 
 
-def _opened(file: str) -> TextIO:
-    # Bytes that are no UTF-8 become a broken line with its number, not a traceback.
+def _opened(file: str) -> IO[bytes]:
     if file == "-":
-        return click.get_text_stream("stdin", errors="replace")
-    if Path(file).suffix == ".gz":
-        return gzip.open(file, "rt", encoding="utf-8", errors="replace")
-    return Path(file).open(encoding="utf-8", errors="replace")
+        return sys.stdin.buffer
+    path = Path(file)
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path))
+    return path.open("rb")
 
 
 def _chosen(everyone: list[int], wanted: str, number: int) -> list[int]:

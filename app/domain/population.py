@@ -48,10 +48,12 @@ class Population:
 
     @property
     def users(self) -> int:
+        """How many users there are."""
         return len(self.user_ids)
 
     @property
     def edges(self) -> int:
+        """How many edges there are."""
         return len(self.authors)
 
 
@@ -67,7 +69,7 @@ def generate(preset: str, seed: int, progress: Progress | None = None) -> Popula
 
 def generate_sized(users: int, top: int, seed: int, progress: Progress | None = None) -> Population:
     """A population of `users` people whose largest account has `top` followers."""
-    report = progress or (lambda share: None)
+    report = progress or (lambda _: None)
     draws = Draws(seed)
     counts = scaled_followers(users, top)
     ranked = _ids_by_rank(users, draws)

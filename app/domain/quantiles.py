@@ -59,7 +59,8 @@ def real_followers(share_above: NDArray[np.float64]) -> NDArray[np.float64]:
     nearest = 0.5 / REAL_ACCOUNTS
     rows = -np.log(np.maximum(1.0 - _SHARES, nearest))
     wanted = -np.log(np.maximum(share_above, nearest))
-    return np.exp(np.interp(wanted, rows, np.log(_FOLLOWERS)))
+    found: NDArray[np.float64] = np.exp(np.interp(wanted, rows, np.log(_FOLLOWERS)))
+    return found
 
 
 def scaled_followers(users: int, top: int, mean: float = REAL_MEAN) -> NDArray[np.int64]:
@@ -79,7 +80,8 @@ def scaled_followers(users: int, top: int, mean: float = REAL_MEAN) -> NDArray[n
 
     def counts(bend: float) -> NDArray[np.int64]:
         bent = share if bend == 0 else np.expm1(-bend * share) / np.expm1(-bend)
-        return np.maximum(1, np.floor(top * bent + 0.5)).astype(np.int64)
+        rounded: NDArray[np.float64] = np.maximum(1.0, np.floor(top * bent + 0.5))
+        return rounded.astype(np.int64)
 
     # The more bend, the higher the average: halve the interval until it is met.
     low, high = -50.0, 50.0

@@ -108,9 +108,7 @@ class Datasets:
             log.info("loaded %d users and %d edges", loaded.users, loaded.edges)
         return True
 
-    def load_preset(
-        self, preset: str, seed: int, progress: Progress | None = None
-    ) -> Loaded:
+    def load_preset(self, preset: str, seed: int, progress: Progress | None = None) -> Loaded:
         """Replaces everything by a generated dataset, here and now.
 
         Raises `BadRequest` for an unknown preset, `Busy` while another load is under way.
@@ -123,7 +121,7 @@ class Datasets:
         """Replaces everything by this graph. Raises `Busy` while another load is under way."""
         seed = self._settings.seed
         token = self._claimed(FILE_PRESET, seed, repeatable=False)
-        return self._load(token, lambda report: population, FILE_PRESET, seed, progress)
+        return self._load(token, lambda _: population, FILE_PRESET, seed, progress)
 
     def _claimed(self, preset: str, seed: int, *, repeatable: bool) -> str:
         token = _new_token()
@@ -131,9 +129,7 @@ class Datasets:
             raise Busy("Another process is loading a dataset. Wait until it is ready.")
         return token
 
-    def _generate(
-        self, token: str, preset: str, seed: int, progress: Progress | None
-    ) -> Loaded:
+    def _generate(self, token: str, preset: str, seed: int, progress: Progress | None) -> Loaded:
         from app.domain.population import generate
 
         return self._load(
@@ -145,13 +141,13 @@ class Datasets:
     ) -> Loaded:
         from app.services.loading import Loader
 
-        loader = Loader(
-            self._store, self._settings, self._publishing, self._state, token, progress
-        )
+        loader = Loader(self._store, self._settings, self._publishing, self._state, token, progress)
         try:
             return loader.run(make, seed)
         except LoadStopped:
-            again = {"wanted": preset, "wanted_seed": seed} if preset in PRESETS else {}
+            again: dict[str, str | int] = {}
+            if preset in PRESETS:
+                again = {"wanted": preset, "wanted_seed": seed}
             self._failed(token, "It was stopped.", again)
             raise
         except StoreDown:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from app.domain.errors import Overloaded
 from app.domain.first_posts import CELEBRITY_TEXTS, POPULAR_TEXTS, REGULAR_TEXTS
@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 30.0
 
 
 def plan(
-    directories: dict[Kind, Sequence[int]], followers: dict[int, int]
+    directories: Mapping[Kind, Sequence[int]], followers: Mapping[int, int]
 ) -> list[tuple[int, str]]:
     """Who posts what, as (author, text): the kinds take turns and the largest author is last.
 
@@ -45,8 +45,7 @@ def plan(
                 left -= cost
         posts.append(chosen)
     longest = max(map(len, posts))
-    turns = [chosen[i] for i in reversed(range(longest)) for chosen in posts if i < len(chosen)]
-    return turns
+    return [chosen[i] for i in reversed(range(longest)) for chosen in posts if i < len(chosen)]
 
 
 def publish_all(
@@ -69,9 +68,7 @@ def publish_all(
     return len(posts)
 
 
-def _publish(
-    publishing: Publishing, author: int, text: str, deliver: Callable[[], None]
-) -> int:
+def _publish(publishing: Publishing, author: int, text: str, deliver: Callable[[], None]) -> int:
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:

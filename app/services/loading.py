@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.domain.draws import Draws, Ids
+from app.domain.directories import directories_of, follower_counts
+from app.domain.draws import Ids
 from app.domain.errors import Busy, StoreDown
-from app.domain.kinds import Thresholds, thresholds_of
+from app.domain.kinds import thresholds_of
 from app.domain.models import Kind
-from app.domain.population import MIN_FOLLOWING, Population
+from app.domain.population import Population
 from app.services import first_posts
 from app.services.fanout import Deliverer
 from app.services.publishing import Publishing
@@ -30,9 +31,6 @@ from app.storage.metrics import Metrics
 from app.storage.posts import Posts
 
 BEAT_SECONDS = 0.25
-DIRECTORY_SIZE = 100
-"""Users offered of each kind."""
-
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done (0..1). May raise to
 stop the load."""
@@ -72,7 +70,7 @@ class Loader:
         self._publishing = publishing
         self._state = state
         self._token = token
-        self._progress = progress or (lambda stage, share: None)
+        self._progress = progress or (lambda *_: None)
         self._percent = 0
         self._replaced = threading.Event()
         self._over = threading.Event()
@@ -101,9 +99,9 @@ class Loader:
             loaded.removed_keys = bulk.wipe(stage.report_of)
         with _Stage(self, "loading", loaded) as stage:
             bulk.load(population, stage.report_of)
-            counts = _followers(population)
+            counts = follower_counts(population)
             thresholds = thresholds_of(np.sort(counts)[::-1].tolist())
-            directories = _directories(population, counts, thresholds, seed)
+            directories = directories_of(population, counts, thresholds, seed)
             for kind, ids in directories.items():
                 self._state.set_directory(kind, ids)
         with _Stage(self, "first posts", loaded) as stage:
@@ -203,32 +201,3 @@ class _Stage:
 
     def report_of(self, done: int, total: int) -> None:
         self.report(done / total if total else 1.0)
-
-
-def _followers(population: Population) -> Ids:
-    """Followers of each of `population.user_ids`."""
-    places = np.searchsorted(population.user_ids, population.authors)
-    return np.bincount(places, minlength=population.users).astype(np.int32)
-
-
-def _directories(
-    population: Population, counts: Ids, thresholds: Thresholds, seed: int
-) -> dict[Kind, list[int]]:
-    """Users to offer: the most followed celebrities and popular users, and a sample of regular
-    ones who follow enough others to have something to read."""
-    ids = population.user_ids
-    largest = np.argsort(-counts, kind="stable")
-    celebrity = largest[counts[largest] >= thresholds.celebrity_from]
-    popular = largest[len(celebrity) :]
-    popular = popular[counts[popular] >= thresholds.popular_from]
-    places = np.searchsorted(ids, population.followers)
-    following = np.bincount(places, minlength=population.users)
-    readers = np.flatnonzero(
-        (counts < thresholds.popular_from) & (following >= MIN_FOLLOWING)
-    )
-    sample = readers[Draws(seed).shuffled(len(readers))[:DIRECTORY_SIZE]]
-    return {
-        "celebrity": ids[celebrity[:DIRECTORY_SIZE]].tolist(),
-        "popular": ids[popular[:DIRECTORY_SIZE]].tolist(),
-        "regular": ids[sample[np.argsort(-counts[sample], kind="stable")]].tolist(),
-    }

@@ -1,0 +1,46 @@
+"""Whom a page offers of each kind: the most followed ones, and a sample of ordinary users."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from app.domain.draws import Draws, Ids
+from app.domain.kinds import Thresholds
+from app.domain.models import Kind
+from app.domain.population import MIN_FOLLOWING, Population
+
+DIRECTORY_SIZE: Final = 100
+"""Users offered of each kind."""
+
+
+def follower_counts(population: Population) -> Ids:
+    """Followers of each of `population.user_ids`, in their order."""
+    places = np.searchsorted(population.user_ids, population.authors)
+    return np.bincount(places, minlength=population.users).astype(np.int32)
+
+
+def directories_of(
+    population: Population, counts: Ids, thresholds: Thresholds, seed: int
+) -> dict[Kind, list[int]]:
+    """Up to DIRECTORY_SIZE users of each kind, most followed first.
+
+    Regular users are a sample, by `seed`, of those who follow at least MIN_FOLLOWING others and
+    so have something to read. `counts` are the `follower_counts`.
+    """
+    ids = population.user_ids
+    ranked = np.argsort(-counts, kind="stable")
+    celebrity = ranked[counts[ranked] >= thresholds.celebrity_from]
+    popular = ranked[len(celebrity) :]
+    popular = popular[counts[popular] >= thresholds.popular_from]
+    places = np.searchsorted(ids, population.followers)
+    following = np.bincount(places, minlength=population.users)
+    readers = np.flatnonzero((counts < thresholds.popular_from) & (following >= MIN_FOLLOWING))
+    sample = readers[Draws(seed).shuffled(len(readers))[:DIRECTORY_SIZE]]
+    regular = sample[np.argsort(-counts[sample], kind="stable")]
+    return {
+        "celebrity": ids[celebrity[:DIRECTORY_SIZE]].tolist(),
+        "popular": ids[popular[:DIRECTORY_SIZE]].tolist(),
+        "regular": ids[regular].tolist(),
+    }
