@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import orjson
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.domain.errors import BadRequest, FanoutError
+from app.domain.errors import BadRequest, BadText, FanoutError
 
 log = logging.getLogger("fanout.web")
 
@@ -85,15 +86,27 @@ def _check_body() -> None:
         return  # the address says it all; there is no body
     if not request.is_json:
         raise NotJson("Send the body as JSON, with the header Content-Type: application/json.")
-    body = request.get_data()
     try:
-        parsed = orjson.loads(body)
+        parsed = orjson.loads(request.get_data())
     except orjson.JSONDecodeError as error:
-        if b"\\ud" not in body.lower():
-            raise BrokenJson(f"{error}. Check quotes, commas and braces.") from None
-        parsed = request.get_json(silent=True)  # half a surrogate pair: its own error comes later
+        if _has_half_a_pair(request.get_data()):
+            raise BadText(
+                "The text holds half of a surrogate pair. Send it as valid Unicode."
+            ) from None
+        raise BrokenJson(f"{error}. Check quotes, commas and braces.") from None
     if not isinstance(parsed, dict):
         raise BrokenJson("The body must be a JSON object, such as {}.")
+
+
+def _has_half_a_pair(body: bytes) -> bool:
+    """Whether the JSON is fine but for an escape such as `\\ud800`, which is no character."""
+    try:
+        json.dumps(json.loads(body), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except ValueError:
+        return False
+    return False
 
 
 def _fanout_error(error: FanoutError) -> AnyResponse | tuple[str, int]:

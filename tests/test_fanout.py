@@ -1,0 +1,291 @@
+"""The engine's promises, one by one; `tests/oracle` drives random histories through all of them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.domain.errors import (
+    BadRequest,
+    KeyReused,
+    Overloaded,
+    SelfFollow,
+    UnknownPost,
+    UnknownUser,
+)
+from app.domain.models import STRATEGIES, Strategy
+from app.services.container import Services, build_services
+from app.storage import keys
+from app.storage.client import Store
+from tests.conftest import Backend, add_users, all_pages, small_settings
+
+CELEBRITY, READERS = 0, range(1, 9)
+
+
+@pytest.fixture
+def crowd(services: Services) -> Services:
+    """A celebrity whom eight readers follow; all have a timeline."""
+    add_users(services.store, range(12))
+    for reader in READERS:
+        services.graph.follow(reader, CELEBRITY)
+        services.feeds.page(reader, "write")
+    return services
+
+
+def deliver(services: Services) -> None:
+    services.deliverer("w").run_until_idle()
+
+
+@pytest.mark.parametrize("how", STRATEGIES)
+def test_a_post_reaches_every_follower(crowd: Services, how: Strategy) -> None:
+    post, fanout = crowd.publishing.publish(CELEBRITY, "hello", how)
+    assert fanout.recipients == len(READERS)
+    assert fanout.status == ("queued" if how == "write" else "pull")
+    deliver(crowd)
+    for reader in READERS:
+        assert crowd.feeds.compare(reader, 5).identical
+        assert crowd.feeds.page(reader, how).items == [post]
+
+
+def test_pushed_deliveries_are_accounted_for(crowd: Services) -> None:
+    crowd.graph.follow(9, CELEBRITY)  # has no timeline: dormant
+    post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
+    deliver(crowd)
+    fanout = crowd.publishing.fanout(post.id)
+    assert (fanout.status, fanout.recipients) == ("done", 9)
+    assert (fanout.delivered, fanout.skipped) == (8, 1)
+    assert fanout.lag_ms is not None
+    assert crowd.heartbeats.queue().backlog == 0
+
+
+def test_the_author_sees_the_post_at_once(crowd: Services) -> None:
+    crowd.feeds.page(CELEBRITY, "write")
+    post, _ = crowd.publishing.publish(CELEBRITY, "mine", "write")
+    for how in STRATEGIES:
+        assert crowd.feeds.page(CELEBRITY, how).items == [post]
+
+
+def test_ids_rise_though_the_clock_goes_back(crowd: Services) -> None:
+    first, _ = crowd.publishing.publish(CELEBRITY, "before", "write")
+    # The shard has given out an id of an hour from now: as if its clock had been there.
+    ahead = first.id + (3_600_000 << 12)
+    crowd.store.command("SET", keys.last_id(0), ahead)
+    ids = [crowd.publishing.publish(CELEBRITY, f"post {n}", "write")[0].id for n in range(40)]
+    assert ids == sorted(set(ids))
+    assert ids[0] > ahead
+    deliver(crowd)
+    assert all_pages(crowd, 1, "write") == [*ids[::-1], first.id]
+
+
+def test_a_follow_shows_old_posts_and_an_unfollow_hides_them(crowd: Services) -> None:
+    post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
+    deliver(crowd)
+    crowd.feeds.page(9, "write")
+    crowd.graph.follow(9, CELEBRITY)
+    assert [crowd.feeds.page(9, how).items for how in STRATEGIES] == [[post]] * 3
+    crowd.graph.unfollow(9, CELEBRITY)
+    assert [crowd.feeds.page(9, how).items for how in STRATEGIES] == [[]] * 3
+
+
+def test_a_deleted_post_leaves_every_feed_and_the_page_is_filled_up(crowd: Services) -> None:
+    posts = [crowd.publishing.publish(CELEBRITY, f"post {n}", "write")[0] for n in range(5)]
+    deliver(crowd)
+    crowd.publishing.delete(posts[3].id)
+    for how in STRATEGIES:
+        page = crowd.feeds.page(1, how, 3)
+        assert page.items == [posts[4], posts[2], posts[1]]
+        assert page.next_cursor is not None
+    with pytest.raises(UnknownPost):
+        crowd.publishing.post(posts[3].id)
+    with pytest.raises(UnknownPost):
+        crowd.publishing.delete(posts[3].id)
+
+
+def test_a_page_that_ends_the_feed_has_no_cursor(crowd: Services) -> None:
+    for n in range(4):
+        crowd.publishing.publish(CELEBRITY, f"post {n}", "write")
+    deliver(crowd)
+    for how in STRATEGIES:
+        assert crowd.feeds.page(1, how, 4).next_cursor is None
+        assert crowd.feeds.page(1, how, 3).next_cursor is not None
+
+
+def test_reading_from_a_timeline_takes_two_commands(crowd: Services) -> None:
+    crowd.publishing.publish(CELEBRITY, "hello", "write")
+    deliver(crowd)
+    crowd.feeds.page(1, "write")
+    with crowd.store.meter() as cost:
+        crowd.feeds.page(1, "write")
+    pullers = crowd.settings.shards  # the list of pull authors, which this test never caches
+    assert cost.commands - pullers == 2 or crowd.store.is_cluster
+
+
+def test_going_back_to_push_delivers_what_was_held(crowd: Services) -> None:
+    held = [crowd.publishing.publish(CELEBRITY, f"held {n}", "read")[0].id for n in range(3)]
+    pushed = crowd.publishing.publish(CELEBRITY, "pushed", "write")[0].id
+    deliver(crowd)
+    assert crowd.releases.run(force=True) == 1
+    deliver(crowd)
+    assert crowd.metrics.snapshot()["backpressure"]["pull_authors"] == 0
+    for reader in READERS:
+        assert all_pages(crowd, reader, "write") == [pushed, *held[::-1]]
+    assert {crowd.publishing.fanout(post).status for post in held} == {"done"}
+
+
+def test_a_worker_that_died_is_replaced_and_nothing_is_twice(crowd: Services) -> None:
+    now = 0.0
+    dead, alive = crowd.deliverer("dead"), crowd.deliverer("alive")
+    dead._clock = alive._clock = lambda: now
+    post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
+    dead.turn()  # takes the job
+    dead.turn(3)  # delivers to three
+    alive.rescue()
+    now = 0.9
+    assert alive.rescue() == 0, "silent for less than a second"
+    now = 1.2
+    assert alive.rescue() == 1
+    alive.run_until_idle()
+    dead.run_until_idle()  # a zombie: harmless
+    fanout = crowd.publishing.fanout(post.id)
+    assert (fanout.status, fanout.delivered) == ("done", len(READERS))
+    for reader in READERS:
+        assert all_pages(crowd, reader, "write") == [post.id]
+
+
+def test_a_beating_job_is_not_claimed(crowd: Services) -> None:
+    now = 0.0
+    slow, other = crowd.deliverer("slow"), crowd.deliverer("other")
+    slow._clock = other._clock = lambda: now
+    crowd.publishing.publish(CELEBRITY, "hello", "write")
+    slow.turn()
+    for _ in range(10):
+        now += 0.6
+        slow.turn(0)
+        assert other.rescue() == 0
+
+
+def test_an_allowance_bounds_a_turn(crowd: Services) -> None:
+    worker = crowd.deliverer("w")
+    crowd.publishing.publish(CELEBRITY, "hello", "write")
+    worker.turn()
+    worker.turn(2)
+    assert worker.delivered == 2
+
+
+def test_a_key_makes_a_post_once(crowd: Services) -> None:
+    first = crowd.publishing.publish(CELEBRITY, "hello", "write", "key-1")
+    again = crowd.publishing.publish(CELEBRITY, "hello", "write", "key-1")
+    assert again == first
+    with pytest.raises(KeyReused):
+        crowd.publishing.publish(CELEBRITY, "other", "write", "key-1")
+    with pytest.raises(BadRequest):
+        crowd.publishing.publish(CELEBRITY, "hello", "write", "with space")
+
+
+def test_fifty_parallel_equal_posts_make_one(crowd: Services, backend: Backend) -> None:
+    def publish(_: int) -> int:
+        return crowd.publishing.publish(CELEBRITY, "hello", "write", "same")[0].id
+
+    with ThreadPoolExecutor(10) as pool:
+        assert len(set(pool.map(publish, range(50)))) == 1
+    deliver(crowd)
+    assert len(all_pages(crowd, 1, "write")) == 1
+
+
+def test_a_high_backlog_holds_large_authors_and_sheds_at_the_limit(backend: Backend) -> None:
+    settings = small_settings(backlog_low=2, backlog_high=8, backlog_limit=10, hold_followers=4)
+    services = build_services(settings, backend.store(settings.shards))
+    add_users(services.store, range(20))
+    for reader in READERS:
+        services.graph.follow(reader, CELEBRITY)
+        services.feeds.page(reader, "write")
+    small = 4  # lives on the celebrity's shard
+    for reader in (1, 2, 3):
+        services.graph.follow(reader, small)
+    assert services.publishing.publish(CELEBRITY, "one", "write")[1].status == "queued"
+    held, fanout = services.publishing.publish(CELEBRITY, "two", "write")
+    assert fanout.status == "pull"
+    assert services.metrics.snapshot()["backpressure"]["stage"] == "shedding"
+    assert services.feeds.page(1, "write").items[0] == held, "readers see it at once"
+    with pytest.raises(Overloaded):
+        services.publishing.publish(small, "three followers do not fit", "write")
+    assert max(services.heartbeats.queue().backlogs) <= 10
+    deliver(services)
+    assert services.releases.run(force=True) == 1
+    deliver(services)
+    assert services.metrics.snapshot()["backpressure"]["pull_authors"] == 0
+    assert services.metrics.snapshot()["backpressure"]["stage"] == "normal"
+    assert len(all_pages(services, 1, "write")) == 2
+
+
+def test_a_failing_job_becomes_a_dead_letter_and_can_be_requeued(crowd: Services) -> None:
+    now = 0.0
+    worker = crowd.deliverer("w")
+    worker._clock = lambda: now
+    broken = keys.fans(1, CELEBRITY)
+    post, _ = crowd.publishing.publish(CELEBRITY, "poison", "write")
+    crowd.store.command("RENAME", broken, keys.fans(1, 99))
+    crowd.store.command("SET", broken, "no list")
+    for _ in range(20):
+        worker.turn()
+        worker.rescue()
+        now += 0.6
+    assert crowd.publishing.fanout(post.id).status == "dead"
+    assert crowd.heartbeats.queue().backlog == 0
+    (letter,) = crowd.jobs.dead(10)
+    assert "WRONGTYPE" in letter.reason
+    crowd.store.command("DEL", broken)
+    crowd.store.command("RENAME", keys.fans(1, 99), broken)
+    assert crowd.jobs.settle(letter, requeue=True)
+    worker.run_until_idle()
+    assert crowd.publishing.fanout(post.id).status == "done"
+    for reader in READERS:
+        assert all_pages(crowd, reader, "write") == [post.id]
+
+
+def test_a_job_whose_entry_is_lost_is_found(crowd: Services) -> None:
+    post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
+    crowd.store.command("XTRIM", keys.jobs(0), "MAXLEN", 0)
+    deliver(crowd)
+    assert crowd.publishing.fanout(post.id).status == "queued"
+    assert crowd.jobs.sweep() == 1
+    deliver(crowd)
+    assert crowd.publishing.fanout(post.id).status == "done"
+
+
+def test_who_is_not_there(crowd: Services) -> None:
+    for wrong in (500, keys.MAX_USER_ID - 1, keys.MAX_USER_ID + 5):
+        with pytest.raises(UnknownUser):
+            crowd.publishing.publish(wrong, "hello", "write")
+        for how in STRATEGIES:
+            with pytest.raises(UnknownUser):
+                crowd.feeds.page(wrong, how)
+        with pytest.raises(UnknownUser):
+            crowd.graph.follow(1, wrong)
+    with pytest.raises(SelfFollow):
+        crowd.graph.follow(1, 1)
+    with pytest.raises(UnknownPost):
+        crowd.publishing.post(2**52)
+
+
+def test_a_log_keeps_its_newest_posts(backend: Backend) -> None:
+    settings = small_settings(log_cap=5)
+    services = build_services(settings, backend.store(settings.shards))
+    add_users(services.store, range(3))
+    services.graph.follow(1, 0)
+    services.feeds.page(1, "write")
+    ids = [services.publishing.publish(0, f"post {n}", "write")[0].id for n in range(9)]
+    deliver(services)
+    for how in STRATEGIES:
+        assert all_pages(services, 1, how) == ids[:3:-1]
+
+
+def test_a_restarted_server_gets_the_library_again(crowd: Services, store: Store) -> None:
+    if store.is_cluster:
+        store.redis.execute_command("FUNCTION FLUSH", target_nodes="primaries")
+    else:
+        store.redis.function_flush()
+    post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
+    deliver(crowd)
+    assert all_pages(crowd, 1, "write") == [post.id]

@@ -1,0 +1,39 @@
+"""One table of settings: read, checked, documented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import BadSetting, Settings, table
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def test_defaults_and_environment() -> None:
+    assert Settings.from_env({}) == Settings()
+    assert Settings.from_env({"FANOUT_SHARDS": "16", "PORT": " 9000 "}).shards == 16
+    assert Settings.from_env({"FANOUT_STORE_TIMEOUT": ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("PORT", "eighty", "not a whole number"),
+        ("FANOUT_SHARDS", "0", "the least is 1"),
+        ("FANOUT_SHARDS", "257", "at most 256"),
+        ("FANOUT_CHUNK", "5000", "at most 4000"),
+        ("FANOUT_BACKLOG_LOW", "500000", "FANOUT_BACKLOG_LOW < FANOUT_BACKLOG_HIGH"),
+        ("FANOUT_STORE_TIMEOUT", "soon", "not a number"),
+    ],
+)
+def test_a_bad_value_is_named(name: str, value: str, says: str) -> None:
+    with pytest.raises(BadSetting, match=says):
+        Settings.from_env({name: value})
+
+
+@pytest.mark.parametrize("row", table(), ids=lambda row: str(row["env"]))
+def test_every_setting_is_documented(row: dict[str, object]) -> None:
+    assert f"`{row['env']}`" in README.read_text()
+    assert str(row["help"]).endswith(".")
