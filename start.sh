@@ -110,17 +110,24 @@ already_running() {
   open_page
 }
 
+keeps_ending() { if [ "$MODE" = docker ]; then docker_keeps_ending; else local_keeps_ending; fi; }
+
 wait_until_ready() {
-  local started=$SECONDS said=$SECONDS
+  local started=$SECONDS said=$SECONDS looked=$SECONDS what=''
   info "Waiting until everything is healthy (at most $TIMEOUT s)"
   until is_ready; do
-    if [ $((SECONDS - started)) -ge "$TIMEOUT" ]; then
+    if [ $((SECONDS - looked)) -ge 3 ]; then
+      looked=$SECONDS
+      if keeps_ending; then what='a process ends again and again'; fi
+    fi
+    if [ $((SECONDS - started)) -ge "$TIMEOUT" ]; then what="not healthy after $TIMEOUT seconds"; fi
+    if [ -n "$what" ]; then
       local last
       last=$(fetch /readyz || true)
       [ -z "$last" ] || printf 'readyz says: %s\n' "$last" >&2
       # Everything runs, but something is not ready: when the web answers, that is not the web.
       if [ "$MODE" = docker ]; then docker_last_words ${last:+worker}; else local_last_words ${last:+worker-1}; fi
-      fail "not healthy after $TIMEOUT seconds" './status.sh --logs 100' \
+      fail "$what" './status.sh --logs 100' \
         "./start.sh --timeout $((TIMEOUT * 3))   (when the machine is only slow)" './restart.sh'
     fi
     if [ $((SECONDS - said)) -ge 10 ]; then

@@ -130,6 +130,14 @@ docker_culprit() { # the first service that is not up and well, or nothing
   done
 }
 
+docker_keeps_ending() { # Docker started a container again five times
+  local name
+  for name in $(docker_containers | cut -d'|' -f2); do
+    [ "$(docker inspect --format '{{.RestartCount}}' "$name" 2>/dev/null || echo 0)" -lt 5 ] || return 0
+  done
+  return 1
+}
+
 docker_last_words() { # [SERVICE]: the last lines of the culprit's log, or of this service's
   local service
   service=$(docker_culprit)

@@ -91,6 +91,7 @@ local_start() { # MODE: embedded or own
   mark=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
   state_put "MODE=$mode" "PORT=$PORT" "REDIS_PORT=$REDIS_PORT" "REDIS_URL=$REDIS_URL" \
     "WORKERS=$WORKERS" "SOCKET=$socket" "RUN_ID=$mark"
+  rm -f "$RUN_DIR"/logs/supervisord.log*
   info 'Starting the processes under supervisor'
   STARTED=1
   (
@@ -132,6 +133,10 @@ local_stop() { # graceful: supervisor stops web, workers, then the server; then 
     */fanout.*/supervisor.sock) rm -rf "${socket%/*}" ;;
   esac
   rm -f "$RUN_DIR/supervisord.pid"
+}
+
+local_keeps_ending() { # a process ended by itself five times since the start
+  [ "$(grep -cE ' exited: .*not expected' "$RUN_DIR/logs/supervisord.log" 2>/dev/null || true)" -ge 5 ] 2>/dev/null
 }
 
 local_last_words() { # [PROCESS]: the last lines of the process that is not running, or of this one
