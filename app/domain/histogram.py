@@ -1,8 +1,9 @@
 """Latency buckets that add up over processes.
 
 Bucket b counts durations in (BASE * G**(b-1), BASE * G**b] with G = 2**(1/4): a quantile is off
-by 9 % at most, and 120 buckets reach from 10 microseconds to beyond two hours. Buckets are plain counters,
-so the processes' counts are summed by HINCRBY; an HdrHistogram would need a read-modify-write.
+by 9 % at most, and 120 buckets reach from 10 microseconds to beyond two hours. Buckets are plain
+counters, so the processes' counts are summed by HINCRBY; an HdrHistogram would need a
+read-modify-write.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def bucket_of(seconds: float) -> int:
 
 def upper_bound(bucket: int) -> float:
     """The longest duration of a bucket, in seconds."""
-    return BASE_SECONDS * GROWTH**bucket
+    return float(BASE_SECONDS * GROWTH**bucket)
 
 
 def quantile(buckets: Mapping[int, int], q: float) -> float | None:
@@ -38,4 +39,4 @@ def quantile(buckets: Mapping[int, int], q: float) -> float | None:
         seen += buckets[bucket]
         if seen >= rank:
             break
-    return upper_bound(bucket) / GROWTH**0.5
+    return upper_bound(bucket) / math.sqrt(GROWTH)

@@ -27,6 +27,7 @@ class Post:
 
     @property
     def created_at(self) -> str:
+        """When the post was accepted, ISO 8601 in UTC."""
         return created_at(self.id)
 
 

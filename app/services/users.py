@@ -29,7 +29,10 @@ class Users:
         return self._described([user_id])[0]
 
     def list(self, kind: Kind | None = None, limit: int = 20) -> Sequence[User]:
-        """Users of a kind, most followed first; without a kind some of each. Raises `BadRequest`."""
+        """Users of a kind, most followed first; without a kind some of each.
+
+        Raises `BadRequest`.
+        """
         if kind is not None and kind not in KINDS:
             raise BadRequest(f"{kind!r} is no kind of user. Use one of: {', '.join(KINDS)}.")
         if not 1 <= limit <= LIST_LIMIT:

@@ -7,6 +7,7 @@ collector of ours hands it the sums that are kept in the store. No label ever ho
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -46,6 +47,7 @@ class StoreCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families; see `HISTOGRAMS` and `COUNTERS` for most of their names."""
+        now = self._services.metrics.snapshot()  # adds this process's own counts first
         total = self._services.counters.read().total
         for operation, (name, text) in HISTOGRAMS.items():
             family = HistogramMetricFamily(name, text, labels=["strategy"])
@@ -63,10 +65,9 @@ class StoreCollector(Collector):
         for strategy in STRATEGIES:
             posts.add_metric([strategy], total.get(f"posts:{strategy}", 0))
         yield posts
-        yield from self._gauges()
+        yield from self._gauges(now)
 
-    def _gauges(self) -> Iterator[Metric]:
-        now = self._services.metrics.snapshot()
+    def _gauges(self, now: dict[str, Any]) -> Iterator[Metric]:
         queue, pressure = now["queue"], now["backpressure"]
         stages = GaugeMetricFamily(
             "fanout_backpressure_stage", "1 for the stage in force.", labels=["stage"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.domain.errors import UnknownPost
 from app.domain.models import Comparison, Fanout, Feed, Post, Strategy, User
 from app.services.container import Services
-from app.web.formatting import count_of, duration
+from app.web.formatting import count_of, duration, number
 
 PAGE = 8
 """Posts in each column of the comparison."""
@@ -27,7 +27,7 @@ class Story:
     post: Post
     author: User
     fanout: Fanout
-    read: Feed | None
+    numerals: list[tuple[str, str]]
     tale: str
     aside: str
 
@@ -74,7 +74,14 @@ def story(services: Services, post_id: int, reader: User | None) -> Story | None
         return None
     author = services.users.get(post.author_id)
     read = services.feeds.page(reader.id, post.strategy, PAGE) if reader else None
-    return Story(post, author, fanout, read, _tale(fanout, read, reader), _aside(fanout))
+    return Story(
+        post,
+        author,
+        fanout,
+        _numerals(fanout, read, reader),
+        _tale(fanout, read, reader),
+        _aside(fanout),
+    )
 
 
 def compare(services: Services, reader: User, fresh: Collection[int]) -> Side:
@@ -123,6 +130,18 @@ def _difference(feeds: dict[Strategy, Feed]) -> str:
         f"{count_of(missing, 'post')} still in the backlog, so the pushed feed is late by that. "
         "It is never wrong, and it catches up when the deliveries are made."
     )
+
+
+def _numerals(fanout: Fanout, read: Feed | None, reader: User | None) -> list[tuple[str, str]]:
+    """The three figures that tell most: what the post cost, and what a read costs after it."""
+    found = [("delivery" if fanout.delivered == 1 else "deliveries", number(fanout.delivered))]
+    if fanout.lag_ms is not None:
+        found.append(("until the last one", duration(fanout.lag_ms)))
+    if read and reader:
+        if read.source == "merge":
+            found.append(("logs merged by one read", number(reader.following + 1)))
+        found.append(("for one read", duration(total(read))))
+    return found
 
 
 def _tale(fanout: Fanout, read: Feed | None, reader: User | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.storage.client import Batch, Store
 
-LONGEST = 220
+LONGEST = 110
 """Characters of a command that are shown; a merge names hundreds of authors in one call."""
 
 
