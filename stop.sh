@@ -57,7 +57,9 @@ if docker_probe; then
   if [ "$IMAGES" = 1 ]; then remove+=(--rmi all); fi
   if [ ${#remove[@]} -gt 0 ]; then
     info 'Removing from Docker what was asked for'
-    LAYOUT=cluster docker_stop "${remove[@]}" # the larger layout names all volumes of both
+    for layout in cluster plain; do # each names only the volumes that it uses
+      LAYOUT=$layout docker_stop "${remove[@]}"
+    done
   fi
 elif [ "$(state_get MODE)" = docker ]; then
   warn "$(docker_why_not): the containers cannot be looked at"
