@@ -1,0 +1,349 @@
+"""Loading datasets into every kind of store, and all that can come between."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.domain.edgelist import parse
+from app.domain.errors import BadRequest, Busy, StoreDown
+from app.domain.models import KINDS
+from app.domain.population import Population, generate, generate_sized
+from app.services import loading
+from app.services.container import Services, build_services
+from app.services.datasets import LoadStopped
+from app.storage import keys
+from app.storage.bulk import Bulk
+from app.storage.client import Store
+from app.storage.dataset_state import DatasetState
+from app.storage.packing import LONGEST, grouped, packed
+from tests.conftest import small_settings
+
+
+def graph(*edges: tuple[int, int]) -> Population:
+    return parse((f"{a} {b}" for a, b in edges), keys.MAX_USER_ID).population
+
+
+def stored_edges(store: Store, users: list[int]) -> tuple[set[Any], set[Any]]:
+    """(from `following`, from `fans`), each as {(follower, followee)}."""
+    by_following, by_fans = set(), set()
+    for user in users:
+        following = store.command("SMEMBERS", keys.following(user % store.shards, user))
+        by_following |= {(user, int(author)) for author in following}
+        for shard in range(store.shards):
+            fans = [int(fan) for fan in store.command("LRANGE", keys.fans(shard, user), 0, -1)]
+            assert len(fans) == len(set(fans))
+            assert all(fan % store.shards == shard for fan in fans)
+            by_fans |= {(fan, user) for fan in fans}
+    return by_following, by_fans
+
+
+def test_packing_keeps_every_value() -> None:
+    owners = np.repeat(np.arange(5, dtype=np.int32), [1, 3 * LONGEST + 7, 2, 900, 1])
+    values = np.arange(len(owners), dtype=np.int32) + 1
+    found: list[tuple[int, int]] = []
+    total = 0
+    for text, count in grouped(owners, values, size=1_000):
+        assert len(text) % 16 == 0
+        numbers = np.frombuffer(text, dtype="<u4").tolist()
+        at = 0
+        while at + 1 < len(numbers) and numbers[at + 1]:
+            owner, length = numbers[at : at + 2]
+            assert length <= LONGEST
+            found += [(owner, value) for value in numbers[at + 2 : at + 2 + length]]
+            at += 2 + length
+        total += count
+    assert found == list(zip(owners.tolist(), values.tolist(), strict=True))
+    assert total == len(owners)
+    assert packed(np.array([1, 258, 2**27 - 1], dtype=np.int32))[:12] == (
+        b"\1\0\0\0\2\1\0\0\xff\xff\xff\7"
+    )
+    assert list(grouped(owners[:0], values[:0])) == []
+
+
+def test_a_loaded_graph_is_the_graph(store: Store) -> None:
+    population = generate_sized(200, 190, 5)
+    bulk = Bulk(store, "me", 60)
+    bulk.take_over()
+    seen: list[tuple[int, int]] = []
+    bulk.load(population, lambda done, total: seen.append((done, total)))
+    expected = set(zip(population.followers.tolist(), population.authors.tolist(), strict=True))
+    by_following, by_fans = stored_edges(store, population.user_ids.tolist())
+    assert by_following == by_fans == expected
+    assert seen[-1] == (population.edges, population.edges)
+    for user in range(1, 201):
+        name = keys.timeline(user % store.shards, user)
+        assert store.command("LRANGE", name, 0, -1) == [b"0"]
+        assert 0 < store.command("TTL", name) <= 60
+    exists = [
+        store.command("GETBIT", keys.users(user % store.shards), user // store.shards)
+        for user in range(210)
+    ]
+    assert exists == [0] + 200 * [1] + 9 * [0]
+
+
+def test_large_sparse_ids_and_long_lists(store: Store) -> None:
+    """Ids to the very limit, more fans on one shard than one command takes, users without edges."""
+    far = keys.MAX_USER_ID - 1
+    shards = store.shards
+    edges = [(fan * shards, far) for fan in range(LONGEST + 500)]
+    edges += [(7, author) for author in range(1_000, 1_000 + LONGEST + 500)] + [(far, 0)]
+    population = graph(*edges, (123_456, 123_456))
+    bulk = Bulk(store, "me", 60)
+    bulk.take_over()
+    bulk.load(population)
+    users = [0, 7, far, 123_456, 1_000]
+    by_following, by_fans = stored_edges(store, users)
+    assert {edge for edge in by_fans if edge[1] == far} == {e for e in edges if e[1] == far}
+    assert {edge for edge in by_following if edge[0] == 7} == {e for e in edges if e[0] == 7}
+    assert store.command("GETBIT", keys.users(far % shards), far // shards) == 1
+    assert store.command("GETBIT", keys.users(123_456 % shards), 123_456 // shards) == 1
+
+
+def test_wiping_takes_our_keys_and_no_others(store: Store) -> None:
+    others = [
+        "dataset",
+        "post",
+        "fansite:{1}:5",
+        "last_id:{1}",
+        "control{m}",
+        "xpost:{1}:5",
+        "u{m}",
+    ]
+    for name in others:
+        store.command("SET", name, "keep")
+    state = DatasetState(store)
+    assert state.claim("me", "small", 1)
+    ours = [
+        keys.post(1, 5), keys.log(1, 5), keys.users(2), keys.following(0, 4), keys.fans(3, 1),
+        keys.timeline(1, 1), keys.directory("regular"), "metrics:total{m}", "fans:{77}:1",
+    ]  # fmt: skip
+    for name in ours:
+        store.command("SET", name, "go")
+    bulk = Bulk(store, "me", 60)
+    bulk.take_over()
+    seen: list[tuple[int, int]] = []
+    assert bulk.wipe(lambda done, total: seen.append((done, total))) == len(ours)
+    assert [name for name in ours if store.command("EXISTS", name)] == []
+    assert [name for name in others if not store.command("EXISTS", name)] == []
+    assert store.command("EXISTS", keys.DATASET) == 1
+    assert seen
+    assert seen[-1][0] <= seen[-1][1]
+
+
+def test_a_replaced_loader_can_change_nothing(store: Store) -> None:
+    old, new = Bulk(store, "old", 60), Bulk(store, "new", 60)
+    old.take_over()
+    new.take_over()
+    new.load(graph((1, 2), (3, 2)))
+    before = store.command("DBSIZE") if not store.is_cluster else None
+    with pytest.raises(Busy):
+        old.load(graph((1, 2), (2, 1)))
+    with pytest.raises(Busy):
+        old.wipe()
+    assert before is None or store.command("DBSIZE") == before
+    assert stored_edges(store, [1, 2, 3])[0] == {(1, 2), (3, 2)}
+    new.let_go()
+    with pytest.raises(Busy):
+        new.load(graph((5, 6)))
+
+
+def test_a_preset_loads_with_posts_everywhere(services: Services, store: Store) -> None:
+    stages: list[tuple[str, float]] = []
+    loaded = services.datasets.load_preset("small", 7, lambda *seen: stages.append(seen))
+    assert (loaded.users, loaded.edges, loaded.posts) == (1_000, generate("small", 7).edges, 60)
+    current = services.datasets.current()
+    assert current["status"] == "ready"
+    assert (current["preset"], current["seed"], current["percent"]) == ("small", 7, 100)
+    assert (current["users"], current["edges"]) == (1_000, loaded.edges)
+    assert current["error"] is None
+    shares = [share for _, share in stages]
+    assert shares == sorted(shares)
+    assert [*dict(stages)] == ["generating", "clearing", "loading", "first posts"]
+    kinds = {kind: services.users.list(kind, 100) for kind in KINDS}
+    for kind, users in kinds.items():
+        assert users
+        assert {user.kind for user in users} == {kind}
+    for user in (kinds["regular"][0], kinds["regular"][-1], kinds["celebrity"][0]):
+        assert services.feeds.compare(user.id, 20).identical
+        assert services.feeds.page(user.id, "write", 20).items
+    with_posts = {
+        services.feeds.page(user.id, "read", 100).items[-1].author_id for user in kinds["popular"]
+    }
+    assert len(with_posts) > 1
+    assert store.command("EXISTS", keys.loader(keys.tag(0))) == 0
+
+
+def test_loading_again_replaces_everything(services: Services) -> None:
+    services.datasets.load_preset("small", 1)
+    first = services.datasets.current()
+    services.datasets.load_graph(graph((1, 2), (2, 1), (3, 1)))
+    current = services.datasets.current()
+    assert (current["preset"], current["users"], current["edges"]) == ("file", 3, 3)
+    assert first["users"] == 1_000
+    assert services.users.get(1).followers == 2
+    posts = services.feeds.page(3, "write", 100).items
+    assert posts
+    assert {post.author_id for post in posts} <= {1, 3}
+    assert [post.id for post in services.feeds.page(3, "read", 100).items] == [
+        post.id for post in posts
+    ]
+
+
+def test_a_request_waits_for_a_worker_and_is_loaded_once(services: Services) -> None:
+    assert services.datasets.current()["status"] == "empty"
+    services.datasets.request("small", 3)
+    current = services.datasets.current()
+    assert (current["status"], current["waiting"], current["percent"]) == ("loading", True, 0)
+    with pytest.raises(Busy):
+        services.datasets.request("small", 4)
+    assert services.datasets.run_pending()
+    assert services.datasets.current()["status"] == "ready"
+    time.sleep(0.3)
+    assert not services.datasets.run_pending()
+
+
+def test_bad_requests_leave_no_trace(services: Services) -> None:
+    for preset, seed in (("tiny", 1), ("", 1), ("small", -1), ("small", 2**53)):
+        with pytest.raises(BadRequest):
+            services.datasets.request(preset, seed)
+        with pytest.raises(BadRequest):
+            services.datasets.load_preset(preset, seed)
+    assert services.datasets.current()["status"] == "empty"
+    assert not services.datasets.run_pending()
+
+
+def test_while_one_loads_nobody_else_may(services: Services, store: Store) -> None:
+    assert DatasetState(store).claim("somebody", "small", 1)
+    with pytest.raises(Busy):
+        services.datasets.request("small", 1)
+    with pytest.raises(Busy):
+        services.datasets.load_preset("small", 1)
+    with pytest.raises(Busy):
+        services.datasets.load_graph(graph((1, 2)))
+    assert not services.datasets.run_pending()
+    assert services.datasets.current()["status"] == "loading"
+
+
+def test_a_dead_loader_is_seen_and_followed(store: Store) -> None:
+    state = DatasetState(store, silence_ms=200)
+    assert state.claim("dies", "small", 5)
+    assert state.beat("dies", 40)
+    assert state.read().status == "loading"
+    assert state.read().percent == 40
+    time.sleep(0.25)
+    assert state.read().status == "failed"
+    assert "40 percent" in state.read().error
+    assert state.claim_work("second") == ("small", 5)
+    assert not state.beat("dies", 41), "the first one learns that it was replaced"
+    assert not state.finish("dies", {"status": "ready"})
+    time.sleep(0.25)
+    assert state.claim_work("third") == ("small", 5)
+    time.sleep(0.25)
+    assert state.claim_work("fourth") is None, "three tries are enough"
+    assert state.request("small", 6), "but a person may ask again"
+    assert state.claim_work("fifth") == ("small", 6)
+
+
+def test_a_dead_load_from_a_file_is_not_repeated(store: Store) -> None:
+    state = DatasetState(store, silence_ms=100)
+    assert state.claim("dies", "file", 1, repeatable=False)
+    time.sleep(0.15)
+    assert state.read().status == "failed"
+    assert state.claim_work("second") is None
+
+
+def test_a_failing_load_says_why(services: Services, store: Store, monkeypatch: Any) -> None:
+    def breaks(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Bulk, "load", breaks)
+    with pytest.raises(MemoryError):
+        services.datasets.load_preset("small", 1)
+    current = services.datasets.current()
+    assert (current["status"], current["error"]) == ("failed", "MemoryError")
+    services.datasets.request("small", 1)
+    assert services.datasets.run_pending(), "the worker survives it"
+    assert services.datasets.current()["status"] == "failed"
+
+
+def test_a_stopped_load_is_begun_again(services: Services, store: Store) -> None:
+    def stop(stage: str, share: float) -> None:
+        if stage == "loading":
+            raise LoadStopped
+
+    services.datasets.request("small", 1)
+    assert services.datasets.run_pending(stop)
+    assert services.datasets.current()["waiting"]
+    other = build_services(small_settings(), store)
+    assert other.datasets.run_pending()
+    assert other.datasets.current()["status"] == "ready"
+    assert other.feeds.compare(1, 20).identical
+
+
+def test_a_load_interrupted_by_another_stops_by_itself(
+    services: Services, store: Store, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(loading, "BEAT_SECONDS", 0.02)
+    replaced = threading.Event()
+
+    def take_over(stage: str, share: float) -> None:
+        if stage == "loading" and not replaced.is_set():
+            replaced.set()
+            store.command("HSET", keys.DATASET, "loader", "somebody else")
+            Bulk(store, "somebody else", 60).take_over()
+            time.sleep(0.2)
+
+    with pytest.raises(Busy):
+        services.datasets.load_preset("small", 1, take_over)
+    assert replaced.is_set()
+    assert services.datasets.current()["status"] == "loading", "the other one's load goes on"
+
+
+def test_an_empty_store_is_seeded_by_the_first_worker(store: Store) -> None:
+    off = build_services(small_settings(dataset="none"), store)
+    assert not off.datasets.ensure()
+    services = build_services(small_settings(dataset="small"), store)
+    assert services.datasets.run_pending()
+    assert services.datasets.current()["preset"] == "small"
+    assert not services.datasets.ensure(), "not a second time"
+
+
+def test_a_store_with_users_is_left_alone(store: Store) -> None:
+    store.command("SETBIT", keys.users(1), 0, 1)
+    services = build_services(small_settings(dataset="small"), store)
+    assert not services.datasets.run_pending()
+    assert services.datasets.current()["status"] == "empty"
+
+
+def test_two_workers_seed_once(store: Store) -> None:
+    workers = [build_services(small_settings(dataset="small"), store) for _ in range(2)]
+    loaded: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda one=one: loaded.append(one.datasets.run_pending()))
+        for one in workers
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(loaded) == [False, True]
+    assert DatasetState(store).read().generation == 1
+
+
+def test_the_store_going_away_is_left_to_the_silence(
+    services: Services, store: Store, monkeypatch: Any
+) -> None:
+    def breaks(*_: Any) -> None:
+        raise StoreDown("gone")
+
+    monkeypatch.setattr(Bulk, "wipe", breaks)
+    services.datasets.request("small", 1)
+    with pytest.raises(StoreDown):
+        services.datasets.run_pending()
+    assert DatasetState(store).read().status == "loading"
+    assert DatasetState(store, silence_ms=0).read().status == "failed"
