@@ -81,11 +81,22 @@ class Settings:
     open_jobs: int = _setting(
         "FANOUT_OPEN_JOBS", 64, "Jobs that one worker keeps open at once, a chunk per turn.", low=1
     )
+    hybrid_rule: str = _setting(
+        "FANOUT_HYBRID",
+        "cost",
+        "How hybrid chooses: `cost` compares measured costs, `followers` is a fixed threshold.",
+    )
     celebrity_followers: int = _setting(
         "FANOUT_CELEBRITY_FOLLOWERS",
         10_000,
-        "Hybrid: authors with at least this many followers are read by pull.",
+        "Hybrid by followers, or before costs are known: pull from so many followers on.",
         low=1,
+    )
+    log_cache_ms: int = _setting(
+        "FANOUT_LOG_CACHE_MS",
+        500,
+        "Hybrid: milliseconds for which a web process keeps the logs of pull authors.",
+        low=0,
     )
     backlog_low: int = _setting(
         "FANOUT_BACKLOG_LOW",
@@ -108,7 +119,7 @@ class Settings:
     hold_followers: int = _setting(
         "FANOUT_HOLD_FOLLOWERS",
         1_000,
-        "While a shard is holding, posts of authors with at least this many followers are held.",
+        "Large authors have so many followers: held while a shard is holding; hybrid may pull them.",
         low=1,
     )
     following_limit: int = _setting(
@@ -119,6 +130,12 @@ class Settings:
         100,
         "Milliseconds for which a web process may use its copy of the list of pull authors.",
         low=0,
+    )
+    web_workers: int = _setting(
+        "FANOUT_WEB_WORKERS", 2, "Web processes that gunicorn keeps.", low=1
+    )
+    web_threads: int = _setting(
+        "FANOUT_WEB_THREADS", 8, "Requests that one web process answers at once.", low=1
     )
     store_timeout: float = _setting(
         "FANOUT_STORE_TIMEOUT", 1.0, "Seconds a call to the store may take.", low=0.05
@@ -154,6 +171,8 @@ class Settings:
             )
         if self.chunk > 4_000:
             raise BadSetting("FANOUT_CHUNK must be at most 4000, or one call blocks the store.")
+        if self.hybrid_rule not in ("cost", "followers"):
+            raise BadSetting("FANOUT_HYBRID must be `cost` or `followers`.")
         if not self.backlog_low < self.backlog_high <= self.backlog_limit:
             raise BadSetting(
                 "FANOUT_BACKLOG_LOW < FANOUT_BACKLOG_HIGH <= FANOUT_BACKLOG_LIMIT must hold."

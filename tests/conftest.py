@@ -82,7 +82,9 @@ def small_settings(**changes: Any) -> Settings:
         "chunk": 3,
         "chunks_in_flight": 2,
         "celebrity_followers": 6,
+        "hold_followers": 4,
         "pullers_cache_ms": 0,
+        "log_cache_ms": 0,
         "dataset": "none",
     }
     return Settings(**{**values, **changes})

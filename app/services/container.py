@@ -9,6 +9,8 @@ from app.services.datasets import Datasets
 from app.services.fanout import Deliverer
 from app.services.feeds import Feeds
 from app.services.graph import Following
+from app.services.hybrid import Hybrid
+from app.services.log_cache import LogCache
 from app.services.metrics import Reporting
 from app.services.publishing import Publishing
 from app.services.releases import Releases
@@ -55,15 +57,17 @@ def build_services(settings: Settings, store: Store) -> Services:
     timelines, jobs = Timelines(store, settings), Jobs(store, settings)
     pullers = Pullers(store, settings.pullers_cache_ms / 1000)
     counters, control, dataset = Metrics(store), Control(store), DatasetState(store)
-    publishing = Publishing(settings, posts, graph, pullers, jobs, counters)
+    hybrid = Hybrid(settings, counters, control, posts, pullers, dataset)
+    log_cache = LogCache(posts, counters, settings.log_cache_ms / 1000)
+    publishing = Publishing(settings, posts, graph, pullers, hybrid, log_cache, jobs, counters)
     return Services(
         settings=settings,
         store=store,
         publishing=publishing,
-        feeds=Feeds(store, settings, posts, graph, timelines, pullers, counters),
+        feeds=Feeds(store, settings, posts, graph, timelines, pullers, log_cache, counters),
         graph=Following(graph),
         users=Users(graph, dataset),
-        metrics=Reporting(settings, counters, control, pullers, dataset),
+        metrics=Reporting(settings, counters, control, pullers, hybrid, dataset),
         counters=counters,
         control=Controls(control),
         heartbeats=control,

@@ -107,12 +107,16 @@ class Deliverer:
         asked = self._ask(batch, allowance)
         beaten = self._beat(batch)
         planned = self._plan(batch, allowance)
+        walked, begun = self.walked, time.perf_counter_ns()
         replies = iter(batch.run(raise_errors=False))
+        spent = time.perf_counter_ns() - begun
         taken = sum(self._take(shard, next(replies)) for shard in asked)
         for _ in range(beaten):
             next(replies)
         for opened, shard in planned:
             self._walked(opened, shard, next(replies))
+        if self.walked > walked:
+            self._metrics.cost("delivery", self.walked - walked, spent)
         return bool(self._finish() or taken or planned)
 
     def rescue(self) -> int:

@@ -5,9 +5,10 @@ write   The timeline was filled when the posts were accepted; a page is one slic
         delivery per follower. Alternative: `read` for authors with very many followers.
 read    Nothing was prepared: the newest part of every followee's log is fetched and merged.
         Weakness: each page costs work for every followee. Alternative: `write` for readers.
-hybrid  As `write`; most authors were pushed, the costliest are pulled. Weakness: two mechanisms,
-        and every pulled author adds a log to every page. Alternative: `write`, while the lag of
-        the largest author's posts does not matter.
+hybrid  As `write`; most authors were pushed, the costliest are pulled, and this process keeps
+        the pulled authors' logs for a moment. Weakness: two mechanisms, and a pulled post may be
+        late by the age of the kept logs. Alternative: `write`, while the lag of the largest
+        author's posts does not matter.
 
 Below a timeline's last element every strategy goes on from the logs, so no feed ends at the cap.
 """
@@ -21,6 +22,7 @@ from app.domain import cursor as cursors
 from app.domain.errors import BadRequest, UnknownUser
 from app.domain.merge import Merged, Source, merge
 from app.domain.models import STRATEGIES, Comparison, Feed, Post, Strategy
+from app.services.log_cache import LogCache
 from app.settings import Settings
 from app.storage.client import Store
 from app.storage.graph import Graph
@@ -44,6 +46,7 @@ class Feeds:
         graph: Graph,
         timelines: Timelines,
         pullers: Pullers,
+        log_cache: LogCache,
         metrics: Metrics,
     ) -> None:
         self._store = store
@@ -52,6 +55,7 @@ class Feeds:
         self._graph = graph
         self._timelines = timelines
         self._pullers = pullers
+        self._log_cache = log_cache
         self._metrics = metrics
 
     def page(
@@ -73,7 +77,7 @@ class Feeds:
         before = cursors.decode(user_id, cursor) if cursor else 0
         begun = time.perf_counter()
         with self._store.meter() as cost:
-            reading = _Reading(self, user_id, pull_only=strategy == "read")
+            reading = _Reading(self, user_id, strategy)
             found = self._collect(reading.fetch, before, limit + 1)
         if not found and not before:
             self._require(user_id)
@@ -155,10 +159,11 @@ class Feeds:
 class _Reading:
     """One request's way through timeline and logs; remembers what it has had to look up."""
 
-    def __init__(self, feeds: Feeds, user_id: int, *, pull_only: bool) -> None:
+    def __init__(self, feeds: Feeds, user_id: int, strategy: Strategy) -> None:
         self._feeds = feeds
         self._user_id = user_id
-        self._pull_only = pull_only
+        self._pull_only = strategy == "read"
+        self._cached = strategy == "hybrid"
         self._authors: list[int] | None = None
         self.rebuilt = False
         self.seconds = 0.0
@@ -188,8 +193,15 @@ class _Reading:
         timeline = Source(page.ids, page.at_end)
         if not page.pullers:
             return merge([timeline])
-        logs = feeds._posts.log_pages(page.pullers, before, count)
-        return merge([timeline, *(Source(ids, len(ids) < count) for ids in logs.values())])
+        if self._cached:
+            logs = feeds._log_cache.pages(page.pullers, before, count)
+        else:
+            pages = feeds._posts.log_pages(page.pullers, before, count)
+            logs = [Source(ids, len(ids) < count) for ids in pages.values()]
+        begun = time.perf_counter_ns()
+        merged = merge([timeline, *logs])
+        feeds._metrics.cost("log_merge", len(logs), time.perf_counter_ns() - begun)
+        return merged
 
     def _from_logs(self, before: int, count: int) -> Merged:
         if self._authors is None:

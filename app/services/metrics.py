@@ -7,6 +7,7 @@ from typing import Any
 
 from app.domain.histogram import quantile
 from app.domain.models import STRATEGIES
+from app.services.hybrid import Hybrid
 from app.settings import Settings
 from app.storage.control import Control, Queue, Stage
 from app.storage.dataset_state import DatasetState
@@ -25,12 +26,14 @@ class Reporting:
         metrics: Metrics,
         control: Control,
         pullers: Pullers,
+        hybrid: Hybrid,
         dataset: DatasetState,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._control = control
         self._pullers = pullers
+        self._hybrid = hybrid
         self._dataset = dataset
 
     def snapshot(self) -> dict[str, Any]:
@@ -78,6 +81,7 @@ class Reporting:
                 "limit": self._settings.backlog_limit,
                 "pull_authors": len(self._pullers.all()),
             },
+            "hybrid": self._hybrid.report(counts),
             "workers": {
                 "count": len(workers),
                 "paused": pace.paused,

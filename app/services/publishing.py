@@ -9,6 +9,8 @@ from app.domain import text as texts
 from app.domain.errors import BadRequest, UnknownPost
 from app.domain.ids import MAX_ID, shard_of_post
 from app.domain.models import STRATEGIES, Fanout, FanoutStatus, Post, Strategy
+from app.services.hybrid import Hybrid
+from app.services.log_cache import LogCache
 from app.settings import Settings
 from app.storage.graph import Graph
 from app.storage.jobs import Jobs
@@ -28,6 +30,8 @@ class Publishing:
         posts: Posts,
         graph: Graph,
         pullers: Pullers,
+        hybrid: Hybrid,
+        log_cache: LogCache,
         jobs: Jobs,
         metrics: Metrics,
     ) -> None:
@@ -35,6 +39,8 @@ class Publishing:
         self._posts = posts
         self._graph = graph
         self._pullers = pullers
+        self._hybrid = hybrid
+        self._log_cache = log_cache
         self._jobs = jobs
         self._metrics = metrics
 
@@ -47,8 +53,8 @@ class Publishing:
     ) -> tuple[Post, Fanout]:
         """Accepts a post; its deliveries are made by the workers.
 
-        `write` pushes, `read` leaves the post to the readers' pull, `hybrid` chooses by the
-        author's followers. When the backlog is high a large author's push is held back as pull.
+        `write` pushes, `read` leaves the post to the readers' pull, `hybrid` chooses for
+        each author. When the backlog is high a large author's push is held back as pull.
         The same post with the same `idempotency_key` (1-255 visible ASCII characters) is accepted
         once in a day and answered alike each time.
         Raises `BadText`, `BadRequest`, `UnknownUser`, `KeyReused`, `Overloaded`, `StoreDown`.
@@ -64,12 +70,13 @@ class Publishing:
             author_id,
             text,
             strategy,
-            push=self._pushes(strategy, sum(counts)),
+            push=self._pushes(author_id, strategy, sum(counts)),
             counts=counts,
             repeat_key=idempotency_key,
         )
         if not accepted.pushed:
             self._pullers.forget()
+            self._log_cache.forget(author_id)
         self._metrics.time("accept", strategy, time.perf_counter() - begun)
         self._metrics.add(f"posts:{strategy}")
         if accepted.why == "held":
@@ -83,9 +90,9 @@ class Publishing:
             post.id, status, accepted.recipients, lag_ms=0.0 if status == "done" else None
         )
 
-    def _pushes(self, strategy: Strategy, followers: int) -> bool:
+    def _pushes(self, author_id: int, strategy: Strategy, followers: int) -> bool:
         if strategy == "hybrid":
-            return followers < self._settings.celebrity_followers
+            return self._hybrid.pushes(author_id, followers)
         return strategy == "write"
 
     def post(self, post_id: int) -> Post:

@@ -64,6 +64,12 @@ class Metrics:
             self._counts[f"{operation}:{strategy}:{bucket_of(seconds)}"] += 1
             self._counts[f"{operation}:{strategy}:sum_us"] += int(seconds * 1e6)
 
+    def cost(self, name: str, times: int, nanoseconds: int) -> None:
+        """Counts that something was done so many times in so long, to know what one costs."""
+        with self._lock:
+            self._counts[f"cost:{name}"] += times
+            self._counts[f"cost:{name}_ns"] += nanoseconds
+
     def seen(self, user_id: int) -> None:
         """Notes that the user posted or read."""
         with self._lock:

@@ -198,10 +198,10 @@ def _strategy(name: str) -> Strategy:
 
 def _errors(kind: type[FanoutError]) -> list[type[FanoutError]]:
     """All errors that the API may answer with, by status."""
-    found = {kind}
+    found = {kind.slug: kind}
     for child in kind.__subclasses__():
-        found.update(_errors(child))
-    return sorted(found, key=lambda error: (error.status, error.slug))
+        found |= {error.slug: error for error in _errors(child)}
+    return sorted(found.values(), key=lambda error: (error.status, error.slug))
 
 
 def _drawing(folder: Path, name: str) -> Markup:

@@ -1,0 +1,58 @@
+"""Push or pull, by cost: what the author's posts cost to deliver against what they cost to read.
+
+The rule is that of Silberstein, Terrace, Cooper and Ramakrishnan, "Feeding Frenzy: selectively
+materializing users' event feeds" (SIGMOD 2010): for a producer and a consumer, push when the
+producer posts rarely compared with how often the consumer reads. Here it is summed over all
+followers of an author, since an author is pushed or pulled as a whole, and it knows that a
+process which pulls keeps the author's log for a moment.
+
+    push  posts/s * followers * H
+    pull  reads/s by followers * l1  +  fetches/s * l0
+
+H is the time of one delivery, l1 that of merging a log which is at hand into a page, l0 that of
+fetching the log. A process fetches at most once in the cache's age, and at most once a read.
+All three are measured by the running system.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HYSTERESIS = 1.5
+"""The other mode must be this much cheaper before an author changes: measured costs wobble by a
+third from minute to minute, and each change costs a release or a slower page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Measured seconds: one delivery (H), fetching one log (l0), merging one log at hand (l1)."""
+
+    delivery: float
+    fetch: float
+    merge: float
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """One author's posts and that author's followers' reads, each per second."""
+
+    followers: int
+    posts: float
+    reads: float
+
+
+def push_cost(costs: Costs, habits: Habits) -> float:
+    """Seconds of work per second while the author is pushed."""
+    return habits.posts * habits.followers * costs.delivery
+
+
+def pull_cost(costs: Costs, habits: Habits, fetches: float) -> float:
+    """Seconds of work per second while the author is pulled; `fetches` bounds log reads a second
+    (processes divided by the cache's age)."""
+    return habits.reads * costs.merge + min(habits.reads, fetches) * costs.fetch
+
+
+def prefers_pull(costs: Costs, habits: Habits, fetches: float, *, pulled_now: bool) -> bool:
+    """Whether pull is the better mode, with hysteresis around the present one."""
+    push, pull = push_cost(costs, habits), pull_cost(costs, habits, fetches)
+    return push * HYSTERESIS > pull if pulled_now else push > pull * HYSTERESIS

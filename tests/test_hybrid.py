@@ -1,0 +1,105 @@
+"""The hybrid strategy's choice, and the logs it keeps."""
+
+from __future__ import annotations
+
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.costs import Costs, Habits, prefers_pull, pull_cost, push_cost
+from app.services.container import Services, build_services
+from app.services.hybrid import ENOUGH
+from tests.conftest import Backend, add_users, small_settings
+
+COSTS = Costs(delivery=2e-6, fetch=300e-6, merge=10e-6)
+
+
+def test_rare_posts_are_pushed_and_frequent_ones_pulled() -> None:
+    rare = Habits(followers=20_000, posts=1 / 3600, reads=20_000 / 60)
+    frequent = Habits(followers=20_000, posts=2, reads=20)
+    assert not prefers_pull(COSTS, rare, 4, pulled_now=False)
+    assert prefers_pull(COSTS, frequent, 4, pulled_now=False)
+
+
+@given(st.floats(0, 10), st.floats(0, 1e5), st.integers(1, 10**6), st.floats(0, 100), st.booleans())
+def test_a_choice_stays_once_it_was_made(
+    posts: float, reads: float, followers: int, fetches: float, pulled: bool
+) -> None:
+    habits = Habits(followers, posts, reads)
+    chosen = prefers_pull(COSTS, habits, fetches, pulled_now=pulled)
+    assert prefers_pull(COSTS, habits, fetches, pulled_now=chosen) == chosen
+    push, pull = push_cost(COSTS, habits), pull_cost(COSTS, habits, fetches)
+    if push > 2 * pull:
+        assert chosen
+    if pull > 2 * push:
+        assert not chosen
+
+
+def crowd(backend: Backend, **changes: object) -> Services:
+    settings = small_settings(**changes)
+    services = build_services(settings, backend.store(settings.shards))
+    add_users(services.store, range(20))
+    for reader in range(1, 8):
+        services.graph.follow(reader, 0)
+        services.feeds.page(reader, "write")
+    return services
+
+
+def measure(services: Services, *, delivery: float, fetch: float, merge: float) -> None:
+    for name, seconds in (("delivery", delivery), ("log_fetch", fetch), ("log_merge", merge)):
+        services.counters.cost(name, ENOUGH, int(seconds * ENOUGH * 1e9))
+    services.counters.flush(force=True)
+
+
+def test_without_measurements_the_threshold_decides(backend: Backend) -> None:
+    services = crowd(backend, celebrity_followers=7)
+    assert services.publishing.publish(0, "many followers", "hybrid")[1].status == "pull"
+    assert services.publishing.publish(1, "none", "hybrid")[1].status == "done"
+    assert services.metrics.snapshot()["hybrid"]["measured"] is False
+
+
+def test_measured_costs_decide(backend: Backend) -> None:
+    services = crowd(backend, celebrity_followers=1_000)
+    measure(services, delivery=1.0, fetch=1e-6, merge=1e-6)
+    for n in range(12):  # posts follow each other within the second, hardly anybody reads
+        status = services.publishing.publish(0, f"post {n}", "hybrid")[1].status
+    assert status == "pull"
+    assert services.metrics.snapshot()["hybrid"]["delivery_us"] > 1000
+
+
+def test_cheap_deliveries_are_pushed_above_the_threshold(backend: Backend) -> None:
+    services = crowd(backend, celebrity_followers=2)
+    measure(services, delivery=1e-9, fetch=1.0, merge=1.0)
+    for reader in range(1, 8):
+        services.feeds.page(reader, "read")
+    assert services.publishing.publish(0, "hello", "hybrid")[1].status == "queued"
+
+
+def test_kept_logs_are_late_by_their_age_at_most(backend: Backend) -> None:
+    services = crowd(backend, log_cache_ms=300)
+    other = build_services(services.settings, services.store)  # another process
+    first, _ = services.publishing.publish(0, "one", "read")
+    assert other.feeds.page(1, "hybrid").items == [first]
+    second, _ = services.publishing.publish(0, "two", "read")
+    assert services.feeds.page(1, "hybrid").items == [second, first], "its own post at once"
+    assert other.feeds.page(1, "write").items == [second, first], "write keeps no logs"
+    time.sleep(0.35)
+    assert other.feeds.page(1, "hybrid").items == [second, first]
+    other.counters.flush(force=True)
+    found = services.metrics.snapshot()["hybrid"]
+    assert found["cache_misses"] >= 2
+
+
+def test_kept_logs_serve_deep_pages_too(backend: Backend) -> None:
+    services = crowd(backend, log_cache_ms=60_000)
+    ids = [services.publishing.publish(0, f"post {n}", "read")[0].id for n in range(130)]
+    seen: list[int] = []
+    cursor = None
+    while True:
+        page = services.feeds.page(1, "hybrid", 40, cursor)
+        seen += [post.id for post in page.items]
+        if (cursor := page.next_cursor) is None:
+            break
+    assert seen == ids[::-1]
+    assert services.metrics.snapshot()["hybrid"]["cache_hits"] > 0
