@@ -8,8 +8,16 @@ HOSTS='redis redis-2 redis-3 redis-4 redis-5 redis-6'
 
 address() { getent hosts "$1" | while read -r ip _; do echo "$ip"; break; done; }
 
-field() { # HOST NAME: a line of CLUSTER INFO
-  redis-cli -h "$1" cluster info 2>/dev/null | tr -d '\r' | sed -n "s/^$2://p"
+field() { # HOST NAME: a line of CLUSTER INFO or INFO REPLICATION
+  { redis-cli -h "$1" cluster info; redis-cli -h "$1" info replication; } 2>/dev/null |
+    tr -d '\r' | sed -n "s/^$2://p"
+}
+
+serves() { # HOST: it knows all six, all slots are served, and a replica has its primary's data
+  [ "$(field "$1" cluster_state)" = ok ] && [ "$(field "$1" cluster_size)" = 3 ] &&
+    [ "$(field "$1" cluster_known_nodes)" = 6 ] &&
+    [ "$(field "$1" cluster_slots_ok)" = 16384 ] &&
+    { [ "$(field "$1" role)" = master ] || [ "$(field "$1" master_link_status)" = up ]; }
 }
 
 meet() { # HOST: introduce it to everyone; harmless among those who know each other
@@ -31,14 +39,13 @@ case "${1:-}" in
   node)
     introduce &
     # 3 s of silence make a primary lost; its replica takes over about a second later.
-    # Clients are told names, not addresses. Full coverage is not required: while one primary is
-    # being replaced, the users on the other two are served.
+    # Full coverage is not required: while one primary is being replaced, the users on the other two
+    # are served. A replica that asks for the data gets it at once.
     exec redis-server \
       --cluster-enabled yes \
       --cluster-node-timeout 3000 \
-      --cluster-announce-hostname "$(cat /etc/hostname)" \
-      --cluster-preferred-endpoint-type hostname \
       --cluster-require-full-coverage no \
+      --repl-diskless-sync-delay 0 \
       --protected-mode no \
       --appendonly yes --appendfsync everysec --save '' \
       --maxmemory-policy noeviction
@@ -56,10 +63,7 @@ case "${1:-}" in
       meet redis
     fi
     for host in $HOSTS; do
-      until [ "$(field "$host" cluster_state)" = ok ] && [ "$(field "$host" cluster_size)" = 3 ] &&
-        [ "$(field "$host" cluster_known_nodes)" = 6 ] && [ "$(field "$host" cluster_slots_ok)" = 16384 ]; do
-        sleep 0.5
-      done
+      until serves "$host"; do sleep 0.5; done
     done
     echo 'cluster formed: three primaries, three replicas'
     ;;
