@@ -15,7 +15,7 @@ from app.commands import datasets as dataset_commands
 from app.services.container import Services, build_services
 from app.settings import Settings
 from app.storage.client import Store, connect
-from app.web import api, errors, health, pages, prometheus, security
+from app.web import api, errors, health, pages, prometheus, rate_limit, security
 from app.worker.loop import Worker
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +48,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.extensions["fanout"] = services
     security.install(app, settings.allowed_hosts)
     errors.install(app)
+    rate_limit.install(app, services.store, settings.rate_limit)
     api.register(app)
     app.register_blueprint(health.bp)
     app.register_blueprint(prometheus.bp)

@@ -72,6 +72,11 @@ class Settings:
     body_limit: int = _setting(
         "FANOUT_BODY_LIMIT", 65_536, "Bytes of a request body; larger ones get 413.", low=1_024
     )
+    rate_limit: str = _setting(
+        "FANOUT_RATE_LIMIT",
+        "6000/minute",
+        "Changes (posts, follows, controls) that one client may make; `none` switches it off.",
+    )
     chunk: int = _setting(
         "FANOUT_CHUNK", 250, "Followers that one script call delivers to (at most 4,000).", low=1
     )
@@ -119,7 +124,7 @@ class Settings:
     hold_followers: int = _setting(
         "FANOUT_HOLD_FOLLOWERS",
         1_000,
-        "Large authors have so many followers: held while a shard is holding; hybrid may pull them.",
+        "Followers of a large author: held while a shard is holding, and hybrid may pull them.",
         low=1,
     )
     following_limit: int = _setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -244,3 +245,21 @@ def test_health(client: Any) -> None:
     assert answer.status_code == 503, "no worker, no dataset"
     assert answer.json["checks"]["store"]["ok"] is True
     assert answer.json["checks"]["worker"] == {"ok": False, "count": 0}
+
+
+def test_a_client_that_is_too_fast(backend: Backend, settings: Settings) -> None:
+    store = backend.store(settings.shards)
+    app = create_app(dataclasses.replace(settings, rate_limit="3/minute"), store)
+    add_users(store, range(2))
+    client = app.test_client()
+    answers = [publish(client) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
+    check_problem(answers[3], 429, "too-fast")
+    assert 1 <= int(answers[3].headers["Retry-After"]) <= 60
+    assert answers[0].headers["RateLimit-Policy"] == '"client";q=3;w=60'
+    assert answers[0].headers["RateLimit"].startswith('"client";r=2;')
+    assert client.get("/api/metrics").status_code == 200, "reading is not bounded"
+    other = client.post(
+        "/api/posts", json={"author_id": 0, "text": "x"}, environ_base={"REMOTE_ADDR": "10.0.0.9"}
+    )
+    assert other.status_code == 202

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import cast
 
 import orjson
 from flask import Flask, Response, render_template, request
@@ -117,7 +118,7 @@ def _fanout_error(error: FanoutError) -> AnyResponse | tuple[str, int]:
 
 def _http_error(error: HTTPException) -> AnyResponse | tuple[str, int]:
     if error.response is not None:
-        return error.response
+        return cast(AnyResponse, error.response)
     code = error.code or 500
     return _answer(HttpProblem(code, error.name, _ADVICE.get(code, error.description or "")))
 

@@ -1,0 +1,108 @@
+"""A bound on how fast one client may change things, shared by all web processes.
+
+The counting is done by the library `limits` in the store (Flask-Limiter's engine; used directly,
+since Flask-Limiter wants to know the kind of store when the application is made, and ours is
+found out at the first call). Answers carry the headers of the IETF draft "RateLimit header fields
+for HTTP". Weakness: a client is an address, so all users behind one proxy share a bound.
+Alternative: a key for each client, once there are accounts.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+
+from flask import Flask, Response, g, request
+from limits import RateLimitItem, parse
+from limits.storage import RedisClusterStorage, RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from app.domain.errors import FanoutError
+from app.settings import BadSetting
+from app.storage.client import Store, store_errors
+
+OFF = "none"
+COUNTED = frozenset({"POST", "PUT", "DELETE"})
+
+
+class TooFast(FanoutError):
+    """The client's bound is used up."""
+
+    status, title, slug = 429, "Too many requests", "too-fast"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+def install(app: Flask, store: Store, bound: str) -> None:
+    """Puts the bound in front of all unsafe methods. `bound` is FANOUT_RATE_LIMIT, such as
+    `6000/minute`, or `none`. Raises `BadSetting`."""
+    if bound == OFF:
+        return
+    limiter = _Limiter(store, _parsed(bound))
+    app.before_request(limiter.check)
+    app.after_request(limiter.tell)
+
+
+class _Limiter:
+    def __init__(self, store: Store, bound: RateLimitItem) -> None:
+        self._store = store
+        self._bound = bound
+        self._opening = threading.Lock()
+        self._window: SlidingWindowCounterRateLimiter | None = None
+
+    def check(self) -> None:
+        """Counts the request. Raises `TooFast`, or `StoreDown`."""
+        if request.method not in COUNTED:
+            return
+        client = request.remote_addr or "unknown"
+        with store_errors():
+            window = self._opened()
+            within = window.hit(self._bound, client)
+            g.rate_limit = window.get_window_stats(self._bound, client)
+        if not within:
+            wait = max(1, math.ceil(g.rate_limit.reset_time - time.time()))
+            raise TooFast(
+                f"At most {self._bound} for each client. Wait {wait} s and try again; "
+                "FANOUT_RATE_LIMIT sets the bound.",
+                wait,
+            )
+
+    def tell(self, response: Response) -> Response:
+        """Adds the headers to answers of requests that were counted."""
+        stats = g.get("rate_limit")
+        if stats is not None:
+            reset = max(0, math.ceil(stats.reset_time - time.time()))
+            seconds = self._bound.get_expiry()
+            response.headers["RateLimit-Policy"] = f'"client";q={self._bound.amount};w={seconds}'
+            response.headers["RateLimit"] = f'"client";r={max(0, stats.remaining)};t={reset}'
+        return response
+
+    def _opened(self) -> SlidingWindowCounterRateLimiter:
+        if self._window is None:
+            with self._opening:
+                self._window = SlidingWindowCounterRateLimiter(_storage(self._store))
+        return self._window
+
+
+def _storage(store: Store) -> RedisStorage | RedisClusterStorage:
+    """Counters in our own store, over our own connections where the library lets us."""
+    client = store.redis
+    if store.is_cluster:
+        node = client.get_primaries()[0]
+        options = {
+            "socket_timeout": node.redis_connection.get_connection_kwargs()["socket_timeout"]
+        }
+        return RedisClusterStorage(f"redis+cluster://{node.host}:{node.port}", **options)
+    return RedisStorage("redis://", connection_pool=client.connection_pool)
+
+
+def _parsed(bound: str) -> RateLimitItem:
+    try:
+        return parse(bound)
+    except ValueError:
+        raise BadSetting(
+            f"FANOUT_RATE_LIMIT={bound!r} is no rate. Write for example 6000/minute, or none."
+        ) from None
