@@ -13,6 +13,7 @@ from app.domain.edgelist import parse
 from app.domain.errors import BadRequest, Busy, StoreDown
 from app.domain.models import KINDS
 from app.domain.population import Population, generate, generate_sized
+from app.domain.presets import PRESETS, Preset
 from app.services import loading
 from app.services.container import Services, build_services
 from app.services.datasets import LoadStopped
@@ -22,6 +23,14 @@ from app.storage.client import Store
 from app.storage.dataset_state import DatasetState
 from app.storage.packing import LONGEST, grouped, packed
 from tests.conftest import small_settings
+
+USERS = 120
+
+
+@pytest.fixture(autouse=True)
+def _small_is_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested here does not depend on the size; a thousand users take fakeredis a second."""
+    monkeypatch.setitem(PRESETS, "small", Preset("small", USERS, 114))
 
 
 def graph(*edges: tuple[int, int]) -> Population:
@@ -155,11 +164,15 @@ def test_a_replaced_loader_can_change_nothing(store: Store) -> None:
 def test_a_preset_loads_with_posts_everywhere(services: Services, store: Store) -> None:
     stages: list[tuple[str, float]] = []
     loaded = services.datasets.load_preset("small", 7, lambda *seen: stages.append(seen))
-    assert (loaded.users, loaded.edges, loaded.posts) == (1_000, generate("small", 7).edges, 60)
+    assert (loaded.users, loaded.edges, loaded.posts) == (
+        USERS,
+        generate("small", 7).edges,
+        60,
+    )
     current = services.datasets.current()
     assert current["status"] == "ready"
     assert (current["preset"], current["seed"], current["percent"]) == ("small", 7, 100)
-    assert (current["users"], current["edges"]) == (1_000, loaded.edges)
+    assert (current["users"], current["edges"]) == (USERS, loaded.edges)
     assert current["error"] is None
     shares = [share for _, share in stages]
     assert shares == sorted(shares)
@@ -184,7 +197,7 @@ def test_loading_again_replaces_everything(services: Services) -> None:
     services.datasets.load_graph(graph((1, 2), (2, 1), (3, 1)))
     current = services.datasets.current()
     assert (current["preset"], current["users"], current["edges"]) == ("file", 3, 3)
-    assert first["users"] == 1_000
+    assert first["users"] == USERS
     assert services.users.get(1).followers == 2
     posts = services.feeds.page(3, "write", 100).items
     assert posts

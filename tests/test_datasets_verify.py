@@ -1,0 +1,97 @@
+"""The brute-force comparison, and that it finds what is wrong."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from app.domain.population import generate_sized
+from app.services import verify
+from app.services.container import Services
+from app.storage import keys
+from app.storage.client import Store
+
+
+def nothing(done: int, total: int) -> None:
+    """Reports to nobody."""
+
+
+@pytest.fixture
+def loaded(services: Services) -> Services:
+    services.datasets.load_graph(generate_sized(80, 76, 4))
+    verify.publish_random(services, 60, 2, nothing)
+    verify.drain(services)
+    return services
+
+
+def test_all_feeds_equal_the_truth(loaded: Services, store: Store) -> None:
+    truth = verify.Truth(store)
+    users = truth.users()
+    assert users == list(range(1, 81))
+    verdict = verify.compare(loaded, users, nothing)
+    assert verdict.differences == []
+    assert (verdict.users, verdict.feeds) == (80, 240)
+    assert verdict.posts == 3 * sum(len(truth.feed(user)) for user in users)
+    assert verdict.posts > 3 * 80
+
+
+def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store: Store) -> None:
+    # Only the first posts, which are all pushed: what a pulled author posts comes from the logs.
+    services.datasets.load_graph(generate_sized(80, 76, 4))
+    shards = store.shards
+    truth = verify.Truth(store)
+    reader, other = next(
+        (user, other)
+        for user in range(1, 81)
+        for other in range(1, 81)
+        if len(truth.feed(user)) > 3 and set(truth.feed(other)) - set(truth.feed(user))
+    )
+    assert verify.compare(services, [reader], nothing).differences == []
+
+    # A push never came: only `write` and `hybrid` read the timeline.
+    timeline = keys.timeline(reader % shards, reader)
+    newest = truth.feed(reader)[0]
+    assert store.command("LREM", timeline, 1, newest) == 1
+    found = verify.compare(services, [reader], nothing).differences
+    assert [(one.strategy, one.missing, one.extra) for one in found] == [
+        ("write", 1, 0),
+        ("hybrid", 1, 0),
+    ]
+    # And one came that should not have.
+    foreign = max(set(truth.feed(other)) - set(truth.feed(reader)))
+    store.command("LPUSH", timeline, foreign)
+    found = verify.compare(services, [reader], nothing).differences
+    assert [(one.strategy, one.missing, one.extra) for one in found] == [
+        ("write", 1, 1),
+        ("hybrid", 1, 1),
+    ]
+
+
+def test_the_truth_follows_unfollowing_and_deleting(loaded: Services, store: Store) -> None:
+    reader = next(u for u in range(1, 81) if len(verify.Truth(store).feed(u)) > 3)
+    newest = verify.Truth(store).feed(reader)[0]
+    loaded.publishing.delete(newest)
+    assert newest not in verify.Truth(store).feed(reader)
+    authors = loaded.feeds.page(reader, "read", 20).items
+    followee = next(post.author_id for post in authors if post.author_id != reader)
+    loaded.graph.unfollow(reader, followee)
+    left = verify.Truth(store).feed(reader)
+    assert left
+    bodies = [loaded.publishing.post(post) for post in left]
+    assert followee not in {post.author_id for post in bodies}
+    assert verify.compare(loaded, [reader], nothing).differences == []
+
+
+def test_no_worker_means_it_delivers_itself(loaded: Services) -> None:
+    verify.publish_random(loaded, 20, 9, nothing)
+    assert loaded.heartbeats.queue().jobs > 0
+    verify.drain(loaded)
+    assert loaded.heartbeats.queue().jobs == 0
+
+
+def test_waiting_has_an_end(loaded: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "_help_or_wait", lambda services: None)
+    verify.publish_random(loaded, 20, random.randrange(100), nothing)
+    with pytest.raises(TimeoutError, match="jobs"):
+        verify.drain(loaded, patience=0.05)
