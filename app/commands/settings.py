@@ -1,0 +1,41 @@
+"""`settings`: the table of settings, for people and for the README."""
+
+from __future__ import annotations
+
+import click
+from flask import Flask
+from rich.console import Console
+from rich.table import Table
+
+from app.settings import table
+
+
+def register(app: Flask) -> None:
+    """Adds the command to the application's command line."""
+    app.cli.add_command(show)
+
+
+@click.command("settings")
+@click.option("--markdown", is_flag=True, help="As a Markdown table, as it stands in README.md.")
+def show(markdown: bool) -> None:
+    """Show every setting with its default and what it does."""
+    if markdown:
+        click.echo(as_markdown())
+        return
+    shown = Table("variable", "default", "what it does", box=None)
+    for row in table():
+        shown.add_row(row["env"], str(row["default"]), row["help"])
+    Console().print(shown)
+
+
+def as_markdown() -> str:
+    """The table as README.md holds it; a test compares the two."""
+    lines = ["| variable | default | what it does |", "|---|---|---|"]
+    lines += [
+        f"| `{row['env']}` | {_code(row['default'])} | {row['help']} |" for row in table()
+    ]
+    return "\n".join(lines)
+
+
+def _code(value: object) -> str:
+    return f"`{value}`" if value != "" else "(empty)"
