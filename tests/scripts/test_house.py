@@ -12,6 +12,7 @@ from app.settings import Settings
 from tests.scripts.checkout import PROJECT
 
 COMPOSE = (PROJECT / "docker-compose.yml").read_text()
+README = (PROJECT / "README.md").read_text()
 
 
 def test_compose_passes_every_setting_on() -> None:
@@ -23,6 +24,28 @@ def test_compose_passes_every_setting_on() -> None:
     }
     assert wanted <= named
     assert named - wanted <= {"FANOUT_ACCESS_LOG", "FANOUT_WEB_THREADS", "FANOUT_WEB_WORKERS"}
+
+
+def settings_table() -> str:
+    rows = ["| name | default | what it is |", "|---|---|---|"]
+    for row in fields(Settings):
+        default = row.default if row.default != "" else "none"
+        help_text = str(row.metadata["help"]).replace("|", "\\|")
+        rows.append(f"| `{row.metadata['env']}` | {default} | {help_text} |")
+    return "\n".join(rows)
+
+
+def test_the_readme_has_the_table_of_settings() -> None:
+    table = README.split("<!-- settings:")[1].split("-->\n")[1].split("\n<!-- /settings")[0]
+    assert table == settings_table(), f"put this into README.md:\n{settings_table()}"
+
+
+def test_the_readme_names_every_script_and_option() -> None:
+    for script in ("start.sh", "stop.sh", "restart.sh", "status.sh"):
+        assert f"./{script}" in README
+        options = re.findall(r"^\s+(--[a-z-]+)\)", (PROJECT / script).read_text(), re.MULTILINE)
+        for option in set(options) - {"--docker"}:
+            assert option in README, f"{script} {option}"
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
