@@ -16,7 +16,7 @@ from app.domain.errors import BadRequest, BadText, FanoutError
 
 log = logging.getLogger("fanout.web")
 
-JSON_PATHS = ("/api/", "/metrics", "/healthz", "/readyz")
+JSON_PATHS = ("/api/", "/metrics", "/healthz", "/readyz", "/parts/", "/numbers.")
 
 
 class InvalidFields(BadRequest):

@@ -58,13 +58,17 @@ export function ceiling(value) {
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
 }
 
+const tick = (ms) => (ms >= 1000 ? `${number(ms / 1000)} s` : ms >= 1 ? `${number(ms)} ms` : `${number(Math.round(ms * 1000))} µs`);
 const word = (value, unit) => (unit === "ms" ? duration(value) : number(value));
 
-/** Lines over the last two minutes. points: [{t, v: {key: number|null}}]. */
+const SPAN = 120000;
+
+/** Lines over the last two minutes at most. points: [{t, v: {key: number|null}}]. */
 export function series(plot, lines, points, unit) {
-  const height = 150, top = 12, bottom = 24, left = 4, span = 120000;
+  const height = 150, top = 12, bottom = 24, left = 4;
   const width = canvas(plot, height);
   const now = points.at(-1).t;
+  const span = Math.min(SPAN, Math.max(30000, now - points[0].t));
   const right = width - 70;
   const highest = Math.max(0, ...points.flatMap((p) => lines.map((line) => p.v[line.key] ?? 0)));
   const most = ceiling(highest);
@@ -75,7 +79,7 @@ export function series(plot, lines, points, unit) {
     ...(share ? [svg("text", { x: left, y: y(most * share) - 4 }, word(most * share, unit))] : []),
   ]);
   parts.push(
-    svg("text", { x: left, y: height - 6 }, "2 min ago"),
+    svg("text", { x: left, y: height - 6 }, `${Math.round(span / 1000)} s ago`),
     svg("text", { x: right, y: height - 6, "text-anchor": "end" }, "now"),
   );
   const labels = [];
@@ -117,7 +121,7 @@ export function bars(plot, cells) {
     const measured = cell.count > 0 && cell.p50_ms !== null;
     parts.push(
       svg("text", { class: "label", x: left, y: y + 10 }, NAMES[key]),
-      svg("text", { class: "value", x: right, y: y + 10, "text-anchor": "end" }, measured ? duration(cell.p50_ms) : "not measured yet"),
+      svg("text", { class: measured ? "value" : "", x: right, y: y + 10, "text-anchor": "end" }, measured ? duration(cell.p50_ms) : "not measured yet"),
       svg("line", { class: "grid", x1: left, x2: right, y1: y + 24, y2: y + 24 }),
     );
     if (!measured) return;
@@ -145,11 +149,11 @@ export function crossing(plot, costs, reads, cross, [low, high]) {
   for (let power = bottomPower; power <= topPower; power += topPower - bottomPower > 6 ? 2 : 1) {
     parts.push(
       svg("line", { class: power === bottomPower ? "axis" : "grid", x1: left, x2: right, y1: y(10 ** power), y2: y(10 ** power) }),
-      svg("text", { x: left - 6, y: y(10 ** power) + 4, "text-anchor": "end" }, duration(10 ** power)),
+      svg("text", { x: left - 6, y: y(10 ** power) + 4, "text-anchor": "end" }, tick(10 ** power)),
     );
   }
   for (let power = Math.ceil(low); power <= high; power += width < 420 ? 2 : 1) {
-    parts.push(svg("text", { x: x(10 ** power), y: height - 22, "text-anchor": "middle" }, number(10 ** power)));
+    parts.push(svg("text", { x: x(10 ** power), y: height - 22, "text-anchor": power === high ? "end" : "middle" }, number(10 ** power)));
   }
   parts.push(svg("text", { x: right, y: height - 5, "text-anchor": "end" }, "feed reads for each post"));
   parts.push(svg("line", { class: "marker", x1: x(reads), x2: x(reads), y1: top, y2: height - bottom }));
@@ -226,7 +230,7 @@ export function wireCharts(lookUp) {
     onResize(plot, draw);
     on("metrics", (metrics) => {
       points.push({ t: metrics.time_ms, v: Object.fromEntries(lines.map((line) => [line.key, lookUp(metrics, line.key)])) });
-      while (points.at(-1).t - points[0].t > 120000) points.shift();
+      while (points.at(-1).t - points[0].t > SPAN) points.shift();
       draw();
       provide(figure.id, (raw) => [
         ["time", ...lines.map((line) => line.label)],

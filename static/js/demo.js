@@ -66,7 +66,6 @@ async function publish(author, text, strategies, goTo) {
   posts = [];
   const stories = $("[data-stories]");
   const fresh = [];
-  await offerReaders(author);
   for (const strategy of strategies) {
     const { post } = await ask("/api/posts", { method: "POST", body: { author_id: author, text, strategy } });
     if (!fresh.length) {
@@ -76,6 +75,7 @@ async function publish(author, text, strategies, goTo) {
     }
     posts.push(post.id);
     soon();
+    if (posts.length === 1) await offerReaders(author);
     await untilDone(post.id);
     const box = html("div");
     await part(`/parts/stories?${query([post.id])}`, box);

@@ -39,17 +39,15 @@ function drawQueue({ queue, backpressure }) {
 
 /** The timelines reached by the last post: each cell stands for an equal share of the followers. */
 function drawGrid({ status, recipients, delivered, skipped }) {
+  const note = $("[data-grid-note]");
+  if (status === "pull") {
+    note.textContent = "The last post is in none: it waits in its log.";
+    return;
+  }
   const cells = $$("[data-grid] .cell");
-  const pulled = status === "pull";
   const reached = recipients ? Math.round((cells.length * delivered) / recipients) : 0;
-  cells.forEach((cell, i) => {
-    cell.classList.toggle("on", !pulled && i < reached);
-    cell.classList.toggle("pulled", pulled);
-  });
-  const note = pulled
-    ? "; the last post waits in its log"
-    : `; the last post is in ${number(delivered)} of ${number(recipients - skipped)}`;
-  $("[data-grid-note]").textContent = recipients ? note : "";
+  cells.forEach((cell, i) => cell.classList.toggle("on", i < reached));
+  note.textContent = `The last pushed post is in ${number(delivered)} of ${number(recipients - skipped)}.`;
 }
 
 /** How many went through since the last look, as a number and as pulses. */
