@@ -9,6 +9,7 @@ alternative, one queued task for each delivery, needs no cursor but costs a queu
 
 from __future__ import annotations
 
+import secrets
 import sys
 import time
 from collections import Counter, deque
@@ -89,6 +90,8 @@ class Deliverer:
         self._open: dict[tuple[int, str], OpenJob] = {}
         self._watched: dict[tuple[int, str], tuple[int, float]] = {}
         self._next_watch = 0.0
+        self._token = secrets.token_hex(8)
+        self._lives: list[str] = []
         self.delivered = 0
         self.walked = 0
 
@@ -104,12 +107,14 @@ class Deliverer:
         whether there was anything to do.
         """
         batch = self._store.batch()
+        servers = self._jobs.ask_lives(batch, self._token)
         asked = self._ask(batch, allowance)
         beaten = self._beat(batch)
         planned = self._plan(batch, allowance)
         walked, begun = self.walked, time.perf_counter_ns()
         replies = iter(batch.run(raise_errors=False))
         spent = time.perf_counter_ns() - begun
+        self._look_at_lives([next(replies) for _ in range(servers)])
         taken = sum(self._take(shard, next(replies)) for shard in asked)
         for _ in range(beaten):
             next(replies)
@@ -130,6 +135,7 @@ class Deliverer:
             return 0
         self._next_watch = now + WATCH_SECONDS
         watched: dict[tuple[int, str], tuple[int, float]] = {}
+        suspects: list[Pending] = []
         claimed = 0
         for seen in self._jobs.pending(WATCH_COUNT):
             place = (seen.shard, seen.entry)
@@ -140,10 +146,22 @@ class Deliverer:
                 watched[place] = (seen.beat, now)
             elif now - since < SILENCE_SECONDS or self.jobs_open >= self._settings.open_jobs:
                 watched[place] = (beat, since)
+            elif seen.claims:
+                watched[place] = (beat, since)
+                suspects.append(seen)
             else:
                 claimed += self._claim(seen)
         self._watched = watched
+        if suspects and not claimed:
+            # One of them may end its workers. Taken singly, with a turn between, it cannot make
+            # the others look guilty.
+            claimed += self._claim(min(suspects, key=lambda seen: seen.claims))
+            self._next_watch = now
         return claimed
+
+    def lose_sight(self) -> None:
+        """The store did not answer for a while, to nobody: that was no silence of the others."""
+        self._watched = {}
 
     def run_until_idle(self, patience: float = 60.0) -> None:
         """Turns until nothing is left. For tests, loading and commands.
@@ -167,15 +185,26 @@ class Deliverer:
             raise reply
         jobs = self._jobs.read_new(shard, reply)
         for job in jobs:
-            self._begin(job)
+            walks = {shard: Walked(count) for shard, count in enumerate(job.counts) if count}
+            self._open[job.shard, job.entry] = self._opened(job, walks)
         return len(jobs)
 
-    def _begin(self, job: Job) -> None:
+    def _opened(self, job: Job, walks: dict[int, Walked]) -> OpenJob:
         posts = self._held_posts(job) if job.is_release else [job.last]
-        walks = {shard: Walked(count) for shard, count in enumerate(job.counts) if count}
-        self._open[job.shard, job.entry] = OpenJob(
-            job, posts, walks, deque(walks), self._clock() + BEAT_SECONDS
-        )
+        shards = deque(shard for shard, walk in walks.items() if walk.left)
+        return OpenJob(job, posts, walks, shards, self._clock() + BEAT_SECONDS)
+
+    def _look_at_lives(self, replies: list[Any]) -> None:
+        """Drops all open jobs when a server came back from a crash: it may have undone deliveries
+        that this process takes for made. The jobs fall silent and are claimed, by their cursors."""
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        lives = [reply.decode() for reply in replies]
+        if self._lives and lives != self._lives:
+            self._open.clear()
+            self.lose_sight()
+        self._lives = lives
 
     def _held_posts(self, job: Job) -> list[int]:
         """The posts a release delivers, oldest first; none: it drops the timelines instead."""
@@ -244,10 +273,11 @@ class Deliverer:
             return 0
         batch = self._store.batch()
         for opened in done:
-            self._jobs.finish(batch, opened.job, opened.progress())
+            life = self._lives[opened.job.shard % len(self._lives)]
+            self._jobs.finish(batch, opened.job, opened.progress(), life)
         for opened, (first, lag_ms) in zip(done, batch.run(), strict=True):
             del self._open[opened.job.shard, opened.job.entry]
-            if first and not opened.job.is_release:
+            if first == 1 and not opened.job.is_release:
                 self._metrics.add("jobs")
                 self._metrics.time("lag", opened.job.strategy, lag_ms / 1000)
         return len(done)
@@ -257,5 +287,8 @@ class Deliverer:
         if job is None:
             return 0
         self._metrics.add("claims")
-        self._begin(job)
+        walks = self._jobs.walks(job)
+        self._jobs.note_progress(job, sum(w.delivered + w.skipped for w in walks.values()))
+        # First in line: a job that had its worker end must not wait again for its turn.
+        self._open = {(job.shard, job.entry): self._opened(job, walks), **self._open}
         return 1

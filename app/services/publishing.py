@@ -78,9 +78,10 @@ class Publishing:
             self._pullers.forget()
             self._log_cache.forget(author_id)
         self._metrics.time("accept", strategy, time.perf_counter() - begun)
-        self._metrics.add(f"posts:{strategy}")
-        if accepted.why == "held":
-            self._metrics.add("held")
+        if not accepted.repeated:
+            self._metrics.add(f"posts:{strategy}")
+            if accepted.why == "held":
+                self._metrics.add("held")
         self._metrics.seen(author_id)
         post = Post(accepted.id, author_id, text, strategy)
         status: FanoutStatus = (

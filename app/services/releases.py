@@ -50,6 +50,9 @@ class Releases:
             if drained:
                 counts = self._graph.follower_counts(puller.author_id)
                 released += self._pullers.release(
-                    puller.author_id, counts, self._settings.backlog_limit
+                    puller.author_id,
+                    counts,
+                    self._settings.backlog_high,
+                    self._settings.backlog_limit,
                 )
         return released

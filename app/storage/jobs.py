@@ -12,6 +12,9 @@ from app.storage import keys
 from app.storage.client import Batch, Store
 from app.storage.pullers import pairs
 
+SWEEP_COUNT = 200
+"""Unfinished jobs of a shard that the sweeper looks at in one call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -34,21 +37,30 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A job that some worker has taken and not finished."""
+    """A job that some worker has taken and not finished. `claims`: how often it was claimed
+    since it last got on."""
 
     shard: int
     entry: str
     worker: str
     beat: int
+    claims: int
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A job that kept failing. `entry` names it."""
+    """A job that was put aside. `entry` is the letter's place in its shard's stream; `post_id` is
+    the newest post that the job was to deliver."""
 
     shard: int
     entry: str
     job_id: int
+    author_id: int
+    post_id: int
+    strategy: str
+    recipients: int
+    delivered: int
+    fails: int
     reason: str
 
 
@@ -124,8 +136,20 @@ class Jobs:
             progress.skipped,
         )
 
-    def finish(self, batch: Batch, job: Job, progress: Progress) -> None:
-        """Acknowledges the job. The answer is (first to say so, lag in ms)."""
+    def ask_lives(self, batch: Batch, token: str) -> int:
+        """Asks every server which life of its process this is; so many answers will come.
+
+        An answer is the first token that anybody gave since the server started. Another answer
+        than before: it came back from a crash, and its last writes may be undone.
+        """
+        shards = range(self._store.shards if self._store.is_cluster else 1)
+        for shard in shards:
+            batch.call("life", keys.jobs(shard), token)
+        return len(shards)
+
+    def finish(self, batch: Batch, job: Job, progress: Progress, life: str) -> None:
+        """Acknowledges the job. The answer is (1, lag in ms) to the first to say so, (0, 0) to
+        others, and (-1, 0) when the job's server is in another life than the one given."""
         batch.call(
             "finish_job",
             keys.jobs(job.shard),
@@ -136,6 +160,7 @@ class Jobs:
             job.last,
             progress.delivered,
             progress.skipped,
+            life,
             *(progress.posts if job.is_release else ()),
         )
 
@@ -145,9 +170,9 @@ class Jobs:
         for shard in range(self._store.shards):
             batch.call("watch_jobs", keys.jobs(shard), keys.tag(shard), count)
         return [
-            Pending(shard, entry.decode(), worker.decode(), int(beat))
+            Pending(shard, entry.decode(), worker.decode(), int(beat), int(claims))
             for shard, rows in enumerate(batch.run())
-            for entry, worker, beat in rows
+            for entry, worker, beat, claims in rows
         ]
 
     def claim(self, seen: Pending, worker: str) -> Job | None:
@@ -169,35 +194,74 @@ class Jobs:
         )
         return bool(reply)
 
-    def sweep(self) -> int:
-        """Queues unfinished jobs anew whose stream entry is gone; how many."""
+    def walks(self, job: Job) -> dict[int, Walked]:
+        """How far the job is on each shard where it has followers, by its cursors there."""
+        shards = [shard for shard, count in enumerate(job.counts) if count]
+        batch = self._store.batch()
+        for shard in shards:
+            batch.add("HMGET", keys.job(shard, job.id), "left", "delivered", "skipped")
+        found = {}
+        for shard, (left, delivered, skipped) in zip(shards, batch.run(), strict=True):
+            fresh = left is None
+            found[shard] = Walked(
+                job.counts[shard] if fresh else int(left), int(delivered or 0), int(skipped or 0)
+            )
+        return found
+
+    def note_progress(self, job: Job, walked: int) -> None:
+        """Tells how many followers a claimed job has walked; having got on clears its claims."""
+        self._store.call(
+            "note_progress", keys.jobs(job.shard), keys.tag(job.shard), job.entry, job.id, walked
+        )
+
+    def sweep(self, cursors: list[int] | None = None, count: int = SWEEP_COUNT) -> int:
+        """Queues unfinished jobs anew whose stream entry is gone; how many.
+
+        With `cursors`, one for each shard and 0 at first, it looks at about `count` jobs of each
+        shard and moves them on; without, at all jobs.
+        """
+        places = cursors if cursors is not None else [0] * self._store.shards
+        found = 0
+        while True:
+            batch = self._store.batch()
+            for shard, cursor in enumerate(places):
+                batch.call("sweep_jobs", keys.jobs(shard), keys.tag(shard), cursor, count)
+            for shard, (cursor, queued) in enumerate(batch.run()):
+                places[shard] = int(cursor)
+                found += queued
+            if cursors is not None or not any(places):
+                return found
+
+    def forget_workers(self, live: Iterable[str]) -> int:
+        """Removes readers of the streams that are no live worker and have nothing taken."""
+        names = list(live)
         batch = self._store.batch()
         for shard in range(self._store.shards):
-            batch.call("sweep_jobs", keys.jobs(shard), keys.tag(shard))
+            batch.call("forget_workers", keys.jobs(shard), keys.tag(shard), *names)
         return sum(batch.run())
+
+    def audit_backlogs(self) -> list[tuple[int, int]]:
+        """Sets each shard's backlog to what the accounts say: (before, now) of each."""
+        batch = self._store.batch()
+        for shard in range(self._store.shards):
+            batch.call("audit_backlog", keys.backlog(shard), keys.tag(shard))
+        return [(before, now) for before, now in batch.run()]
 
     def dead(self, count: int) -> list[DeadLetter]:
         """The newest dead letters, at most `count` of each shard."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
-            batch.add("XREVRANGE", keys.dead(shard), "+", "-", "COUNT", count)
-        letters = []
-        for shard, rows in enumerate(batch.run()):
-            for entry, fields in rows:
-                named = dict(pairs(fields))
-                letters.append(
-                    DeadLetter(shard, entry.decode(), int(named[b"job"]), named[b"reason"].decode())
-                )
-        return letters
+            batch.call("dead_letters", keys.dead(shard), keys.tag(shard), "+", count)
+        return [
+            _letter(shard, entry.decode(), account)
+            for shard, rows in enumerate(batch.run())
+            for entry, account in rows
+        ]
 
-    def settle(self, letter: DeadLetter, *, requeue: bool) -> bool:
-        """Takes a dead letter away, or queues its job anew. False: it was gone already."""
+    def settle(self, shard: int, entry: str, *, requeue: bool) -> bool:
+        """Takes a dead letter away, or queues its job anew. False: there is no such letter."""
         reply = self._store.call(
-            "settle_dead",
-            keys.dead(letter.shard),
-            keys.tag(letter.shard),
-            letter.entry,
-            int(requeue),
+            "settle_dead", keys.dead(shard), keys.tag(shard), entry, int(requeue)
         )
         return bool(reply)
 
@@ -214,6 +278,22 @@ class Jobs:
             int(fields.get(b"skipped", 0)),
             None if lag is None else float(lag),
         )
+
+
+def _letter(shard: int, entry: str, account: Any) -> DeadLetter:
+    named = {key.decode(): value.decode() for key, value in pairs(account)}
+    return DeadLetter(
+        shard,
+        entry,
+        int(named.get("job", 0)),
+        int(named.get("author", 0)),
+        int(named.get("last", 0)),
+        named.get("strategy", ""),
+        int(named.get("recipients", 0)),
+        int(named.get("delivered", 0)),
+        int(named.get("fails", 0)),
+        named.get("reason", ""),
+    )
 
 
 def _job(shard: int, account: Any) -> Job:

@@ -22,13 +22,14 @@ class Accepted:
     """The answer of the publishing script.
 
     `pushed` tells whether a job was queued; otherwise readers pull the post, and `why` is
-    `read`, `hybrid` or `held`.
+    `read`, `hybrid` or `held`. `repeated`: it was accepted before, under the same key.
     """
 
     id: int
     pushed: bool
     why: str
     recipients: int
+    repeated: bool
 
 
 class Posts:
@@ -56,7 +57,7 @@ class Posts:
         settings, shard = self._settings, keys.shard_of(author_id, self._store.shards)
         body = orjson.dumps({"author_id": author_id, "text": text, "strategy": strategy})
         try:
-            post_id, mode, why, recipients = self._store.call(
+            post_id, mode, why, recipients, repeated = self._store.call(
                 "publish",
                 keys.log(shard, author_id),
                 keys.tag(shard),
@@ -79,7 +80,9 @@ class Posts:
             )
         except redis.ResponseError as error:
             raise _refusal(error, author_id) from error
-        return Accepted(int(post_id), mode == b"push", why.decode(), int(recipients))
+        return Accepted(
+            int(post_id), mode == b"push", why.decode(), int(recipients), repeated == 1
+        )
 
     def get_many(self, post_ids: Sequence[int]) -> list[Post | None]:
         """The posts in the order of the ids; None for those that were deleted."""

@@ -63,8 +63,9 @@ class Pullers:
         value = self._store.command("HGET", keys.pullers(author % self._store.shards), author)
         return None if value is None else _puller(author, value.decode())
 
-    def release(self, author: int, counts: Sequence[int], backlog_limit: int) -> bool:
-        """Queues the delivery of the held posts. False: nothing to do, or no room for it."""
+    def release(self, author: int, counts: Sequence[int], high: int, limit: int) -> bool:
+        """Queues the delivery of held posts: of the oldest as many as fit under `high`
+        (deliveries), one at least. False: nothing to do, or it would pass `limit`."""
         shard = author % self._store.shards
         released = self._store.call(
             "release",
@@ -73,7 +74,8 @@ class Pullers:
             author,
             sum(counts),
             ",".join(map(str, counts)),
-            backlog_limit,
+            high,
+            limit,
         )
         return bool(released)
 

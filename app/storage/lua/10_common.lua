@@ -51,3 +51,23 @@ end
 local function register(name, callback, flags)
   redis.register_function{function_name = 'fanout_' .. name, callback = callback, flags = flags}
 end
+
+-- Which life of this server process it is: the first word that any caller gave since the library
+-- was loaded. It is kept in the script's memory only, so a restart forgets it. A server that comes
+-- back may have lost its last writes, and whoever remembers more than it must look again.
+local life = nil
+
+local function the_life(token)
+  life = life or token
+  return life
+end
+
+-- KEYS any key of the server that is asked  ARGV token
+register('life', function(_, args)
+  return the_life(args[1])
+end, {'no-writes'})
+
+-- KEYS any  Refused by a server that takes no writes now, such as one out of memory.
+register('writable', function()
+  return 1
+end)

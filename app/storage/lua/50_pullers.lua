@@ -49,3 +49,11 @@ local function released(tag, author, last)
       {since = state.following, last = '0', following = '0', why = state.why})
   end
 end
+
+-- The release of everything up to `last` was given up: those posts are held as before.
+local function release_anew(tag, author, last)
+  local state = puller(tag, author)
+  if not state or state.last ~= last then return end
+  state.last, state.following = '0', '0'
+  set_puller(tag, author, state)
+end

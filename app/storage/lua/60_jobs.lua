@@ -9,10 +9,12 @@
 --   status      queued | running | done | pull | dead;  accepted (ms), lag_ms
 --   entry       its place in the stream `jobs:{s}`, where it lies until it is done
 --   fails reason  how often it failed, and why the last time
+--   seen        followers walked when it was last claimed
 --
 -- `open:{s}` names the unfinished jobs, so that one whose stream entry got lost is found.
--- `beats:{s}` counts each entry's heartbeats. `backlog:{s}` holds the deliveries accepted and not
--- yet made, and whether the shard is holding.
+-- `beats:{s}` counts each entry's heartbeats, and under <entry>! the claims since it last got on:
+-- a job that ends its workers reports no failure, but it is claimed again and again.
+-- `backlog:{s}` holds the deliveries accepted and not yet made, and whether the shard is holding.
 --
 -- Silence is judged by the watching worker's own monotonic clock and the beat counter, never by
 -- the server's wall clock, which may jump (docs/decisions/003-claims-without-clocks.md).
@@ -20,6 +22,7 @@
 local GROUP = 'workers'
 local RECORD_TTL = 3600 -- seconds for which a finished job's account can be asked for
 local MAX_FAILS = 5     -- then a job is a dead letter
+local MAX_CLAIMS = 5    -- without any progress: so is a job that ends its workers
 local DEAD_CAP = 1000   -- dead letters kept on a shard
 
 local function account_key(tag, job)
@@ -55,9 +58,25 @@ end
 local function dequeue(tag, stream, entry, job)
   if redis.call('XACK', stream, GROUP, entry) == 0 then return false end
   redis.call('XDEL', stream, entry)
-  redis.call('HDEL', 'beats:' .. tag, entry)
+  redis.call('HDEL', 'beats:' .. tag, entry, entry .. '!')
   redis.call('SREM', 'open:' .. tag, job)
   return true
+end
+
+-- Puts a job aside. The letter has an id of its own: jobs do not die in the order of their ids.
+local function bury(tag, stream, entry, job, reason)
+  if not dequeue(tag, stream, entry, job) then return 0 end
+  local key, dead = account_key(tag, job), 'dead:' .. tag
+  local account = redis.call('HMGET', key, 'recipients', 'booked')
+  add_backlog(tag, tonumber(account[2] or '0') - tonumber(account[1]))
+  redis.call('HSET', key, 'status', 'dead', 'reason', reason)
+  if redis.call('XLEN', dead) >= DEAD_CAP then
+    local oldest = redis.call('XRANGE', dead, '-', '+', 'COUNT', 1)[1]
+    redis.call('EXPIRE', account_key(tag, oldest[2][2]), RECORD_TTL)
+    redis.call('XDEL', dead, oldest[1])
+  end
+  redis.call('XADD', dead, num(new_id(tag)) .. '-0', 'job', job)
+  return 1
 end
 
 -- KEYS jobs  ARGV tag worker count
@@ -77,38 +96,63 @@ register('take_jobs', function(keys, args)
 end)
 
 -- KEYS jobs  ARGV tag count
--- All taken and unfinished jobs: {entry, worker, beat} each.
+-- All taken and unfinished jobs: {entry, worker, beat, claims without progress} each.
 register('watch_jobs', function(keys, args)
   local rows = {}
   if redis.call('EXISTS', keys[1]) == 0 then return rows end
   local pending = redis.call('XPENDING', keys[1], GROUP, '-', '+', args[2])
   for i = 1, #pending do
     local entry = pending[i][1]
-    rows[i] = {entry, pending[i][2], redis.call('HGET', 'beats:' .. args[1], entry) or '0'}
+    local counts = redis.call('HMGET', 'beats:' .. args[1], entry, entry .. '!')
+    rows[i] = {entry, pending[i][2], counts[1] or '0', counts[2] or '0'}
   end
   return rows
 end, {'no-writes'})
 
 -- KEYS jobs  ARGV tag worker entry beat
--- Takes over a silent job, provided that it is still silent. Returns its account or {}.
+-- Takes over a silent job, provided that it is still silent. Returns its account or {}. The claim
+-- is counted before anybody reads the account: whatever a worker dies of comes after this.
 register('claim_job', function(keys, args)
   local tag, worker, entry = args[1], args[2], args[3]
   if (redis.call('HGET', 'beats:' .. tag, entry) or '0') ~= args[4] then return {} end
   local claimed = redis.call('XCLAIM', keys[1], GROUP, worker, 0, entry)
   if #claimed == 0 or not claimed[1] then return {} end
+  local job = claimed[1][2][2]
+  local account = redis.call('HGETALL', account_key(tag, job))
+  if #account == 0 then -- nothing says any more what there was to do
+    dequeue(tag, keys[1], entry, job)
+    return {}
+  end
   redis.call('HINCRBY', 'beats:' .. tag, entry, 1)
-  return redis.call('HGETALL', account_key(tag, claimed[1][2][2]))
+  if redis.call('HINCRBY', 'beats:' .. tag, entry .. '!', 1) > MAX_CLAIMS then
+    bury(tag, keys[1], entry, job,
+      'Claimed ' .. MAX_CLAIMS .. ' times without progress: it seems to end its workers.')
+    return {}
+  end
+  return account
 end)
+
+-- KEYS jobs  ARGV tag entry job walked
+-- What a claimer found in the cursors. Having got on since the last claim clears the count.
+register('note_progress', function(_, args)
+  local tag, entry, job = args[1], args[2], args[3]
+  local key = account_key(tag, job)
+  if redis.call('SISMEMBER', 'open:' .. tag, job) == 0 then return 0 end
+  if tonumber(args[4]) <= tonumber(redis.call('HGET', key, 'seen') or '0') then return 0 end
+  redis.call('HSET', key, 'seen', args[4])
+  return redis.call('HDEL', 'beats:' .. tag, entry .. '!')
+end, {'allow-oom'})
 
 -- Books what was walked; the backlog falls by what is new in it. Safe to repeat and to run late.
 local function book(tag, job, walked, delivered, skipped)
   local key = account_key(tag, job)
   local account = redis.call('HMGET', key, 'recipients', 'booked')
-  if not account[1] then return end
+  if not account[1] then return false end
   local booked = tonumber(account[2] or '0')
   local now_booked = math.max(booked, math.min(walked, tonumber(account[1])))
   if now_booked > booked then add_backlog(tag, booked - now_booked) end
   redis.call('HSET', key, 'booked', num(now_booked), 'delivered', delivered, 'skipped', skipped)
+  return now_booked > booked
 end
 
 -- KEYS jobs  ARGV tag entry job walked delivered skipped
@@ -117,16 +161,20 @@ register('beat_job', function(_, args)
   local tag, entry, job = args[1], args[2], args[3]
   if redis.call('SISMEMBER', 'open:' .. tag, job) == 0 then return 0 end
   redis.call('HINCRBY', 'beats:' .. tag, entry, 1)
-  book(tag, job, tonumber(args[4]), args[5], args[6])
+  if book(tag, job, tonumber(args[4]), args[5], args[6]) then
+    redis.call('HDEL', 'beats:' .. tag, entry .. '!')
+  end
   redis.call('HSET', account_key(tag, job), 'status', 'running')
   return 1
 end, {'allow-oom'})
 
--- KEYS jobs  ARGV tag entry job author last delivered skipped released...
+-- KEYS jobs  ARGV tag entry job author last delivered skipped life released...
 -- Acknowledges a job, last of all. Returns {1, lag in ms} to the first who says so, else {0, 0}.
--- `released` are the held posts that a release delivered.
+-- `released` are the held posts that a release delivered. A worker that speaks of another life of
+-- this server gets {-1, 0}: what it saw delivered may have been undone by a restart.
 register('finish_job', function(keys, args)
   local tag, entry, job = args[1], args[2], args[3]
+  if the_life(args[8]) ~= args[8] then return {-1, 0} end
   if not dequeue(tag, keys[1], entry, job) then return {0, 0} end
   local key = account_key(tag, job)
   local account = redis.call('HMGET', key, 'recipients', 'accepted')
@@ -135,7 +183,7 @@ register('finish_job', function(keys, args)
   local lag = math.max(0, now_ms() - tonumber(account[2]))
   redis.call('HSET', key, 'status', 'done', 'lag_ms', num(lag))
   redis.call('EXPIRE', key, RECORD_TTL)
-  for i = 8, #args do
+  for i = 9, #args do
     local held = account_key(tag, args[i])
     if redis.call('EXISTS', held) == 1 then redis.call('HSET', held, 'status', 'done') end
   end
@@ -152,52 +200,95 @@ register('fail_job', function(keys, args)
   if redis.call('SISMEMBER', 'open:' .. tag, job) == 0 then return 0 end
   redis.call('HSET', key, 'reason', args[4])
   if redis.call('HINCRBY', key, 'fails', 1) < MAX_FAILS then return 0 end
-  if not dequeue(tag, keys[1], entry, job) then return 0 end
-  local account = redis.call('HMGET', key, 'recipients', 'booked')
-  add_backlog(tag, tonumber(account[2] or '0') - tonumber(account[1]))
-  redis.call('HSET', key, 'status', 'dead')
-  redis.call('XADD', 'dead:' .. tag, 'MAXLEN', DEAD_CAP, entry, 'job', job, 'reason', args[4])
-  return 1
+  return bury(tag, keys[1], entry, job, args[4])
 end, {'allow-oom'})
 
--- KEYS dead  ARGV tag entry requeue
+-- KEYS dead  ARGV tag before count
+-- Dead letters, newest first: {letter, account} each. before: a letter's id, or '+'.
+register('dead_letters', function(keys, args)
+  local letters = redis.call('XREVRANGE', keys[1], args[2], '-', 'COUNT', args[3])
+  local rows = {}
+  for i = 1, #letters do
+    rows[i] = {letters[i][1], redis.call('HGETALL', account_key(args[1], letters[i][2][2]))}
+  end
+  return rows
+end, {'no-writes'})
+
+-- KEYS dead  ARGV tag letter requeue
 -- Takes a dead letter away; with requeue == 1 the job goes on where it stopped. Returns 1, or 0
 -- when there is no such letter.
 register('settle_dead', function(keys, args)
-  local tag, entry = args[1], args[2]
-  local letter = redis.call('XRANGE', keys[1], entry, entry)
+  local tag, letter_id = args[1], args[2]
+  local letter = redis.call('XRANGE', keys[1], letter_id, letter_id)
   if #letter == 0 then return 0 end
   local job = letter[1][2][2]
-  redis.call('XDEL', keys[1], entry)
+  redis.call('XDEL', keys[1], letter_id)
   local key = account_key(tag, job)
-  local account = redis.call('HMGET', key, 'recipients', 'booked')
+  local account = redis.call('HMGET', key, 'recipients', 'booked', 'author', 'last')
   if not account[1] then return 1 end
   if args[3] == '1' then
     redis.call('HSET', key, 'fails', 0)
+    redis.call('PERSIST', key)
     redis.call('SADD', 'open:' .. tag, job)
     add_backlog(tag, tonumber(account[1]) - tonumber(account[2] or '0'))
     enqueue(tag, num(new_id(tag)), job)
   else
     redis.call('EXPIRE', key, RECORD_TTL)
+    release_anew(tag, account[3], account[4])
   end
   return 1
-end)
+end, {'allow-oom'})
 
--- KEYS jobs  ARGV tag
--- Queues unfinished jobs anew whose stream entry is gone. Returns how many.
+-- KEYS jobs  ARGV tag cursor count
+-- Looks at about `count` unfinished jobs and queues anew those whose stream entry is gone. Returns
+-- {next cursor, how many}; the cursor is 0 at the start and after the last.
 register('sweep_jobs', function(keys, args)
   local tag = args[1]
-  local jobs = redis.call('SMEMBERS', 'open:' .. tag)
-  local found = 0
+  if redis.call('EXISTS', keys[1]) == 1 then -- the group may be gone: its readers would fail
+    redis.pcall('XGROUP', 'CREATE', keys[1], GROUP, '0')
+  end
+  local page = redis.call('SSCAN', 'open:' .. tag, args[2], 'COUNT', args[3])
+  local jobs, found = page[2], 0
   for i = 1, #jobs do
     local entry = redis.call('HGET', account_key(tag, jobs[i]), 'entry')
     if not entry then
       redis.call('SREM', 'open:' .. tag, jobs[i])
     elseif #redis.call('XRANGE', keys[1], entry, entry) == 0 then
-      redis.call('HDEL', 'beats:' .. tag, entry)
+      redis.call('HDEL', 'beats:' .. tag, entry, entry .. '!')
       enqueue(tag, num(new_id(tag)), jobs[i])
       found = found + 1
     end
   end
-  return found
+  return {page[1], found}
 end)
+
+-- KEYS jobs  ARGV tag live...
+-- Removes the stream's readers that are no live worker and have nothing taken. Returns how many.
+register('forget_workers', function(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then return 0 end
+  local live, gone = {}, 0
+  for i = 2, #args do live[args[i]] = true end
+  local readers = redis.call('XINFO', 'CONSUMERS', keys[1], GROUP)
+  for i = 1, #readers do
+    local name, pending = readers[i][2], readers[i][4]
+    if pending == 0 and not live[name] then
+      redis.call('XGROUP', 'DELCONSUMER', keys[1], GROUP, name)
+      gone = gone + 1
+    end
+  end
+  return gone
+end, {'allow-oom'})
+
+-- KEYS backlog  ARGV tag
+-- Sets the backlog to what the accounts of the unfinished jobs say. Returns {before, now}.
+register('audit_backlog', function(keys, args)
+  local tag, sum = args[1], 0
+  local jobs = redis.call('SMEMBERS', 'open:' .. tag)
+  for i = 1, #jobs do
+    local account = redis.call('HMGET', account_key(tag, jobs[i]), 'recipients', 'booked')
+    sum = sum + tonumber(account[1] or '0') - tonumber(account[2] or '0')
+  end
+  local before = tonumber(redis.call('HGET', keys[1], 'deliveries') or '0')
+  if before ~= sum then redis.call('HSET', keys[1], 'deliveries', num(sum)) end
+  return {before, sum}
+end, {'allow-oom'})

@@ -4,8 +4,8 @@ local REPEAT_TTL = 86400 -- seconds for which an Idempotency-Key is remembered
 
 -- KEYS log  ARGV tag author user_bit body mode why strategy recipients counts
 --           log_cap cap slack low high limit large [repeat_key fingerprint]
--- mode: push | pull. Returns {id, push | pull, why, recipients}; for a key that was used before,
--- what was returned then. Since all is one call, there is no moment "in progress".
+-- mode: push | pull. Returns {id, push | pull, why, recipients, 0}; for a key that was used before,
+-- what was returned then, and 1. Since all is one call, there is no moment "in progress".
 register('publish', function(keys, args)
   local tag, author, body, mode, why = args[1], args[2], args[4], args[5], args[6]
   local recipients = tonumber(args[8])
@@ -17,7 +17,7 @@ register('publish', function(keys, args)
     local before = redis.call('HMGET', repeat_key, 'fingerprint', 'id', 'mode', 'why', 'recipients')
     if before[1] then
       if before[1] ~= args[18] then return fail('KEYREUSED', before[2]) end
-      return {before[2], before[3], before[4], tonumber(before[5])}
+      return {before[2], before[3], before[4], tonumber(before[5]), 1}
     end
   end
   if redis.call('GETBIT', 'users:' .. tag, args[3]) == 0 then
@@ -68,34 +68,39 @@ register('publish', function(keys, args)
       'why', why, 'recipients', args[8])
     redis.call('EXPIRE', repeat_key, REPEAT_TTL)
   end
-  return {text_id, mode, why, recipients}
+  return {text_id, mode, why, recipients, 0}
 end)
 
 -- More held posts than this are not delivered one by one: the followers' timelines are dropped,
 -- and the next read of each rebuilds it from the logs.
 local RELEASE_MAX = 200
 
--- KEYS pullers  ARGV tag author recipients counts limit
--- Lets an author go back to push: one job delivers all held posts in their order. Returns 1, or 0
--- when there is nothing to do or the backlog has no room.
+-- KEYS pullers  ARGV tag author recipients counts high limit
+-- Lets an author go back to push: one job delivers the held posts in their order, as many of the
+-- oldest as fit under the high mark, but one at least; the rest stay held until the next release.
+-- Returns 1, or 0 when there is nothing to do or the backlog has no room.
 register('release', function(_, args)
-  local tag, author = args[1], args[2]
+  local tag, author, recipients = args[1], args[2], tonumber(args[3])
   local state = puller(tag, author)
   if not state or state.last ~= '0' then return 0 end
   local log = 'log:' .. tag .. ':' .. author
   local held = place(log, tonumber(state.since), redis.call('LLEN', log))
-  if held == 0 or args[3] == '0' then
+  if held == 0 or recipients == 0 then
     redis.call('HDEL', 'pullers:' .. tag, author)
     return 1
   end
-  local strategy = 'release'
-  if held > RELEASE_MAX then strategy, held = 'drop', 1 end
-  local deliveries = held * tonumber(args[3])
   local backlog = tonumber(redis.call('HGET', 'backlog:' .. tag, 'deliveries') or '0')
-  if backlog + deliveries > tonumber(args[5]) then return 0 end
+  local strategy, posts, at = 'drop', 1, 0
+  if held <= RELEASE_MAX then
+    local room = math.floor((tonumber(args[5]) - backlog) / recipients)
+    strategy, posts = 'release', math.min(held, math.max(1, room))
+    at = held - posts
+  end
+  if backlog + posts * recipients > tonumber(args[6]) then return 0 end
   local job = num(new_id(tag))
-  state.last = redis.call('LINDEX', log, 0)
+  state.last = redis.call('LINDEX', log, at)
+  state.following = at > 0 and redis.call('LINDEX', log, at - 1) or '0'
   set_puller(tag, author, state)
-  add_job(tag, job, author, state.since, state.last, strategy, args[4], deliveries)
+  add_job(tag, job, author, state.since, state.last, strategy, args[4], posts * recipients)
   return 1
 end)

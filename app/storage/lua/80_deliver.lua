@@ -4,6 +4,20 @@
 local CURSOR_TTL = 86400       -- seconds a finished walk is remembered
 local YOUNG_MS = 43200000      -- half of it: an older job without a cursor may be a finished one
 
+-- Pushes without looking. Returns how many timelines took the id.
+local function push_blindly(prefix, fans, text_id, cap, slack)
+  local reached, limit = 0, cap + slack
+  for i = #fans, 1, -1 do
+    local key = prefix .. fans[i]
+    local length = redis.call('LPUSHX', key, text_id)
+    if length > 0 then
+      reached = reached + 1
+      if length > limit then trim(key, cap) end
+    end
+  end
+  return reached
+end
+
 -- KEYS fans  ARGV tag job author chunk cap slack id...
 -- One chunk of the walk over the author's fans on this shard, from the tail to the head. The
 -- cursor is read here, so a retry, a second worker or a woken zombie continues where the walk is.
@@ -26,7 +40,8 @@ register('deliver', function(keys, args)
 
   local newest = number_at('newest:' .. tag)
   local id = tonumber(args[7] or '0')
-  local blind = #args == 7 and id >= newest
+  -- Only a post's own job: a release may meet followers who got the post by that job.
+  local blind = #args == 7 and args[7] == job and id >= newest
   if blind and fresh then
     local age = now_ms() - EPOCH_MS - math.floor(id / 4096)
     blind = age > -YOUNG_MS and age < YOUNG_MS
@@ -36,19 +51,17 @@ register('deliver', function(keys, args)
   if #args == 6 then
     for i = #fans, 1, -1 do reached = reached + redis.call('DEL', prefix .. fans[i]) end
   elseif blind then
-    local text_id, limit = args[7], cap + slack
-    if id > newest and #fans > 0 then redis.call('SET', 'newest:' .. tag, text_id) end
-    for i = #fans, 1, -1 do
-      local key = prefix .. fans[i]
-      local length = redis.call('LPUSHX', key, text_id)
-      if length > 0 then
-        reached = reached + 1
-        if length > limit then trim(key, cap) end
-      end
+    if id > newest and #fans > 0 then redis.call('SET', 'newest:' .. tag, args[7]) end
+    local fine, result = pcall(push_blindly, prefix, fans, args[7], cap, slack)
+    if not fine then
+      -- Some of the chunk is made and the cursor stays: the next try must look before it pushes.
+      raise_to('newest:' .. tag, id + 1)
+      error(result, 0)
     end
+    reached = result
   else
-    local highest = tonumber(args[#args])
-    raise_to('newest:' .. tag, highest)
+    -- One above: these posts' own jobs may still be on their way and must look, too.
+    raise_to('newest:' .. tag, tonumber(args[#args]) + 1)
     for i = #fans, 1, -1 do
       local there = false
       for a = 7, #args do
