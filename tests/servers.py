@@ -75,7 +75,7 @@ def redis_binary() -> str | None:
 def cluster(primaries: int = 3, replicas: int = 3) -> Iterator[list[int]]:
     """A Cluster on loopback; the ports of its nodes, primaries first."""
     options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]
-    options += ["--cluster-require-full-coverage", "no"]
+    options += ["--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"]
     with contextlib.ExitStack() as stack:
         binary = valkey_binary()
         ports = [
@@ -98,7 +98,8 @@ def form(ports: list[int], primaries: int) -> None:
     for i, node in enumerate(nodes[primaries:]):
         node.execute_command("CLUSTER", "REPLICATE", ids[i % primaries])
     _until(lambda: all(_state(node) == "ok" for node in nodes))
-    _until(lambda: all("connected" in str(node.info("replication")) for node in nodes))
+    # A replica without its primary's data would never take over from it.
+    _until(lambda: all(_has_the_data(node) for node in nodes[primaries:]))
     for node in nodes:
         node.close()
     with contextlib.closing(
@@ -117,6 +118,10 @@ def _state(node: redis.Redis) -> str:
     if isinstance(reply, dict):
         return str(reply["cluster_state"])
     return "ok" if "cluster_state:ok" in str(reply) else "fail"
+
+
+def _has_the_data(replica: redis.Redis) -> bool:
+    return bool(replica.info("replication").get("master_link_status") == "up")
 
 
 def _until(condition: object, seconds: float = 30) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
+from redis.exceptions import ClusterError, RedisClusterException
 from redis.retry import Retry
 
 from app.domain.errors import StoreDown
@@ -24,6 +25,13 @@ from app.storage import library
 
 _MISSING = "Function not found"
 _DOWN_PREFIXES = ("OOM", "LOADING", "MISCONF", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")
+_DOWN_ERRORS = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    ClusterError,
+    RedisClusterException,  # no node answers, or none serves the slot; not a RedisError
+    OSError,
+)
 
 
 @dataclass(slots=True)
@@ -181,7 +189,7 @@ class Batch:
 
 def is_down(error: Exception) -> bool:
     """Whether the error says that the store cannot serve now, rather than that it refused."""
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError | OSError):
+    if isinstance(error, _DOWN_ERRORS):
         return True
     return isinstance(error, redis.RedisError) and str(error).startswith(_DOWN_PREFIXES)
 
@@ -191,7 +199,7 @@ def store_errors() -> Iterator[None]:
     """Turns whatever says "not now" into `StoreDown`; refusals pass through."""
     try:
         yield
-    except (redis.RedisError, OSError) as error:
+    except (redis.RedisError, RedisClusterException, OSError) as error:
         if not is_down(error):
             raise
         if str(error).startswith("OOM"):

@@ -1,0 +1,66 @@
+"""A real Cluster of six servers on loopback; the engine's other tests run on one as well."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import redis
+
+from app.domain.errors import StoreDown
+from app.domain.models import STRATEGIES
+from app.services.container import Services, build_services
+from app.settings import Settings
+from app.storage import keys
+from app.storage.client import connect
+from tests import servers
+from tests.conftest import add_users, all_pages
+
+USERS = range(60)
+
+
+def test_the_shards_are_spread_over_the_nodes() -> None:
+    with servers.cluster() as ports:
+        services = opened(ports)
+        homes = {
+            services.store.redis.get_node_from_key(keys.jobs(shard)).port
+            for shard in range(services.settings.shards)
+        }
+        assert homes == set(ports[:3])
+
+
+def test_one_primary_killed() -> None:
+    """Serving again within ten seconds, and every feed is the truth."""
+    with servers.cluster() as ports:
+        services = opened(ports)
+        add_users(services.store, USERS)
+        for user in USERS[1:]:
+            services.graph.follow(user, 0)
+            services.feeds.page(user, "write")
+        before = [services.publishing.publish(0, f"post {n}", "write")[0].id for n in range(3)]
+        worker = services.deliverer("before")
+        worker.run_until_idle()
+        # Replication is asynchronous: what no replica has yet is lost with its primary.
+        services.store.redis.wait(1, 5000, target_nodes="primaries")
+
+        victim = services.store.redis.get_node_from_key(keys.log(0, 0)).port
+        with redis.Redis(port=victim) as node:
+            os.kill(int(node.info("server")["process_id"]), signal.SIGKILL)
+        begun = time.monotonic()
+        after: list[int] = []
+        while not after:
+            try:
+                after.append(services.publishing.publish(0, "after", "write")[0].id)
+            except StoreDown:
+                assert time.monotonic() - begun < 10, "not serving again within ten seconds"
+                time.sleep(0.1)
+        services.deliverer("after").run_until_idle()
+        for user in USERS[1:]:
+            for how in STRATEGIES:
+                assert all_pages(services, user, how) == [*after, *before[::-1]]
+
+
+def opened(ports: list[int]) -> Services:
+    settings = Settings(redis_url=f"redis://127.0.0.1:{ports[-1]}", shards=12, log_cache_ms=0)
+    return build_services(settings, connect(settings))
