@@ -79,3 +79,10 @@ class StoreDown(FanoutError):
 
     status, title, slug = 503, "The store does not answer", "store-down"
     retry_after = 1
+
+
+class StoreFull(StoreDown):
+    """The store answers but takes no writes now: it is out of memory, or its disk is full."""
+
+    status, title, slug = 503, "The store takes no writes", "store-full"
+    retry_after = 5

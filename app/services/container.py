@@ -14,6 +14,7 @@ from app.services.log_cache import LogCache
 from app.services.metrics import Reporting
 from app.services.publishing import Publishing
 from app.services.releases import Releases
+from app.services.upkeep import Upkeep
 from app.services.users import Users
 from app.settings import Settings
 from app.storage.client import Store
@@ -43,6 +44,7 @@ class Services:
     heartbeats: Control
     datasets: Datasets
     releases: Releases
+    upkeep: Upkeep
     jobs: Jobs
     posts: Posts
 
@@ -73,6 +75,7 @@ def build_services(settings: Settings, store: Store) -> Services:
         heartbeats=control,
         datasets=Datasets(store, settings, publishing),
         releases=Releases(settings, pullers, graph, control),
+        upkeep=Upkeep(jobs, control, settings.shards),
         jobs=jobs,
         posts=posts,
     )

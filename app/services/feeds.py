@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from app.domain import cursor as cursors
-from app.domain.errors import BadRequest, UnknownUser
+from app.domain.errors import BadRequest, StoreFull, UnknownUser
 from app.domain.merge import Merged, Source, merge
 from app.domain.models import STRATEGIES, Comparison, Feed, Post, Strategy
 from app.services.log_cache import LogCache
@@ -184,12 +185,14 @@ class _Reading:
         if page is None and not self.rebuilt:
             feeds._require(self._user_id)
             self.rebuilt = True
-            if feeds.rebuild(self._user_id):
-                page = feeds._timelines.page(self._user_id, before, count, pullers)
+            with suppress(StoreFull):  # a full store still reads: from the logs
+                if feeds.rebuild(self._user_id):
+                    page = feeds._timelines.page(self._user_id, before, count, pullers)
         if page is None or not (page.ids or page.at_end):
             return None
         if page.ttl_ms < feeds._settings.timeline_ttl * 500:
-            feeds._timelines.keep(self._user_id)
+            with suppress(StoreFull):
+                feeds._timelines.keep(self._user_id)
         timeline = Source(page.ids, page.at_end)
         if not page.pullers:
             return merge([timeline])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
+from app.domain.errors import StoreFull
 from app.domain.histogram import quantile
 from app.domain.models import STRATEGIES
 from app.services.hybrid import Hybrid
@@ -15,6 +17,7 @@ from app.storage.metrics import WINDOW_SECONDS, Counts, Metrics, buckets
 from app.storage.pullers import Pullers
 
 OPERATIONS = ("accept", "lag", "feed")
+_WORSE: tuple[Stage, ...] = ("normal", "holding", "shedding")
 
 
 class Reporting:
@@ -38,7 +41,8 @@ class Reporting:
 
     def snapshot(self) -> dict[str, Any]:
         """The JSON of GET /api/metrics. Raises `StoreDown`."""
-        self._metrics.flush(force=True)  # so that the caller sees what it just did
+        with suppress(StoreFull):
+            self._metrics.flush(force=True)  # so that the caller sees what it just did
         counts = self._metrics.read()
         queue = self._control.queue()
         pace = self._control.pace()
@@ -100,13 +104,22 @@ class Reporting:
         }
 
     def stage(self, queue: Queue) -> Stage:
-        """The stage of the fullest shard. A shard sheds when less room is left than the largest
+        """The worst stage of any shard. A shard sheds when less room is left than the largest
         post that is never held back could need."""
+        stages = [
+            self._stage_of(backlog, holding)
+            for backlog, holding in zip(queue.backlogs, queue.holding, strict=True)
+        ]
+        return max(stages, key=_WORSE.index)
+
+    def _stage_of(self, backlog: int, holding: bool) -> Stage:
         settings = self._settings
-        if queue.fullest + settings.hold_followers > settings.backlog_limit:
+        if backlog + settings.hold_followers > settings.backlog_limit:
             return "shedding"
-        holding = queue.holding and queue.fullest > settings.backlog_low
-        return "holding" if holding or queue.fullest >= settings.backlog_high else "normal"
+        # The mark is taken off by the next post that is pushed; who only looks must not wait.
+        if backlog >= settings.backlog_high or (holding and backlog > settings.backlog_low):
+            return "holding"
+        return "normal"
 
 
 def _quantiles(counts: Counts, operation: str, strategy: str) -> dict[str, float | int | None]:

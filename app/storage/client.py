@@ -19,12 +19,17 @@ from redis.cluster import RedisCluster
 from redis.exceptions import ClusterError, RedisClusterException
 from redis.retry import Retry
 
-from app.domain.errors import StoreDown
+from app.domain.errors import StoreDown, StoreFull
 from app.settings import Settings
 from app.storage import library
 
 _MISSING = "Function not found"
-_DOWN_PREFIXES = ("OOM", "LOADING", "MISCONF", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")
+_DOWN_PREFIXES = (
+    *("OOM", "MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY "),
+)
+PROBE_WAIT_SECONDS = 0.1
+OPENING_SECONDS = 0.4
+"""With the time-out of a call (1 s) these stay well under the 1.5 s that a refusal may take."""
 _DOWN_ERRORS = (
     redis.ConnectionError,
     redis.TimeoutError,
@@ -52,6 +57,7 @@ class Store:
         self._open_client = open_client
         self._client: Any = None
         self._opening = threading.Lock()
+        self._gate = Gate()
         self.shards = shards
         self._local = threading.local()
 
@@ -59,9 +65,14 @@ class Store:
     def redis(self) -> Any:
         """The redis-py client, `redis.Redis` or `RedisCluster`. Raises `StoreDown`."""
         if self._client is None:
-            with self._opening:
+            # Whoever waits here while the store is away must not wait for all before them.
+            if not self._opening.acquire(timeout=OPENING_SECONDS):
+                raise _does_not_answer()
+            try:
                 if self._client is None:
                     self._client = self._open_client()
+            finally:
+                self._opening.release()
         return self._client
 
     @property
@@ -82,6 +93,21 @@ class Store:
                 outer.commands += cost.commands
                 outer.round_trips += cost.round_trips
 
+    @contextmanager
+    def unmetered(self) -> Iterator[None]:
+        """What this thread sends inside the block is for all requests, and booked to none."""
+        outer = getattr(self._local, "cost", None)
+        self._local.cost = None
+        try:
+            yield
+        finally:
+            self._local.cost = outer
+
+    @property
+    def metered(self) -> bool:
+        """Whether this thread's commands are being booked."""
+        return getattr(self._local, "cost", None) is not None
+
     def count(self, commands: int) -> None:
         """Books one round trip with so many commands."""
         cost = getattr(self._local, "cost", None)
@@ -95,7 +121,7 @@ class Store:
         Raises `StoreDown`, or `redis.ResponseError` with what the function refused.
         """
         self.count(1)
-        with store_errors():
+        with self.attempt():
             try:
                 return self.redis.fcall(f"fanout_{function}", 1, key, *args)
             except redis.ResponseError as error:
@@ -107,8 +133,18 @@ class Store:
     def command(self, *args: Any) -> Any:
         """Runs one plain command."""
         self.count(1)
-        with store_errors():
+        with self.attempt():
             return self.redis.execute_command(*args)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Around every use of the client: see `store_errors` and `Gate`."""
+        if self.is_cluster:  # one node may be away while the others serve
+            with store_errors():
+                yield
+        else:
+            with self._gate.attempt(), store_errors():
+                yield
 
     def batch(self) -> Batch:
         """A new batch: many commands, one round trip for each node."""
@@ -131,6 +167,46 @@ class Store:
         """Closes all connections."""
         if self._client is not None:
             self._client.close()
+
+
+class Gate:
+    """Lets one caller at a time find out whether a store that went away is back.
+
+    The others are told at once that it is not. Otherwise every thread of a web process would sit
+    in a time-out, and requests that need no store, such as /healthz, would queue behind them.
+    """
+
+    def __init__(self) -> None:
+        self._shut = False
+        self._probe = threading.Lock()
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Raises `StoreDown` while another caller is finding out."""
+        if not self._shut:
+            with self._watched():
+                yield
+            return
+        if not self._probe.acquire(timeout=PROBE_WAIT_SECONDS):
+            raise _does_not_answer()
+        try:
+            with self._watched():
+                yield
+        finally:
+            self._probe.release()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreDown as error:
+            self._shut = not isinstance(error, StoreFull)
+            raise
+        except redis.ResponseError:
+            self._shut = False  # it refused, so it answers
+            raise
+        else:
+            self._shut = False
 
 
 class Batch:
@@ -157,7 +233,7 @@ class Batch:
         commands, self._commands = self._commands, []
         if not commands:
             return []
-        with store_errors():
+        with self._store.attempt():
             replies = self._send(commands)
             missing = [
                 i
@@ -203,11 +279,20 @@ def store_errors() -> Iterator[None]:
         if not is_down(error):
             raise
         if str(error).startswith("OOM"):
-            raise StoreDown(
+            raise StoreFull(
                 "The store is out of memory; nothing was accepted. Reading still works. "
                 "Raise its maxmemory or remove data, then try again."
             ) from error
-        raise StoreDown("Redis does not answer. Run ./status.sh, then try again.") from error
+        if str(error).startswith("MISCONF"):
+            raise StoreFull(
+                "The store cannot write to its disk; nothing was accepted. Reading still works. "
+                "Look at its log and at the free space, then try again."
+            ) from error
+        raise _does_not_answer() from error
+
+
+def _does_not_answer() -> StoreDown:
+    return StoreDown("Redis does not answer. Run ./status.sh, then try again.")
 
 
 def connect(settings: Settings) -> Store:

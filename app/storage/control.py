@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from app.storage.pullers import pairs
 
 WORKER_SILENT_SECONDS = 3.0
 """A worker that has not been heard of for so long is not counted as live."""
+LOOK_SECONDS = 5 * WORKER_SILENT_SECONDS
+"""A process that looked at the heartbeats so recently can tell by their change who is alive."""
 
 Stage = Literal["normal", "holding", "shedding"]
 
@@ -39,12 +42,13 @@ class WorkerState:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The queue over all shards. `fullest` is the largest backlog of a single shard."""
+    """The queue over all shards. `fullest` is the largest backlog of a single shard; `backlogs`
+    and `holding` have an element for each shard."""
 
     jobs: int
     backlog: int
     fullest: int
-    holding: bool
+    holding: list[bool]
     oldest_age_ms: int | None
     dead: int
     backlogs: list[int]
@@ -55,11 +59,13 @@ class Control:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._heard: dict[str, tuple[float, float]] = {}
+        self._last_look = -math.inf
 
     def set_pace(self, pace: Pace) -> None:
         """Tells all workers; each looks several times a second."""
-        self._store.command(
-            "HSET",
+        self._store.call(
+            "note",
             keys.CONTROL,
             "paused",
             int(pace.paused),
@@ -80,23 +86,36 @@ class Control:
         value = orjson.dumps(
             {"jobs_open": state.jobs_open, "delivered": state.delivered, "at": time.time()}
         )
-        self._store.command("HSET", keys.WORKERS, state.name, value)
+        self._store.call("note", keys.WORKERS, state.name, value)
 
     def leave(self, name: str) -> None:
         """A worker's good-bye."""
         self._store.command("HDEL", keys.WORKERS, name)
 
     def workers(self) -> list[WorkerState]:
-        """The live workers, by name. Forgets those that have been silent for long."""
+        """The live workers, by name. Forgets those that have been silent for long.
+
+        A worker is alive as long as its heartbeat changes, by this process's monotonic clock: a
+        wall clock that is set back, or differs between machines, neither hides nor revives one.
+        Only where this process has not looked for a while does the heartbeat's time decide.
+        """
         live, gone = [], []
-        now = time.time()
+        now, wall = time.monotonic(), time.time()
+        looked = now - self._last_look <= LOOK_SECONDS
+        heard: dict[str, tuple[float, float]] = {}
         for name, value in pairs(self._store.command("HGETALL", keys.WORKERS)):
             fields = orjson.loads(value)
-            age = now - fields["at"]
-            if abs(age) <= WORKER_SILENT_SECONDS:
-                live.append(WorkerState(name.decode(), fields["jobs_open"], fields["delivered"]))
-            elif age > 20 * WORKER_SILENT_SECONDS:
+            worker, at = name.decode(), fields["at"]
+            last_at, since = self._heard.get(worker, (None, now - WORKER_SILENT_SECONDS))
+            recent = abs(wall - at) < WORKER_SILENT_SECONDS
+            if at != last_at and (recent or (looked and last_at is not None)):
+                since = now
+            heard[worker] = (at, since)
+            if now - since < WORKER_SILENT_SECONDS:
+                live.append(WorkerState(worker, fields["jobs_open"], fields["delivered"]))
+            elif now - since > 20 * WORKER_SILENT_SECONDS:
                 gone.append(name)
+        self._heard, self._last_look = heard, now
         if gone:
             self._store.command("HDEL", keys.WORKERS, *gone)
         return sorted(live, key=lambda worker: worker.name)
@@ -118,7 +137,7 @@ class Control:
             jobs=sum(replies[4 * shard] for shard in shards),
             backlog=sum(backlogs),
             fullest=max(backlogs),
-            holding=any(replies[4 * shard + 2][1] == b"1" for shard in shards),
+            holding=[replies[4 * shard + 2][1] == b"1" for shard in shards],
             oldest_age_ms=max(0, int(now_ms - millis_of(min(oldest)))) if oldest else None,
             dead=sum(replies[4 * shard + 1] for shard in shards),
             backlogs=backlogs,
@@ -127,11 +146,12 @@ class Control:
     def server(self) -> dict[str, Any]:
         """Name, version and memory of the store, summed over the nodes of a Cluster."""
         try:
-            if self._store.is_cluster:
-                nodes = list(self._store.redis.info(target_nodes="primaries").values())
-                nodes = nodes if isinstance(nodes[0], dict) else [self._store.redis.info()]
-            else:
-                nodes = [self._store.redis.info()]
+            with self._store.attempt():
+                if self._store.is_cluster:
+                    nodes = list(self._store.redis.info(target_nodes="primaries").values())
+                    nodes = nodes if isinstance(nodes[0], dict) else [self._store.redis.info()]
+                else:
+                    nodes = [self._store.redis.info()]
         except redis.ResponseError:
             return {"mode": "single", "server": "unknown", "memory_bytes": None}
         first = nodes[0]

@@ -149,7 +149,7 @@ class DatasetState:
         if waiting:
             status, preset, seed, percent = "loading", fields["wanted"], number("wanted_seed"), 0
             error = ""
-        elif status == "loading" and now_ms - number("beat") >= self._silence_ms:
+        elif status == "loading" and abs(now_ms - number("beat")) >= self._silence_ms:
             status = "failed"
             error = f"The process that loaded it ended at {percent} percent."
         return State(

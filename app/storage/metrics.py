@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from app.domain.errors import StoreDown
 from app.domain.histogram import bucket_of
 from app.storage import keys
-from app.storage.client import Store
+from app.storage.client import Batch, Store
 from app.storage.pullers import pairs
 
 SLICE_SECONDS = 5
 WINDOW_SLICES = 12
 WINDOW_SECONDS = SLICE_SECONDS * WINDOW_SLICES
+SLICE_KEPT_SECONDS = 2 * WINDOW_SECONDS
 ACTIVE_MINUTES = 5
 FLUSH_SECONDS = 0.5
 
@@ -51,6 +52,7 @@ class Metrics:
         self._counts: Counter[str] = Counter()
         self._seen: set[int] = set()
         self._next_flush = 0.0
+        self._offset = time.time() - time.monotonic()
         self._flusher: threading.Thread | None = None
 
     def add(self, name: str, amount: int = 1) -> None:
@@ -109,17 +111,27 @@ class Metrics:
 
     def _write(self, counts: Counter[str], seen: set[int]) -> None:
         now = time.time()
-        current = keys.metrics_slice(int(now // SLICE_SECONDS))
         batch = self._store.batch()
-        for name, amount in counts.items():
-            batch.add("HINCRBY", keys.metrics_total(), name, amount)
-            batch.add("HINCRBY", current, name, amount)
-        batch.add("EXPIRE", current, 2 * WINDOW_SECONDS)
+        self._drop_future(batch, now)
         if seen:
             active = keys.active_users(int(now // 60))
-            batch.add("PFADD", active, *seen)
-            batch.add("EXPIRE", active, 60 * (ACTIVE_MINUTES + 1))
+            batch.call("seen", active, 60 * (ACTIVE_MINUTES + 1), *seen)
+        current = keys.metrics_slice(int(now // SLICE_SECONDS))
+        flat = [part for count in counts.items() for part in count]
+        batch.call("count", keys.metrics_total(), current, SLICE_KEPT_SECONDS, *flat)
         batch.run()
+
+    def _drop_future(self, batch: Batch, now: float) -> None:
+        """When the clock was set back, what was counted "later" goes: otherwise it would be
+        counted once more when that time comes."""
+        offset = now - time.monotonic()
+        before, self._offset = self._offset, offset
+        newest = int((now + before - offset) // SLICE_SECONDS)
+        current = int(now // SLICE_SECONDS)
+        if newest <= current + 1:
+            return
+        oldest = max(current + 1, newest - SLICE_KEPT_SECONDS // SLICE_SECONDS)
+        batch.add("DEL", *(keys.metrics_slice(number) for number in range(oldest, newest + 1)))
 
     def read(self) -> Counts:
         """The sums over all processes."""

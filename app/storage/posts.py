@@ -80,9 +80,7 @@ class Posts:
             )
         except redis.ResponseError as error:
             raise _refusal(error, author_id) from error
-        return Accepted(
-            int(post_id), mode == b"push", why.decode(), int(recipients), repeated == 1
-        )
+        return Accepted(int(post_id), mode == b"push", why.decode(), int(recipients), repeated == 1)
 
     def get_many(self, post_ids: Sequence[int]) -> list[Post | None]:
         """The posts in the order of the ids; None for those that were deleted."""

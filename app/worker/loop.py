@@ -22,6 +22,7 @@ from app.storage.control import Pace, WorkerState
 PACE_SECONDS = 0.2
 """How often the controls are looked at and the heartbeat is sent; well under a second, which is
 what the page promises."""
+REFUSED_SECONDS = 1.0
 IDLE_SECONDS = 0.2
 """Longest sleep. The bell wakes earlier; this bounds the wait when a ring was lost."""
 
@@ -37,7 +38,7 @@ class Worker:
         self._deliverer: Deliverer = services.deliverer(self.name)
         self._stopping = threading.Event()
         self._pace = Pace()
-        self._live_workers = 1
+        self._busy_workers = 1
         self._next_pace = 0.0
         self._budget = 0.0
         self._budget_at = time.monotonic()
@@ -70,7 +71,12 @@ class Worker:
                     log.warning("%s", error.detail)
                     waiting = True
                 self._hang_up()
+                self._deliverer.lose_sight()
                 self._stopping.wait(PACE_SECONDS)
+            except redis.ResponseError:
+                # One refusal must not take the open jobs of this process with it.
+                log.exception("the store refused something unexpected; trying again")
+                self._stopping.wait(REFUSED_SECONDS)
         self._leave()
         log.info("worker %s stopped", self.name)
 
@@ -84,6 +90,7 @@ class Worker:
         if not self._pace.paused:
             worked = bool(self._deliverer.rescue()) or worked
             worked = bool(services.releases.run()) or worked
+            worked = bool(services.upkeep.run()) or worked
         services.counters.flush()
         return worked
 
@@ -95,18 +102,19 @@ class Worker:
         control.beat(WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered))
         self._pace = control.pace()
         if self._pace.deliveries_per_second is not None:
-            self._live_workers = max(1, len(control.workers()))
+            busy = {worker.name for worker in control.workers() if worker.jobs_open}
+            self._busy_workers = len(busy | {self.name})
 
     def _allowance(self) -> int | None:
         """Followers this turn may walk: None without a bound. The bound is shared evenly among
-        the live workers and saved up for one look at the controls at most."""
+        the workers with open jobs and saved up for one look at the controls at most."""
         if self._pace.paused:
             return 0
         rate = self._pace.deliveries_per_second
         if rate is None:
             return None
         now = time.monotonic()
-        share = rate / self._live_workers
+        share = rate / self._busy_workers
         earned = self._budget + (now - self._budget_at) * share - self._spent()
         self._budget = min(earned, max(1.0, share * PACE_SECONDS))
         self._budget_at = now

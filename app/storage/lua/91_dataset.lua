@@ -11,7 +11,8 @@ local MAX_TRIES = 3
 
 local function loader_is_alive(key, silence_ms)
   if redis.call('HGET', key, 'status') ~= 'loading' then return false end
-  return now_ms() - tonumber(redis.call('HGET', key, 'beat')) < tonumber(silence_ms)
+  -- Both ways: when the clock is set back, a dead loader must not look alive until it has passed.
+  return math.abs(now_ms() - tonumber(redis.call('HGET', key, 'beat'))) < tonumber(silence_ms)
 end
 
 local function begin(key, token, preset, seed, tries)
