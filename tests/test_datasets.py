@@ -11,10 +11,10 @@ import pytest
 
 from app.domain.edgelist import parse
 from app.domain.errors import BadRequest, Busy, StoreDown
-from app.domain.models import KINDS
+from app.domain.models import KINDS, Kind
 from app.domain.population import Population, generate, generate_sized
 from app.domain.presets import PRESETS, Preset
-from app.services import loading
+from app.services import first_posts, loading
 from app.services.container import Services, build_services
 from app.services.datasets import LoadStopped
 from app.storage import keys
@@ -360,3 +360,26 @@ def test_the_store_going_away_is_left_to_the_silence(
         services.datasets.run_pending()
     assert DatasetState(store).read().status == "loading"
     assert DatasetState(store, silence_ms=0).read().status == "failed"
+
+
+def test_first_posts_reach_all_kinds_within_the_budget() -> None:
+    directories: dict[Kind, list[int]] = {
+        "celebrity": list(range(1, 101)),
+        "popular": list(range(101, 201)),
+        "regular": [201, 202],
+    }
+    followers = {1: 900_000, **{user: 3_000_000 // user for user in range(2, 203)}}
+    posts = first_posts.plan(directories, followers)
+    assert posts[-1] == (1, first_posts.TEXTS["celebrity"][0]), "the largest one on top"
+    authors = [author for author, _ in posts]
+    assert authors.count(1) == 1
+    assert authors.count(201) == authors.count(202) == 10
+    celebrities = [author for author in authors if author <= 100 and author != 1]
+    assert 1 < len(celebrities) < 19
+    assert sum(followers[author] for author in celebrities) <= first_posts.MAX_DELIVERIES
+    texts = [text for _, text in posts]
+    assert len(texts) == len(set(texts))
+    assert first_posts.plan({"celebrity": [], "popular": [], "regular": [5]}, {5: 0}) == [
+        (5, text) for text in reversed(first_posts.TEXTS["regular"])
+    ]
+    assert first_posts.plan({}, {}) == []

@@ -19,6 +19,7 @@ from app.main import create_app
 from app.services.container import Services
 from app.storage import keys
 from app.storage.client import Store
+from app.storage.dataset_state import DatasetState
 from tests.conftest import small_settings
 
 
@@ -58,7 +59,7 @@ def test_seed_refuses_what_it_does_not_know(run: Command) -> None:
 
 
 def test_seed_while_another_loads(run: Command) -> None:
-    run.services.store.command("HSET", keys.DATASET, "status", "loading", "beat", 2**52)
+    assert DatasetState(run.services.store).claim("somebody", "small", 1)
     result = run("seed", "small")
     assert result.exit_code == 1
     assert "Another process is loading" in result.stderr

@@ -17,8 +17,8 @@ TEXTS: dict[Kind, Sequence[str]] = {
 }
 
 MAX_DELIVERIES = 500_000
-"""Deliveries that all first posts may need: about a second. The largest celebrities of a large
-dataset post once, then the turn comes to smaller accounts."""
+"""Deliveries that the celebrities' first posts may need, the largest one's aside: about a second.
+Where it is not enough for all, the smaller ones post."""
 
 PATIENCE_SECONDS = 30.0
 
@@ -26,26 +26,33 @@ PATIENCE_SECONDS = 30.0
 def plan(
     directories: Mapping[Kind, Sequence[int]], followers: Mapping[int, int]
 ) -> list[tuple[int, str]]:
-    """Who posts what, as (author, text): the kinds take turns and the largest author is last.
+    """Who posts what, as (author, text): the kinds take turns, and the largest author is last,
+    so that the first feed anybody looks at has that post on top.
 
-    Each text is used once. An author posts once if there are enough of the kind, and a
-    celebrity only while the deliveries of all posts together stay under MAX_DELIVERIES; the
-    largest celebrity always posts.
+    Each text is used at most once; where a kind has fewer authors than texts they take turns.
+    The largest celebrity always posts, the others as far as MAX_DELIVERIES goes.
     """
-    posts: list[list[tuple[int, str]]] = []
-    left = MAX_DELIVERIES
+    chosen: list[list[tuple[int, str]]] = []
     for kind, texts in TEXTS.items():
-        authors = directories.get(kind, ())
-        chosen: list[tuple[int, str]] = []
-        for i, text in enumerate(texts if authors else ()):
-            author = authors[i % len(authors)]
-            cost = followers.get(author, 0)
-            if cost <= left or not chosen:
-                chosen.append((author, text))
-                left -= cost
-        posts.append(chosen)
-    longest = max(map(len, posts))
-    return [chosen[i] for i in reversed(range(longest)) for chosen in posts if i < len(chosen)]
+        authors = list(directories.get(kind, ()))[: len(texts)]
+        turns = -(-len(texts) // len(authors)) if authors else 0
+        if kind == "celebrity":
+            authors = _affordable(authors, turns, followers)
+        chosen.append(list(zip(authors * turns, texts, strict=False)))
+    longest = max(map(len, chosen))
+    return [posts[i] for i in reversed(range(longest)) for posts in chosen if i < len(posts)]
+
+
+def _affordable(authors: list[int], turns: int, followers: Mapping[int, int]) -> list[int]:
+    """The first (largest) author, and of the others as many as possible, in their order, when
+    each posts `turns` times."""
+    left = MAX_DELIVERIES
+    kept = set(authors[:1])
+    for author in sorted(authors[1:], key=lambda one: followers.get(one, 0)):
+        left -= turns * followers.get(author, 0)
+        if left >= 0:
+            kept.add(author)
+    return [author for author in authors if author in kept]
 
 
 def publish_all(

@@ -10,7 +10,8 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 import redis
@@ -33,6 +34,15 @@ _META_TAG = _TAG.search(keys.DATASET)[0]  # type: ignore[index]
 
 Report = Callable[[int, int], None]
 """Called with (done, total)."""
+
+
+class Call(NamedTuple):
+    """A script call; `values` counts the values of lists and sets that it stores."""
+
+    function: str
+    tag: str
+    args: tuple[Any, ...]
+    values: int
 
 
 class Bulk:
@@ -93,22 +103,10 @@ class Bulk:
         """
         shards = self._store.shards
         done = 0
-        for shard in range(shards):
-            here = population.followers % shards == shard
-            authors, followers = population.authors[here], population.followers[here]
-            order = np.argsort(followers, kind="stable")
-            tag = keys.tag(shard)
-            fans = self._lists(tag, f"fans:{tag}:", "RPUSH", authors, followers)
-            following = self._lists(
-                tag, f"following:{tag}:", "SADD", followers[order], authors[order]
-            )
-            for values in self._sent(fans, following):
-                done += values
-                if report:
-                    report(done // 2, population.edges)
-            local = population.user_ids[population.user_ids % shards == shard]
-            for _ in self._sent(self._timelines(tag, local)):
-                pass
+        for values in self._sent(self._calls(population)):
+            done += values
+            if report:
+                report(done // 2, population.edges)
         batch = self._store.batch()
         for shard in range(shards):
             local = population.user_ids[population.user_ids % shards == shard] // shards
@@ -117,30 +115,40 @@ class Bulk:
                 self._call(batch, "bulk_set", tag, keys.users(shard), _bitmap(local))
         self._run(batch)
 
-    def _lists(
-        self, tag: str, prefix: str, command: str, owners: Ids, values: Ids
-    ) -> Iterator[tuple[str, str, tuple[Any, ...], int]]:
-        for text, count in grouped(owners, values):
-            yield "bulk_load", tag, (prefix, command, text), count
+    def _calls(self, population: Population) -> Iterator[Call]:
+        """All calls that write the graph and the timelines, shard by shard."""
+        shards = self._store.shards
+        for shard in range(shards):
+            tag = keys.tag(shard)
+            here = population.followers % shards == shard
+            authors, followers = population.authors[here], population.followers[here]
+            for text, count in grouped(authors, followers):
+                yield Call("bulk_load", tag, (f"fans:{tag}:", "RPUSH", text), count)
+            order = np.argsort(followers, kind="stable")
+            for text, count in grouped(followers[order], authors[order]):
+                yield Call("bulk_load", tag, (f"following:{tag}:", "SADD", text), count)
+            users = population.user_ids[population.user_ids % shards == shard]
+            for part in parts(users):
+                args = (f"timeline:{tag}:", self._timeline_ttl, len(part), packed(part))
+                yield Call("bulk_timelines", tag, args, 0)
 
-    def _timelines(self, tag: str, users: Ids) -> Iterator[tuple[str, str, tuple[Any, ...], int]]:
-        prefix = f"timeline:{tag}:"
-        for part in parts(users):
-            yield "bulk_timelines", tag, (prefix, self._timeline_ttl, len(part), packed(part)), 0
-
-    def _sent(self, *streams: Iterable[tuple[str, str, tuple[Any, ...], int]]) -> Iterator[int]:
-        """Sends all calls, some at a time; yields how many values each round trip stored."""
+    def _sent(self, calls: Iterable[Call]) -> Iterator[int]:
+        """Sends the calls, some at a time, while the next ones are packed. Yields how many
+        values each round trip stored."""
         batch, values = self._store.batch(), 0
-        for stream in streams:
-            for function, tag, args, count in stream:
-                self._call(batch, function, tag, *args)
-                values += count
+        with ThreadPoolExecutor(1) as sender:
+            under_way: Future[int] | None = None
+            for call in calls:
+                self._call(batch, call.function, call.tag, *call.args)
+                values += call.values
                 if len(batch) == CALLS_IN_FLIGHT:
-                    self._run(batch)
-                    yield values
-                    values = 0
-        self._run(batch)
-        yield values
+                    if under_way:
+                        yield under_way.result()
+                    under_way = sender.submit(self._run, batch, values)
+                    batch, values = self._store.batch(), 0
+            if under_way:
+                yield under_way.result()
+            yield self._run(batch, values)
 
     def _tags(self) -> list[str]:
         return [*(keys.tag(shard) for shard in range(self._store.shards)), _META_TAG]
@@ -148,13 +156,15 @@ class Bulk:
     def _call(self, batch: Batch, function: str, tag: str, *args: Any) -> None:
         batch.call(function, keys.loader(tag), self._token, *args)
 
-    def _run(self, batch: Batch) -> None:
+    def _run(self, batch: Batch, values: int = 0) -> int:
+        """Sends the batch; `values`, for the caller to count."""
         try:
             batch.run()
         except redis.ResponseError as error:
             if "REPLACED" not in str(error):
                 raise
             raise Busy("Another loader took over; this one stopped.") from error
+        return values
 
     def _nodes(self) -> list[dict[str, Any]]:
         """Options that address each server which holds keys."""
