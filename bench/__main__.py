@@ -1,0 +1,95 @@
+"""`python -m bench`: measures, prints a table, writes JSON, makes docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import machine, report
+from bench.context import Context
+from bench.rows import Row
+from bench.servers import Missing
+from bench.table import ROWS
+
+
+def main() -> int:
+    """Runs what the command line asks for."""
+    options = _options()
+    if options.report:
+        options.report.write_text(report.markdown(report.load(options.json)))
+        return 0
+    context = Context(
+        rounds=options.rounds,
+        quick=options.quick,
+        server=options.server,
+        durable=options.durable,
+        seed=options.seed,
+    )
+    wanted = options.only or [row.number for row in ROWS]
+    run = report.Run(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        command="python -m bench " + " ".join(sys.argv[1:]),
+        settings={
+            "rounds": options.rounds,
+            "quick": options.quick,
+            "seed": options.seed,
+            "append_only": options.durable,
+        },
+    )
+    begun = time.monotonic()
+    with context.stack:
+        report.say("laying out the data")
+        run.machine = machine.facts(context.world.client.info())
+        run.settings |= report.engine_settings(context.world.settings)
+        for row in ROWS:
+            if row.number in wanted:
+                _measure(row, context, run)
+    run.seconds = round(time.monotonic() - begun, 1)
+    report.show(run)
+    if options.json:
+        report.save(run, options.json)
+    return 0
+
+
+def _measure(row: Row, context: Context, run: report.Run) -> None:
+    report.say(f"row {row.number}: {row.work}")
+    try:
+        run.add(row, row.run(context))
+    except Missing as reason:
+        run.skip(row, str(reason))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the data, fewer rounds")
+    parser.add_argument("--only", type=_numbers, help="rows to measure, such as 1,4,7")
+    parser.add_argument("--rounds", type=int, help="rounds of each row (7; quick: 3)")
+    parser.add_argument("--seed", type=int, default=1, help="of the random data (1)")
+    parser.add_argument("--server", choices=("valkey", "redis"), default="valkey")
+    parser.add_argument(
+        "--durable", action="store_true", help="servers write an append-only file, as in production"
+    )
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument(
+        "--report", type=Path, help="write this Markdown file from the figures in --json; no run"
+    )
+    options = parser.parse_args()
+    if options.report and not options.json:
+        parser.error("--report needs --json FILE with the figures")
+    options.rounds = options.rounds or (3 if options.quick else 7)
+    return options
+
+
+def _numbers(text: str) -> list[int]:
+    known = {row.number for row in ROWS}
+    numbers = [int(part) for part in text.split(",")]
+    if not known.issuperset(numbers):
+        raise argparse.ArgumentTypeError(f"rows are {sorted(known)}")
+    return numbers
+
+
+if __name__ == "__main__":
+    sys.exit(main())

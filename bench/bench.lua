@@ -1,0 +1,46 @@
+#!lua name=bench
+-- Functions of the bench: they lay out its data, check what was delivered, and deliver without a
+-- cursor for the row that asks what the cursor costs.
+
+-- KEYS template  ARGV prefix width ttl templates first last step
+-- Copies a template list to <prefix><user> for the users first, first + step, ... last. Templates
+-- are taken in turn: <key>:0, <key>:1, ...
+redis.register_function('bench_copies', function(keys, args)
+  local prefix, width, ttl, templates = args[1], args[2], tonumber(args[3]), tonumber(args[4])
+  local turn = 0
+  for user = tonumber(args[5]), tonumber(args[6]), tonumber(args[7]) do
+    local key = prefix .. string.format('%0' .. width .. 'd', user)
+    redis.call('COPY', keys[1] .. ':' .. (turn % templates), key, 'REPLACE')
+    if ttl > 0 then redis.call('EXPIRE', key, ttl) end
+    turn = turn + 1
+  end
+  return turn
+end)
+
+-- KEYS fans  ARGV prefix id
+-- Of the users in the list, how many have exactly one `id` in their timeline, and on top.
+redis.register_function('bench_heads', function(keys, args)
+  local found = 0
+  for _, user in ipairs(redis.call('LRANGE', keys[1], 0, -1)) do
+    local top = redis.call('LRANGE', args[1] .. user, 0, 1)
+    if top[1] == args[2] and top[2] ~= args[2] then found = found + 1 end
+  end
+  return found
+end)
+
+-- KEYS fans  ARGV prefix from to id cap slack
+-- What `deliver` does, without cursor and without watermark: the caller says which part to walk.
+redis.register_function('bench_deliver', function(keys, args)
+  local prefix, id, cap, limit = args[1], args[4], tonumber(args[5]), args[5] + args[6]
+  local fans = redis.call('LRANGE', keys[1], args[2], args[3])
+  local reached = 0
+  for i = #fans, 1, -1 do
+    local key = prefix .. fans[i]
+    local length = redis.call('LPUSHX', key, id)
+    if length > 0 then
+      reached = reached + 1
+      if length > limit then redis.call('LTRIM', key, 0, cap - 1) end
+    end
+  end
+  return reached
+end)

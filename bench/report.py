@@ -1,0 +1,126 @@
+"""What a run found: on the screen, as JSON, and as docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from app.settings import Settings
+from bench.measure import Outcome, median
+from bench.rows import Row
+
+_console = Console()
+_progress = Console(stderr=True)
+
+
+@dataclass
+class Run:
+    """One run with everything that is needed to judge or repeat it."""
+
+    date: str
+    command: str
+    settings: dict[str, Any]
+    machine: dict[str, Any] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, row: Row, outcome: Outcome) -> None:
+        """Notes what a row measured."""
+        ratios = outcome.ratios
+        middle = median(ratios)
+        reached = row.reach is None or row.reach.met(middle)
+        self.rows.append(
+            {
+                **_head(row),
+                "unit": outcome.unit,
+                "ours": outcome.ours,
+                "rival_figures": outcome.rival,
+                "ours_median": median(outcome.ours),
+                "rival_median": median(outcome.rival),
+                "ratio": middle,
+                "ratio_low": min(ratios),
+                "ratio_high": max(ratios),
+                "others": outcome.others,
+                "reached": None if row.reach is None else reached and all(outcome.others.values()),
+                "notes": outcome.notes,
+            }
+        )
+
+    def skip(self, row: Row, reason: str) -> None:
+        """Notes that a row could not be measured."""
+        self.rows.append({**_head(row), "skipped": reason})
+
+
+def _head(row: Row) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "work": row.work,
+        "rival": row.rival,
+        "reach": None if row.reach is None else str(row.reach),
+    }
+
+
+def engine_settings(settings: Settings) -> dict[str, Any]:
+    """Those settings of the engine that bear on speed."""
+    names = ("shards", "chunk", "chunks_in_flight", "timeline_cap", "timeline_slack")
+    return {f"FANOUT_{name.upper()}": getattr(settings, name) for name in names}
+
+
+def say(text: str) -> None:
+    """Tells what is going on."""
+    _progress.print(f"[dim]{text}[/dim]")
+
+
+def show(run: Run) -> None:
+    """Prints the table."""
+    table = Table(title=f"Fanout Demo, {run.date}, {run.seconds:.0f} s")
+    for name in ("#", "work", "side by side with"):
+        table.add_column(name)
+    for name in ("ours", "rival", "ratio (spread)", "reach"):
+        table.add_column(name, justify="right")
+    table.add_column("reached")
+    for row in run.rows:
+        table.add_row(*_cells(row))
+    _console.print(table)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    head = [str(row["number"]), row["work"], row["rival"]]
+    if "skipped" in row:
+        return [*head, "", "", "", row["reach"] or "", f"skipped: {row['skipped']}"]
+    return [
+        *head,
+        f"{_number(row['ours_median'])} {row['unit']}",
+        _number(row["rival_median"]),
+        f"{_ratio(row['ratio'])} ({_ratio(row['ratio_low'])}-{_ratio(row['ratio_high'])})",
+        row["reach"] or "report",
+        {None: "", True: "yes", False: "no"}[row["reached"]],
+    ]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+
+
+def save(run: Run, path: Path) -> None:
+    """Writes the figures."""
+    path.write_text(json.dumps(asdict(run), indent=1) + "\n")
+
+
+def load(path: Path) -> Run:
+    """Reads the figures of a run."""
+    return Run(**json.loads(path.read_text()))
+
+
+def markdown(run: Run) -> str:
+    """The text of docs/benchmarks.md."""
+    return ""

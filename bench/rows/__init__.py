@@ -1,0 +1,20 @@
+"""The rows of the table: what each measures, against what, and how far it is to reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.context import Context
+from bench.measure import Outcome, Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. `run` measures it; `reach` is None where the figure is only reported."""
+
+    number: int
+    work: str
+    rival: str
+    reach: Reach | None
+    run: Callable[[Context], Outcome]

@@ -1,0 +1,218 @@
+"""Rows 1 to 5: one post into 100,000 timelines, against the patterns of others and the server."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from app.storage import keys
+from bench import rivals
+from bench.context import Context
+from bench.measure import Outcome, Reach, alternate, seconds_of
+from bench.rows import Row
+from bench.world import World
+
+POSTS = 3
+"""Posts in one turn of ours, so that a turn is long against the clock's and the machine's jitter."""
+
+
+def ours(context: Context) -> Callable[[], float]:
+    """Deliveries a second from accepting the post to acknowledging its job."""
+    world = context.world
+
+    def turn() -> float:
+        ids: list[int] = []
+
+        def work() -> None:
+            ids.extend(world.deliver(world.large) for _ in range(POSTS))
+
+        spent = seconds_of(work)
+        check_heads(world, world.large, ids[-1])
+        return POSTS * context.sizes.large / spent
+
+    return turn
+
+
+def check_heads(world: World, author: int, post_id: int) -> None:
+    """The post is on top of every follower's timeline, once."""
+    wanted = _followers(world, author)
+    found = world.heads(author, post_id)
+    if found != wanted:
+        raise AssertionError(f"{found} of {wanted} timelines have post {post_id} on top")
+
+
+def _followers(world: World, author: int) -> int:
+    batch = world.store.batch()
+    for shard in range(world.settings.shards):
+        batch.add("LLEN", keys.fans(shard, author))
+    return sum(batch.run())
+
+
+def pipelined(context: Context) -> Outcome:
+    """Row 1."""
+    world, cap = context.world, context.sizes.length
+    readers = context.flat_readers
+    post_id = iter(range(2**52, 2**53))
+
+    def rival() -> float:
+        newest = next(post_id)
+        spent = seconds_of(lambda: rivals.pipelined(world.client, readers, newest, cap))
+        check_lists(world, readers, newest, cap)
+        return len(readers) / spent
+
+    figures = alternate(context.rounds, ours(context), rival)
+    return Outcome("deliveries/s", *figures, notes=["all timelines of both sides checked"])
+
+
+def check_lists(world: World, readers: list[int], post_id: int, cap: int) -> None:
+    """The post is on top of each rival's list, and none is longer than the cap."""
+    pipeline = world.client.pipeline(transaction=False)
+    for reader in readers:
+        pipeline.lindex(rivals.flat(reader), 0)
+        pipeline.llen(rivals.flat(reader))
+    replies = pipeline.execute()
+    if set(replies[::2]) != {b"%d" % post_id} or max(replies[1::2]) > cap:
+        raise AssertionError("a rival did not deliver the same")
+
+
+def check_sets(world: World, readers: list[int], post_id: int) -> None:
+    """The post is on top of each rival's sorted set."""
+    pipeline = world.client.pipeline(transaction=False)
+    for reader in readers:
+        pipeline.zrevrange(rivals.sorted_set(reader), 0, 0)
+    if {bytes(*reply) for reply in pipeline.execute()} != {b"%d" % post_id}:
+        raise AssertionError("a rival did not deliver the same")
+
+
+def _against_sets(context: Context, deliver: Callable[[list[int], int], None]) -> Outcome:
+    world, readers = context.world, context.sorted_set_readers
+    clock = [int(world.client.get("bench:post") or 2**52)]
+
+    def rival() -> float:
+        clock[0] += 1
+        spent = seconds_of(lambda: deliver(readers, clock[0]))
+        check_sets(world, readers, clock[0])
+        return len(readers) / spent
+
+    figures = alternate(context.rounds, ours(context), rival)
+    world.client.set("bench:post", clock[0])
+    note = f"the rival delivers to {len(readers):,} readers of its own, which is easier on caches"
+    return Outcome("deliveries/s", *figures, notes=[note, "all timelines of both sides checked"])
+
+
+def one_by_one(context: Context) -> Outcome:
+    """Row 2."""
+    world, cap, chance = context.world, context.sizes.length, random.Random(context.seed)
+    return _against_sets(
+        context, lambda readers, post: rivals.one_by_one(world.client, readers, post, cap, chance)
+    )
+
+
+def queued(context: Context) -> Outcome:
+    """Row 3."""
+    world, cap = context.world, context.sizes.length
+    return _against_sets(
+        context, lambda readers, post: rivals.queued(world.client, readers, post, cap)
+    )
+
+
+def server_limit(context: Context) -> Outcome:
+    """Row 4."""
+    world, readers = context.world, context.flat_readers
+
+    def rival() -> float:
+        return rivals.redis_benchmark(world.port, 4 * len(readers), len(readers), 2**52)
+
+    figures = alternate(context.rounds, ours(context), rival)
+    note = (
+        "redis-benchmark draws lists at random with repetition, does not trim, and guards nothing; "
+        "its lists are as many and as long as ours"
+    )
+    return Outcome("deliveries/s", *figures, notes=[note])
+
+
+def safety(context: Context) -> Outcome:
+    """Row 5."""
+    world = context.world
+    settings, author = world.settings, world.large
+    deliverer = world.services.deliverer("bench")
+
+    def safe() -> float:
+        spent = 0.0
+        for _ in range(POSTS):
+            post, _ = world.services.publishing.publish(author, "safe", "write")
+            spent += seconds_of(deliverer.run_until_idle)
+            check_heads(world, author, post.id)
+        return POSTS * context.sizes.large / spent
+
+    def bare() -> float:
+        spent = 0.0
+        for _ in range(POSTS):
+            post, _ = world.services.publishing.publish(author, "bare", "read")
+            spent += seconds_of(lambda post_id=post.id: _bare(world, author, post_id))  # type: ignore[misc]
+            check_heads(world, author, post.id)
+            world.client.delete(*(keys.pullers(shard) for shard in range(settings.shards)))
+        return POSTS * context.sizes.large / spent
+
+    figures = alternate(context.rounds, safe, bare)
+    note = "same chunks, same number in flight; the rival keeps its place in memory only"
+    return Outcome("deliveries/s", *figures, notes=[note, "all timelines checked"])
+
+
+def _bare(world: World, author: int, post_id: int) -> None:
+    settings = world.settings
+    batch = world.store.batch()
+    for shard in range(settings.shards):
+        batch.add("LLEN", keys.fans(shard, author))
+    waiting = [
+        (shard, start)
+        for shard, length in enumerate(batch.run())
+        for start in range(0, length, settings.chunk)
+    ]
+    for at in range(0, len(waiting), settings.chunks_in_flight):
+        for shard, start in waiting[at : at + settings.chunks_in_flight]:
+            batch.add(
+                *("FCALL", "bench_deliver", 1, keys.fans(shard, author)),
+                *(f"timeline:{keys.tag(shard)}:", start, start + settings.chunk - 1, post_id),
+                *(settings.timeline_cap, settings.timeline_slack),
+            )
+        batch.run()
+
+
+ROWS = [
+    Row(
+        1,
+        "one post into 100,000 timelines of 800 ids",
+        "pipelined redis-py LPUSH + LTRIM, 1,000 followers a pipeline",
+        Reach(True, 6),
+        pipelined,
+    ),
+    Row(
+        2,
+        "the same",
+        "one round trip for each follower (the pattern of Stream-Framework on Redis)",
+        Reach(True, 40),
+        one_by_one,
+    ),
+    Row(
+        3,
+        "the same",
+        "a queue job and ZADD + trim for each follower (the pattern of Mastodon)",
+        Reach(True, 40),
+        queued,
+    ),
+    Row(
+        4,
+        "the same",
+        "the server's limit: redis-benchmark -P 64, LPUSH",
+        Reach(True, 1.3),
+        server_limit,
+    ),
+    Row(
+        5,
+        "crash-safe delivery",
+        "the same without cursor, heartbeat and acknowledgement",
+        Reach(True, 0.95),
+        safety,
+    ),
+]

@@ -1,0 +1,118 @@
+"""Rows 7 and 8: feed pages, against the bare commands that any reader of the data needs."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from app.domain.ids import shard_of_post
+from app.domain.models import Strategy
+from app.storage import keys
+from bench.context import Context
+from bench.measure import Outcome, Reach, alternate, seconds_of
+from bench.rows import Row
+from bench.world import World
+
+LIMIT = 20
+Bare = Callable[[int], list[Any]]
+"""Fetches a reader's page; the bodies as they are stored."""
+
+
+def timeline(context: Context) -> Outcome:
+    """Row 7: a page from a full timeline."""
+    world = context.world
+
+    def bare(reader: int) -> list[Any]:
+        name = keys.timeline(reader % world.settings.shards, reader)
+        return _bodies(world, list(map(int, world.client.lrange(name, 0, LIMIT - 1))))
+
+    return _pages(context, "write", bare, repeats=25)
+
+
+def pull(context: Context) -> Outcome:
+    """Row 8: a page from the logs of 200 followees."""
+    world, shards = context.world, context.world.settings.shards
+    followees = {reader: _followees(world, reader) for reader in world.page_readers}
+
+    def bare(reader: int) -> list[Any]:
+        pipeline = world.client.pipeline(transaction=False)
+        for author in followees[reader]:
+            pipeline.lrange(keys.log(author % shards, author), 0, LIMIT - 1)
+        return pipeline.execute()
+
+    for reader in world.page_readers:
+        logs = (map(int, log) for log in bare(reader))
+        newest = heapq.nlargest(LIMIT, (post_id for log in logs for post_id in log))
+        _same(world, reader, "read", _bodies(world, newest))
+    outcome = _pages(context, "read", bare, repeats=3, check=False)
+    outcome.notes.append(
+        "the rival is handed the followees and only fetches the logs: no merge, no bodies"
+    )
+    return outcome
+
+
+def _pages(
+    context: Context, strategy: Strategy, bare: Bare, repeats: int, *, check: bool = True
+) -> Outcome:
+    world = context.world
+    readers = world.page_readers * repeats
+    if check:
+        for reader in world.page_readers:
+            _same(world, reader, strategy, bare(reader))
+
+    def ours() -> float:
+        def work() -> None:
+            for reader in readers:
+                world.services.feeds.page(reader, strategy, LIMIT)
+
+        return 1e3 * seconds_of(work) / len(readers)
+
+    def rival() -> float:
+        def work() -> None:
+            for reader in readers:
+                bare(reader)
+
+        return 1e3 * seconds_of(work) / len(readers)
+
+    figures = alternate(context.rounds, ours, rival)
+    return Outcome("ms a page", *figures, notes=["every reader's page compared with the rival's"])
+
+
+def _bodies(world: World, post_ids: list[int]) -> list[Any]:
+    names = [keys.post(shard_of_post(post_id), post_id) for post_id in post_ids]
+    bodies: list[Any] = world.client.mget(names)
+    return bodies
+
+
+def _same(world: World, reader: int, strategy: Strategy, bodies: list[Any]) -> None:
+    """Ours returns the same posts."""
+    items = world.services.feeds.page(reader, strategy, LIMIT).items
+    wanted = [(fields["author_id"], fields["text"]) for fields in map(orjson.loads, bodies)]
+    if [(post.author_id, post.text) for post in items] != wanted or len(items) != LIMIT:
+        raise AssertionError(f"the page of reader {reader} is not the same")
+
+
+def _followees(world: World, reader: int) -> list[int]:
+    name = keys.following(reader % world.settings.shards, reader)
+    return list(map(int, world.client.smembers(name)))
+
+
+ROWS = [
+    Row(
+        7,
+        "feed page of 20 from a full timeline, engine level",
+        "bare LRANGE + MGET by redis-py",
+        Reach(False, 1.4),
+        timeline,
+    ),
+    Row(
+        8,
+        "feed page of 20 by pull over 200 followees, engine level",
+        "bare pipelined LRANGE of the same 200 logs",
+        Reach(False, 1.3),
+        pull,
+    ),
+]

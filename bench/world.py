@@ -1,0 +1,220 @@
+"""The data the rows work on, and the engine on top of it.
+
+Readers 0 .. n-1 have a timeline of `length` .. `length` + 99 ids: as many as timelines have in the
+long run, with a cap of 800 and a slack of 100. Authors of several sizes are followed by readers
+drawn at random, in random order. A few readers follow 200 authors with long logs and real posts;
+their timelines are the engine's own work.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from app.services.container import Services, build_services
+from app.settings import Settings
+from app.storage import keys
+from app.storage.client import Store, connect
+
+LIBRARY = (Path(__file__).parent / "bench.lua").read_text()
+TEMPLATES = 16
+"""Different timelines that are copied: heads of lists are filled differently, as in real life."""
+
+FIRST_AUTHOR = 1_000_000
+FIRST_LOG_AUTHOR = 2_000_000
+FIRST_FOLLOWER = 3_000_000
+TEXT = "A post of usual length, as people write them when they tell what they see and think."
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much data. `authors` maps a number of followers to the number of such authors."""
+
+    readers: int
+    large: int
+    length: int
+    authors: dict[int, int]
+    log_authors: int
+    posts_per_log: int
+    page_readers: int
+    followees: int
+    sorted_sets: int
+
+
+FULL = Sizes(
+    readers=200_000,
+    large=100_000,
+    length=800,
+    authors={10: 50, 1_000: 100, 10_000: 10, 100_000: 1, 200_000: 1},
+    log_authors=400,
+    posts_per_log=30,
+    page_readers=40,
+    followees=200,
+    sorted_sets=4_000,
+)
+QUICK = Sizes(
+    readers=20_000,
+    large=10_000,
+    length=800,
+    authors={10: 50, 100: 100, 1_000: 10, 10_000: 1, 20_000: 1},
+    log_authors=400,
+    posts_per_log=30,
+    page_readers=20,
+    followees=200,
+    sorted_sets=1_000,
+)
+
+
+def settings(url: str, **changes: Any) -> Settings:
+    """The product's defaults, with a backlog that never counts as high: what is measured is how
+    fast posts are accepted and delivered, not how they are held back."""
+    values: dict[str, Any] = {
+        "redis_url": url,
+        "dataset": "none",
+        "backlog_low": 10**12,
+        "backlog_high": 10**12 + 1,
+        "backlog_limit": 10**12 + 2,
+        "store_timeout": 10.0,
+    }
+    return Settings(**{**values, **changes})
+
+
+class World:
+    """One store with its data, and the engine's services in this process."""
+
+    def __init__(self, port: int, sizes: Sizes, seed: int, **changes: Any) -> None:
+        self.port = port
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self.sizes = sizes
+        self.random = random.Random(seed)
+        self.settings = settings(self.url, **changes)
+        self.store: Store = connect(self.settings)
+        self.services: Services = build_services(self.settings, self.store)
+        self.client = redis.Redis(port=port)
+        self.authors: dict[int, list[int]] = {}
+        self.page_readers: list[int] = []
+        self.store.load_library()
+        self._load_bench_library()
+
+    def _load_bench_library(self) -> None:
+        if self.store.is_cluster:
+            command = ("FUNCTION LOAD", "REPLACE", LIBRARY)
+            self.store.redis.execute_command(*command, target_nodes="primaries")
+        else:
+            self.store.redis.function_load(LIBRARY, replace=True)
+
+    @property
+    def largest(self) -> int:
+        """The author whom all readers follow."""
+        return self.authors[max(self.authors)][0]
+
+    @property
+    def large(self) -> int:
+        """The author of rows 1 to 5."""
+        return self.authors[self.sizes.large][0]
+
+    def build(self) -> None:
+        """Lays out timelines, followers, logs and posts."""
+        self._timelines()
+        self._audiences()
+        self._logs()
+
+    def _timelines(self) -> None:
+        sizes, shards = self.sizes, self.settings.shards
+        ids = [self.old_id(i) for i in range(sizes.length + 99)]
+        for shard in range(shards):
+            tag = keys.tag(shard)
+            template = f"template:{tag}"
+            batch = self.store.batch()
+            for number in range(TEMPLATES):
+                length = sizes.length + number * 100 // TEMPLATES
+                name = f"{template}:{number}"
+                batch.add("DEL", name)
+                batch.add("LPUSH", name, *ids[:length])
+            batch.run()
+            step = 2_000 * shards
+            for first in range(shard, sizes.readers, step):
+                last = min(first + step, sizes.readers) - 1
+                batch.add(
+                    *("FCALL", "bench_copies", 1, template, f"timeline:{tag}:", 1),
+                    *(self.settings.timeline_ttl, TEMPLATES, first, last, shards),
+                )
+                batch.run()
+
+    def old_id(self, number: int) -> int:
+        """Ids below those of any new post, ascending, as long as real ones."""
+        return (1 << 51) + number * 4096
+
+    def _audiences(self) -> None:
+        author = FIRST_AUTHOR
+        for followers, count in self.sizes.authors.items():
+            self.authors[followers] = list(range(author, author + count))
+            for one in self.authors[followers]:
+                fans = self.random.sample(range(self.sizes.readers), followers)
+                self._follow(one, fans)
+            author += count
+
+    def _follow(self, author: int, fans: list[int]) -> None:
+        self.exist([author])
+        batch = self.store.batch()
+        shards = self.settings.shards
+        for shard in range(shards):
+            here = [fan for fan in fans if fan % shards == shard]
+            for start in range(0, len(here), 2_000):
+                batch.add("RPUSH", keys.fans(shard, author), *here[start : start + 2_000])
+        batch.run()
+
+    def exist(self, users: list[int]) -> None:
+        """Makes the users exist."""
+        batch, shards = self.store.batch(), self.settings.shards
+        for user in users:
+            batch.add("SETBIT", keys.users(user % shards), user // shards, 1)
+        batch.run()
+
+    def _logs(self) -> None:
+        sizes, shards = self.sizes, self.settings.shards
+        authors = list(range(FIRST_LOG_AUTHOR, FIRST_LOG_AUTHOR + sizes.log_authors))
+        self.page_readers = list(range(FIRST_FOLLOWER, FIRST_FOLLOWER + sizes.page_readers))
+        self.exist(authors + self.page_readers)
+        for number in range(sizes.posts_per_log):
+            for author in self.random.sample(authors, len(authors)):
+                self.services.publishing.publish(author, f"{TEXT} ({number})", "write")
+        for reader in self.page_readers:
+            followees = self.random.sample(authors, sizes.followees)
+            shard = reader % shards
+            self.store.command("SADD", keys.following(shard, reader), *followees)
+            self.services.feeds.page(reader, "write")
+
+    def deliver(self, author: int) -> int:
+        """Publishes a post of the author and makes all its deliveries; the post's id."""
+        post, _ = self.services.publishing.publish(author, TEXT, "write")
+        self.services.deliverer("bench").run_until_idle()
+        return post.id
+
+    def heads(self, author: int, post_id: int) -> int:
+        """How many of the author's followers have the post on top of their timeline, once."""
+        batch = self.store.batch()
+        for shard in range(self.settings.shards):
+            prefix = f"timeline:{keys.tag(shard)}:"
+            batch.add("FCALL", "bench_heads", 1, keys.fans(shard, author), prefix, post_id)
+        return sum(batch.run())
+
+    def forget_jobs(self) -> None:
+        """Drops all jobs that nobody will deliver."""
+        batch = self.store.batch()
+        for shard in range(self.settings.shards):
+            for name in (keys.jobs(shard), keys.backlog(shard)):
+                batch.add("UNLINK", name)
+            tag = keys.tag(shard)
+            batch.add("UNLINK", f"open:{tag}")
+            batch.add("UNLINK", f"beats:{tag}")
+        batch.run()
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.store.close()
+        self.client.close()
