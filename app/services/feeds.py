@@ -124,8 +124,8 @@ class Feeds:
 
     def pull(self, authors: list[int], before: int, count: int) -> Merged:
         """Merges the authors' logs."""
-        pages = self._posts.log_pages(authors, before, count)
-        return merge(Source(ids, len(ids) < count) for ids in pages.values())
+        parts = self._posts.newest(authors, before, count)
+        return merge(Source(ids, len(ids) < count) for ids in parts)
 
     def authors_of(self, user_id: int) -> list[int]:
         """Everyone whose posts are in the user's feed."""
@@ -140,7 +140,7 @@ class Feeds:
         cap = self._settings.timeline_cap
         authors = self.authors_of(user_id)
         ids: list[int] = []
-        before, count = 0, min(cap, 2 * cap // len(authors) + 16)
+        before, count = 0, min(cap, 2 * cap // self._settings.shards + 16)
         while len(ids) < cap:
             merged = self.pull(authors, before, count)
             ids += merged.ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import orjson
 import redis
@@ -108,20 +109,32 @@ class Posts:
 
     def log_pages(self, authors: Sequence[int], before: int, count: int) -> dict[int, list[int]]:
         """For each author up to `count` ids of the log below `before` (0: from the newest)."""
+        groups, replies = self._ask_logs("log_pages", authors, before, count)
+        return {
+            author: list(map(int, ids))
+            for group, reply in zip(groups, replies, strict=True)
+            for author, ids in zip(group, reply, strict=True)
+        }
+
+    def newest(self, authors: Sequence[int], before: int, count: int) -> list[list[int]]:
+        """The newest `count` ids below `before` (0: from the newest) of all these authors' logs,
+        for each shard on its own, descending. Fewer than `count`: the shard has no more."""
+        _, replies = self._ask_logs("newest_posts", authors, before, count)
+        return [ids[::-1] for ids in replies]
+
+    def _ask_logs(
+        self, function: str, authors: Sequence[int], before: int, count: int
+    ) -> tuple[list[list[int]], list[list[Any]]]:
+        """Calls a function that takes authors once for each shard: the authors of each call, and
+        its answer."""
         shards = self._store.shards
         groups: dict[int, list[int]] = {}
         for author in authors:
             groups.setdefault(author % shards, []).append(author)
         batch = self._store.batch()
         for shard, group in groups.items():
-            batch.call(
-                "log_pages", keys.log(shard, group[0]), keys.tag(shard), before, count, *group
-            )
-        pages: dict[int, list[int]] = {}
-        for group, replies in zip(groups.values(), batch.run(), strict=True):
-            for author, ids in zip(group, replies, strict=True):
-                pages[author] = list(map(int, ids))
-        return pages
+            batch.call(function, keys.log(shard, group[0]), keys.tag(shard), before, count, *group)
+        return list(groups.values()), batch.run()
 
 
 def _post(post_id: int, body: bytes) -> Post:

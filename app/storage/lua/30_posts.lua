@@ -14,6 +14,45 @@ register('log_pages', function(_, args)
   return pages
 end, {'no-writes'})
 
+-- KEYS log  ARGV tag before count author...
+-- The newest `count` ids below `before` (0: from the top) of all these logs together, ascending.
+-- Fewer than `count`: there are no more. Each log is asked for a few ids first, and for more only
+-- while its last one could still belong to the answer: most logs have nothing in a page.
+register('newest_posts', function(_, args)
+  local tag, before, count = args[1], tonumber(args[2]), tonumber(args[3])
+  local step = math.ceil(count / (#args - 3)) + 1
+  local found, logs, nexts, lasts = {}, {}, {}, {} -- the last three: of logs that go on
+  local function fetch(key, start)
+    local ids = redis.call('LRANGE', key, start, start + step - 1)
+    local size = #found
+    for i = 1, #ids do found[size + i] = tonumber(ids[i]) end
+    if #ids == step then
+      size = #logs + 1
+      logs[size], nexts[size], lasts[size] = key, start + step, found[#found]
+    end
+  end
+  for i = 4, #args do
+    local key = 'log:' .. tag .. ':' .. args[i]
+    fetch(key, before > 0 and place(key, before, redis.call('LLEN', key)) or 0)
+  end
+  while true do
+    table.sort(found)
+    local newest = {}
+    for i = math.max(1, #found - count + 1), #found do newest[#newest + 1] = found[i] end
+    local floor = #newest < count and 0 or newest[1]
+    local open, starts, last = logs, nexts, lasts
+    found, logs, nexts, lasts, step = newest, {}, {}, {}, 2 * step
+    local more = false
+    for i = 1, #open do
+      if last[i] > floor then
+        fetch(open[i], starts[i])
+        more = true
+      end
+    end
+    if not more then return newest end
+  end
+end, {'no-writes'})
+
 -- KEYS log  ARGV tag author id
 -- Removes body and log entry; readers skip ids without a body. Returns 1 when the post was there.
 register('delete_post', function(keys, args)
