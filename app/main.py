@@ -12,6 +12,7 @@ from flask.json.provider import JSONProvider
 from flask_openapi import OpenAPI
 
 from app.commands import datasets as dataset_commands
+from app.commands import operations
 from app.commands import settings as settings_commands
 from app.services.container import Services, build_services
 from app.settings import Settings
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
 def _add_commands(app: OpenAPI, services: Services) -> None:
     dataset_commands.register(app)
     settings_commands.register(app)
+    operations.register(app)
 
     @app.cli.command("worker")
     @click.option("--name", help="Name in the metrics; by default host and process id.")

@@ -49,6 +49,12 @@ class UnknownPost(FanoutError):
     status, title, slug = 404, "There is no such post", "unknown-post"
 
 
+class UnknownLetter(FanoutError):
+    """Never written, queued anew, or dropped."""
+
+    status, title, slug = 404, "There is no such dead letter", "unknown-letter"
+
+
 class SelfFollow(FanoutError):
     """Follower and followee are the same."""
 

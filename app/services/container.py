@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.services.control import Controls
 from app.services.datasets import Datasets
+from app.services.dead_letters import DeadLetters
 from app.services.fanout import Deliverer
 from app.services.feeds import Feeds
 from app.services.graph import Following
@@ -45,8 +46,10 @@ class Services:
     datasets: Datasets
     releases: Releases
     upkeep: Upkeep
+    dead_letters: DeadLetters
     jobs: Jobs
     posts: Posts
+    pullers: Pullers
 
     def deliverer(self, worker: str) -> Deliverer:
         """A deliverer of its own for one worker."""
@@ -76,6 +79,8 @@ def build_services(settings: Settings, store: Store) -> Services:
         datasets=Datasets(store, settings, publishing),
         releases=Releases(settings, pullers, graph, control),
         upkeep=Upkeep(jobs, control, settings.shards),
+        dead_letters=DeadLetters(jobs, settings.shards),
         jobs=jobs,
         posts=posts,
+        pullers=pullers,
     )

@@ -126,5 +126,10 @@ class Publishing:
             account.lag_ms,
         )
 
+    def is_on_its_way(self, post_id: int) -> bool:
+        """Whether deliveries of the post are still to be made."""
+        account = self._jobs.account(shard_of_post(post_id), post_id)
+        return account is not None and account.status in ("queued", "running")
+
     def _could_be(self, post_id: int) -> bool:
         return 0 < post_id <= MAX_ID and shard_of_post(post_id) < self._settings.shards

@@ -83,7 +83,7 @@ def _check_body() -> None:
     if not request.path.startswith("/api/") or request.method not in ("POST", "PUT", "PATCH"):
         return
     rule = request.url_rule
-    if rule is None or "followee_id" in rule.arguments:
+    if rule is None or rule.arguments & {"followee_id", "letter_id"}:
         return  # no such route, which has an error of its own; or the address says it all
     if not request.is_json:
         raise NotJson("Send the body as JSON, with the header Content-Type: application/json.")

@@ -20,7 +20,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from app.domain.errors import FanoutError
 from app.settings import BadSetting
-from app.storage.client import Store, store_errors
+from app.storage.client import Store
 
 OFF = "none"
 COUNTED = frozenset({"POST", "PUT", "DELETE"})
@@ -58,10 +58,16 @@ class _Limiter:
         if request.method not in COUNTED:
             return
         client = request.remote_addr or "unknown"
-        with store_errors():
+        with self._store.attempt():
             window = self._opened()
             within = window.hit(self._bound, client)
-            g.rate_limit = window.get_window_stats(self._bound, client)
+            stats = window.get_window_stats(self._bound, client)
+            if stats.reset_time - time.time() > 2 * self._bound.get_expiry():
+                # The store's clock was set back, and the window would last that much longer.
+                window.clear(self._bound, client)
+                within = window.hit(self._bound, client)
+                stats = window.get_window_stats(self._bound, client)
+            g.rate_limit = stats
         if not within:
             wait = max(1, math.ceil(g.rate_limit.reset_time - time.time()))
             raise TooFast(

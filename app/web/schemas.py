@@ -8,7 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from app.domain.ids import MAX_ID
 from app.domain.models import Comparison, Fanout, FanoutStatus, Feed, Kind, Post, Strategy, User
+from app.services.dead_letters import LIST_LIMIT as LETTERS_LIMIT
+from app.services.dead_letters import letter_id
 from app.services.users import LIST_LIMIT
+from app.storage.jobs import DeadLetter
 from app.storage.keys import MAX_USER_ID
 
 UserId = Annotated[int, Field(ge=0, lt=MAX_USER_ID)]
@@ -74,6 +77,18 @@ class WorkersBody(Request):
 
     paused: StrictBool = False
     deliveries_per_second: Annotated[StrictInt, Field(ge=1, le=100_000_000)] | None = None
+
+
+class LettersQuery(Request):
+    """How many dead letters to list."""
+
+    limit: Annotated[int, Field(ge=1, le=LETTERS_LIMIT)] = 100
+
+
+class LetterPath(Request):
+    """A dead letter."""
+
+    letter_id: Annotated[str, Field(max_length=40, description="<shard>-<number>")]
 
 
 class DatasetBody(Request):
@@ -154,6 +169,25 @@ class UsersOut(BaseModel):
     users: list[UserOut]
 
 
+class LetterOut(BaseModel):
+    """A job that was put aside. `post_id` is the newest post it was to deliver."""
+
+    id: str
+    post_id: int
+    author_id: int
+    strategy: str
+    recipients: int
+    delivered: int
+    tries: int
+    reason: str
+
+
+class LettersOut(BaseModel):
+    """Dead letters, newest first."""
+
+    dead_letters: list[LetterOut]
+
+
 class Problem(BaseModel):
     """An error (RFC 9457). `detail` says what to do next."""
 
@@ -215,4 +249,18 @@ def user_json(user: User) -> dict[str, Any]:
         "kind": user.kind,
         "followers": user.followers,
         "following": user.following,
+    }
+
+
+def letter_json(letter: DeadLetter) -> dict[str, Any]:
+    """A dead letter as the API writes it."""
+    return {
+        "id": letter_id(letter),
+        "post_id": letter.post_id,
+        "author_id": letter.author_id,
+        "strategy": letter.strategy,
+        "recipients": letter.recipients,
+        "delivered": letter.delivered,
+        "tries": letter.fails,
+        "reason": letter.reason,
     }

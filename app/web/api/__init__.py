@@ -7,7 +7,7 @@ from flask_openapi import Info, OpenAPI
 from flask_openapi_swagger.plugins import RegisterPlugin
 
 from app import __version__
-from app.web.api import feeds, posts, system, users
+from app.web.api import dead_letters, feeds, posts, system, users
 from app.web.errors import refuse_invalid
 from app.web.schemas import Problem
 
@@ -43,7 +43,7 @@ def create_flask(folder: str) -> OpenAPI:
 
 def register(app: OpenAPI) -> None:
     """Adds all routes of the API, its description and the page that shows it."""
-    for module in (posts, feeds, users, system):
+    for module in (posts, feeds, users, dead_letters, system):
         app.register_api(module.api)
 
     @app.get("/api/openapi.json", doc_ui=False)

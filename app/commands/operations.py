@@ -1,0 +1,104 @@
+"""`flask repair` and `flask dead-letters`: looking after a running system."""
+
+from __future__ import annotations
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from app.commands.showing import bar, failing_clearly
+from app.services.container import Services
+from app.services.dead_letters import LIST_LIMIT, letter_id
+from app.services.repair import repair as repair_all
+
+SHOWN_USERS = 20
+
+
+def register(app: Flask) -> None:
+    """Adds the commands to the application's command line."""
+    app.cli.add_command(repair)
+    app.cli.add_command(letters)
+
+
+@click.command("repair")
+@with_appcontext
+def repair() -> None:
+    """Compare all timelines with the truth and rebuild those that differ.
+
+    Also queues unfinished jobs anew whose place in the queue is lost, and corrects the backlog
+    counters. Safe while web and workers run; what is still on its way to a timeline is no
+    difference.
+    """
+    services = _services()
+    with failing_clearly(), bar() as progress:
+        task = progress.add_task("comparing", total=None)
+        found = repair_all(
+            services, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    click.echo(
+        f"{found.users:,} users, {found.timelines:,} timelines compared with the truth: "
+        f"{len(found.differed):,} differed and were rebuilt."
+    )
+    for user in found.differed[:SHOWN_USERS]:
+        click.echo(f"  user {user}", err=True)
+    click.echo(f"{found.jobs_queued:,} lost jobs were queued anew.")
+    for shard, (before, now) in found.backlogs.items():
+        click.echo(f"The backlog of shard {shard} was counted as {before:,}; it is {now:,}.")
+
+
+letters = AppGroup("dead-letters", help="Jobs that were put aside because they kept failing.")
+
+
+@letters.command("list")
+@click.option("--limit", type=click.IntRange(1, LIST_LIMIT), default=100, show_default=True)
+def list_letters(limit: int) -> None:
+    """Show the newest dead letters and why they are there."""
+    with failing_clearly():
+        found = _services().dead_letters.list(limit)
+    if not found:
+        click.echo("There are no dead letters.")
+    for letter in found:
+        click.echo(
+            f"{letter_id(letter)}  post {letter.post_id} by {letter.author_id}, "
+            f"{letter.delivered:,} of {letter.recipients:,} delivered, "
+            f"{letter.fails} failures: {letter.reason}"
+        )
+
+
+@letters.command("requeue")
+@click.argument("ids", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All dead letters.")
+def requeue(ids: tuple[str, ...], every: bool) -> None:
+    """Queue the jobs of dead letters anew; each goes on where it stopped."""
+    with failing_clearly():
+        chosen = _chosen(ids, every)
+        for name in chosen:
+            _services().dead_letters.requeue(name)
+    click.echo(f"{len(chosen):,} jobs were queued anew.")
+
+
+@letters.command("drop")
+@click.argument("ids", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All dead letters.")
+def drop(ids: tuple[str, ...], every: bool) -> None:
+    """Give jobs up. Run `flask repair` then: some timelines may lack the posts."""
+    with failing_clearly():
+        chosen = _chosen(ids, every)
+        for name in chosen:
+            _services().dead_letters.drop(name)
+    click.echo(f"{len(chosen):,} dead letters were dropped. `flask repair` mends the timelines.")
+
+
+def _chosen(ids: tuple[str, ...], every: bool) -> list[str]:
+    if every == bool(ids):
+        raise click.UsageError(
+            "Name the letters, or say --all. `flask dead-letters list` shows them."
+        )
+    if not every:
+        return list(ids)
+    return [letter_id(letter) for letter in _services().dead_letters.list(LIST_LIMIT)]
+
+
+def _services() -> Services:
+    services: Services = current_app.extensions["fanout"]
+    return services

@@ -1,0 +1,52 @@
+"""Dead letters: jobs that were put aside after failing again and again."""
+
+from __future__ import annotations
+
+import re
+
+from app.domain.errors import UnknownLetter
+from app.storage.jobs import DeadLetter, Jobs
+
+LIST_LIMIT = 1_000
+_ID = re.compile(r"(\d{1,3})-(\d{1,16})", re.ASCII)
+
+
+def letter_id(letter: DeadLetter) -> str:
+    """The name of a letter for people: its shard and its place there."""
+    return f"{letter.shard}-{letter.entry.split('-')[0]}"
+
+
+class DeadLetters:
+    """Look at them, queue their jobs anew, drop them."""
+
+    def __init__(self, jobs: Jobs, shards: int) -> None:
+        self._jobs = jobs
+        self._shards = shards
+
+    def list(self, limit: int = 100) -> list[DeadLetter]:
+        """The newest letters over all shards, at most `limit`."""
+        letters = self._jobs.dead(limit)
+        letters.sort(key=lambda letter: int(letter.entry.split("-")[0]), reverse=True)
+        return letters[:limit]
+
+    def requeue(self, name: str) -> None:
+        """Queues the job anew; it goes on where it stopped. Raises `UnknownLetter`."""
+        self._settle(name, requeue=True)
+
+    def drop(self, name: str) -> None:
+        """Gives the job up. The post stays in its author's log, so readers who have no timeline,
+        or read under `read`, still get it; `flask repair` finds the timelines that lack it.
+
+        Raises `UnknownLetter`.
+        """
+        self._settle(name, requeue=False)
+
+    def _settle(self, name: str, *, requeue: bool) -> None:
+        found = _ID.fullmatch(name)
+        shard = int(found[1]) if found else self._shards
+        if (
+            found is None
+            or shard >= self._shards
+            or not self._jobs.settle(shard, f"{found[2]}-0", requeue=requeue)
+        ):
+            raise UnknownLetter(f"There is no dead letter {name}. GET /api/dead-letters lists all.")

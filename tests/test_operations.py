@@ -1,0 +1,304 @@
+"""Dead letters and repair: the API, the commands, the services behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+
+from app.main import create_app
+from app.services.container import Services, build_services
+from app.services.fanout import Deliverer
+from app.services.repair import Repaired, repair
+from app.storage import keys
+from tests.conftest import Backend, add_users, all_pages, small_settings
+
+AUTHOR, READERS = 9, range(1, 8)
+
+
+@pytest.fixture
+def crowd(services: Services) -> Services:
+    add_users(services.store, range(12))
+    for reader in READERS:
+        services.graph.follow(reader, AUTHOR)
+        services.feeds.page(reader, "write")
+    return services
+
+
+def mended(services: Services) -> Repaired:
+    return repair(services, lambda done, total: None)
+
+
+def break_timeline(services: Services, reader: int) -> str:
+    name = keys.timeline(reader % services.store.shards, reader)
+    services.store.command("DEL", name)
+    services.store.command("SET", name, "no list")
+    return name
+
+
+def fail_until_dead(services: Services) -> None:
+    now = 0.0
+    worker = services.deliverer("w")
+    worker._clock = lambda: now
+    for _ in range(20):
+        worker.turn()
+        worker.rescue()
+        now += 0.6
+    assert services.heartbeats.queue().dead == 1
+
+
+def test_a_failed_chunk_is_not_pushed_twice(crowd: Services) -> None:
+    """Part of the chunk was made when it failed; the next tries must not repeat that part."""
+    name = break_timeline(crowd, READERS[0])
+    post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
+    fail_until_dead(crowd)
+    crowd.store.command("DEL", name)
+    crowd.dead_letters.requeue(letter_of(crowd))
+    crowd.deliverer("other").run_until_idle()
+    for reader in READERS:
+        assert all_pages(crowd, reader, "write") == [post.id]
+        name = keys.timeline(reader % crowd.store.shards, reader)
+        assert crowd.store.command("LRANGE", name, 0, -1).count(str(post.id).encode()) <= 1
+
+
+def letter_of(services: Services) -> str:
+    from app.services.dead_letters import letter_id
+
+    (letter,) = services.dead_letters.list()
+    return letter_id(letter)
+
+
+def test_letters_that_die_out_of_order(crowd: Services) -> None:
+    """A younger job may die before an older one."""
+    add_users(crowd.store, range(12))
+    for reader in READERS:
+        break_timeline(crowd, reader)
+    jobs = []
+    for text in ("first", "second"):
+        crowd.publishing.publish(AUTHOR, text, "write")
+        batch = crowd.store.batch()
+        shard = AUTHOR % crowd.store.shards
+        crowd.jobs.ask_new(batch, shard, "w", 1)
+        jobs += crowd.jobs.read_new(shard, batch.run()[0])
+    for job in reversed(jobs):
+        died = [crowd.jobs.fail(job, "on purpose") for _ in range(5)]
+        assert died == [False] * 4 + [True]
+    assert crowd.heartbeats.queue().dead == 2
+    assert crowd.heartbeats.queue().backlog == 0
+    assert [letter.post_id for letter in crowd.dead_letters.list()] == [jobs[0].id, jobs[1].id]
+
+
+def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(crowd: Services) -> None:
+    bad, _ = crowd.publishing.publish(AUTHOR, "poison", "write")
+    shard = AUTHOR % crowd.store.shards
+    crowd.store.command("HSET", keys.fanout(shard, bad.id), "counts", "not, numbers")
+    good = [crowd.publishing.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(5)]
+    now, ends = 0.0, 0
+
+    def born() -> Deliverer:
+        worker = crowd.deliverer(f"worker-{ends}")
+        worker._clock = lambda: now
+        return worker
+
+    worker = born()
+    for _ in range(200):
+        try:
+            worker.turn()
+            worker.rescue()
+        except ValueError:
+            ends += 1
+            worker = born()
+        now += 0.3
+    assert 1 <= ends <= 6
+    (letter,) = crowd.dead_letters.list()
+    assert letter.post_id == bad.id
+    assert "ends" in letter.reason or "end its workers" in letter.reason
+    assert {crowd.publishing.fanout(post).status for post in good} == {"done"}
+    assert all_pages(crowd, READERS[0], "write") == good[::-1]
+
+
+def test_a_job_that_gets_on_is_never_put_aside(crowd: Services) -> None:
+    """Its worker dies after every single follower."""
+    post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
+    now = 0.0
+    for life in range(40):
+        worker = crowd.deliverer(f"worker-{life}")
+        worker._clock = lambda seconds=now: seconds  # type: ignore[misc]
+        worker.turn(0)
+        worker.rescue()
+        now += 1.2
+        worker._clock = lambda seconds=now: seconds  # type: ignore[misc]
+        worker.rescue()
+        worker.turn(1)
+        worker.turn(1)
+    assert crowd.dead_letters.list() == []
+    assert crowd.publishing.fanout(post.id).status == "done"
+    for reader in READERS:
+        assert all_pages(crowd, reader, "write") == [post.id]
+
+
+def test_letters_by_http(crowd: Services, backend: Backend) -> None:
+    client = create_app(crowd.settings, crowd.store).test_client()
+    assert client.get("/api/dead-letters").json == {"dead_letters": []}
+    name = break_timeline(crowd, READERS[0])
+    post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
+    fail_until_dead(crowd)
+    (letter,) = client.get("/api/dead-letters").get_json()["dead_letters"]
+    assert letter["post_id"] == post.id
+    assert letter["tries"] == 5
+    assert "WRONGTYPE" in letter["reason"]
+    for missing in ("1-1", "999-1", "nonsense", "0-0x"):
+        answer = client.post(f"/api/dead-letters/{missing}/requeue")
+        assert (answer.status_code, answer.get_json()["type"]) == (
+            404,
+            "/how-it-works#error-unknown-letter",
+        )
+    crowd.store.command("DEL", name)
+    assert client.post(f"/api/dead-letters/{letter['id']}/requeue").status_code == 204
+    assert client.post(f"/api/dead-letters/{letter['id']}/requeue").status_code == 404
+    crowd.deliverer("other").run_until_idle()
+    assert crowd.publishing.fanout(post.id).status == "done"
+    break_timeline(crowd, READERS[0])
+    crowd.publishing.publish(AUTHOR, "once more", "write")
+    fail_until_dead(crowd)
+    (letter,) = client.get("/api/dead-letters").get_json()["dead_letters"]
+    assert client.delete(f"/api/dead-letters/{letter['id']}").status_code == 204
+    assert client.get("/api/dead-letters").json == {"dead_letters": []}
+
+
+def test_commands(crowd: Services) -> None:
+    run = create_app(crowd.settings, crowd.store).test_cli_runner()
+    assert "There are no dead letters" in run.invoke(args=["dead-letters", "list"]).output
+    break_timeline(crowd, READERS[0])
+    crowd.publishing.publish(AUTHOR, "to all", "write")
+    fail_until_dead(crowd)
+    assert "WRONGTYPE" in run.invoke(args=["dead-letters", "list"]).output
+    assert run.invoke(args=["dead-letters", "drop"]).exit_code == 2
+    assert "1 dead letters" in run.invoke(args=["dead-letters", "drop", "--all"]).output
+    repaired = run.invoke(args=["repair"])
+    assert repaired.exit_code == 0
+    assert "differed and were rebuilt" in repaired.output
+    for reader in READERS:
+        assert all_pages(crowd, reader, "write") == all_pages(crowd, reader, "read")
+
+
+def test_repair_finds_what_was_changed_by_hand(crowd: Services) -> None:
+    posts = [crowd.publishing.publish(AUTHOR, f"post {n}", "write")[0].id for n in range(4)]
+    crowd.deliverer("w").run_until_idle()
+    assert mended(crowd).differed == []
+    store, shards = crowd.store, crowd.store.shards
+    names = {reader: keys.timeline(reader % shards, reader) for reader in READERS}
+    store.command("LREM", names[1], 1, posts[2])  # lacks a post
+    store.command("LPUSH", names[2], posts[3])  # has one twice
+    store.command("LPUSH", names[3], posts[3] + 1)  # has one that never was: readers skip it
+    store.command("DEL", names[4])  # dormant
+    break_timeline(crowd, 5)
+    other, _ = crowd.publishing.publish(8, "by somebody else", "write")
+    store.command("LPUSH", names[6], other.id)  # has one of somebody not followed
+    found = mended(crowd)
+    assert sorted(found.differed) == [1, 2, 5, 6]
+    assert mended(crowd).differed == []
+    for reader in READERS:
+        assert all_pages(crowd, reader, "write") == posts[::-1]
+
+
+def test_repair_leaves_alone_what_is_on_its_way(crowd: Services) -> None:
+    crowd.publishing.publish(AUTHOR, "queued", "write")
+    crowd.publishing.publish(8, "pulled", "read")
+    assert mended(crowd).differed == []
+
+
+def test_repair_queues_lost_jobs_and_corrects_the_backlog(crowd: Services) -> None:
+    post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
+    shard = AUTHOR % crowd.store.shards
+    crowd.store.command("XDEL", keys.jobs(shard), f"{post.id}-0")
+    crowd.store.command("HSET", keys.backlog(shard), "deliveries", 1234)
+    found = mended(crowd)
+    assert found.jobs_queued == 1
+    assert found.backlogs == {shard: (1234, len(READERS))}
+    crowd.deliverer("w").run_until_idle()
+    assert crowd.heartbeats.queue().backlog == 0
+    assert crowd.publishing.fanout(post.id).status == "done"
+
+
+def test_dead_workers_leave_the_streams(crowd: Services) -> None:
+    crowd.publishing.publish(AUTHOR, "to all", "write")
+    crowd.deliverer("busy").turn(1)
+    for n in range(10):
+        crowd.deliverer(f"dead-{n}").turn()
+    crowd.deliverer("live").turn()
+    crowd.jobs.forget_workers(["live"])
+    stream = keys.jobs(AUTHOR % crowd.store.shards)
+    readers = {row["name"] for row in crowd.store.redis.xinfo_consumers(stream, keys.GROUP)}
+    assert readers - {b"live"} == {b"busy"}, "busy has taken a job"
+
+
+def test_held_posts_of_a_very_large_author_return_in_parts(backend: Backend) -> None:
+    """More held deliveries than the backlog may ever hold."""
+    settings = small_settings(
+        shards=2, backlog_low=0, backlog_high=8, backlog_limit=10, hold_followers=7, log_cap=100
+    )
+    services = build_services(settings, backend.store(2))
+    add_users(services.store, range(12))
+    for reader in READERS:
+        services.graph.follow(reader, AUTHOR)
+        services.feeds.page(reader, "write")
+    posts = [services.publishing.publish(AUTHOR, f"post {n}", "write")[0].id for n in range(6)]
+    assert services.pullers.get(AUTHOR) is not None
+    worker = services.deliverer("w")
+    for _ in range(20):
+        worker.run_until_idle()
+        services.releases.run(force=True)
+        assert max(services.heartbeats.queue().backlogs) <= 10
+    assert services.pullers.get(AUTHOR) is None
+    for reader in READERS:
+        assert all_pages(services, reader, "write") == posts[::-1]
+        assert services.publishing.fanout(posts[3]).status == "done"
+
+
+def test_a_restarted_server_is_noticed(crowd: Services) -> None:
+    """What a worker saw delivered may have been undone: it must not acknowledge by memory."""
+    post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
+    worker = crowd.deliverer("w")
+    worker.turn()
+    worker.turn(6)
+    batch = crowd.store.batch()
+    for shard in range(crowd.store.shards):
+        batch.add("DEL", keys.job(shard, post.id))
+    for reader in READERS:
+        batch.add("DEL", keys.timeline(reader % crowd.store.shards, reader))
+    batch.run()
+    for reader in READERS:  # timelines as they were before the deliveries
+        crowd.store.command("RPUSH", keys.timeline(reader % crowd.store.shards, reader), 0)
+    worker._lives = ["another life"] * len(worker._lives)
+    worker.turn()
+    assert worker.jobs_open == 0
+    other = crowd.deliverer("other")
+    now = 0.0
+    other._clock = lambda: now
+    other.rescue()
+    now = 1.2
+    assert other.rescue() == 1
+    other.run_until_idle()
+    for reader in READERS:
+        assert all_pages(crowd, reader, "write") == [post.id]
+
+
+def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Services) -> None:
+    crowd.publishing.publish(AUTHOR, "to all", "write")
+    shard = AUTHOR % crowd.store.shards
+    batch = crowd.store.batch()
+    crowd.jobs.ask_lives(batch, "now")
+    crowd.jobs.ask_new(batch, shard, "w", 1)
+    *lives, taken = batch.run()
+    (job,) = crowd.jobs.read_new(shard, taken)
+    from app.storage.jobs import Progress
+
+    if isinstance(crowd.store.redis, redis.Redis) and "fake" in type(crowd.store.redis).__module__:
+        pytest.skip("fakeredis keeps nothing between two calls of a script")
+    crowd.jobs.finish(batch, job, Progress(7, 7, 0), "before")
+    crowd.jobs.finish(batch, job, Progress(7, 7, 0), lives[0].decode())
+    answers: list[Any] = batch.run()
+    assert answers[0] == [-1, 0]
+    assert answers[1][0] == 1
