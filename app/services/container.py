@@ -76,7 +76,7 @@ def build_services(settings: Settings, store: Store) -> Services:
         counters=counters,
         control=Controls(control),
         heartbeats=control,
-        datasets=Datasets(store, settings, publishing),
+        datasets=Datasets(store, settings),
         releases=Releases(settings, pullers, graph, control),
         upkeep=Upkeep(jobs, control, settings.shards),
         dead_letters=DeadLetters(jobs, settings.shards),

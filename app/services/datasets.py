@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.errors import Busy, FanoutError, StoreDown
 from app.domain.presets import PRESETS, checked_seed, preset_of
-from app.services.publishing import Publishing
 from app.settings import Settings
 from app.storage.client import Store
 from app.storage.dataset_state import DatasetState
@@ -34,10 +33,9 @@ class LoadStopped(Exception):
 class Datasets:
     """What is loaded, and loading something else."""
 
-    def __init__(self, store: Store, settings: Settings, publishing: Publishing) -> None:
+    def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        self._publishing = publishing
         self._state = DatasetState(store)
         self._next_look = 0.0
 
@@ -100,6 +98,8 @@ class Datasets:
             loaded = self._generate(token, preset, seed, progress)
         except LoadStopped:
             log.info("loading was stopped; the next worker begins it again")
+        except Busy:
+            log.warning("another worker took over loading dataset %s", preset)
         except StoreDown:
             raise
         except Exception:
@@ -141,7 +141,7 @@ class Datasets:
     ) -> Loaded:
         from app.services.loading import Loader
 
-        loader = Loader(self._store, self._settings, self._publishing, self._state, token, progress)
+        loader = Loader(self._store, self._settings, token, progress)
         try:
             return loader.run(make, seed)
         except LoadStopped:

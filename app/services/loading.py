@@ -14,21 +14,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.domain.directories import directories_of, follower_counts
-from app.domain.draws import Ids
 from app.domain.errors import Busy, StoreDown
 from app.domain.kinds import thresholds_of
-from app.domain.models import Kind
 from app.domain.population import Population
 from app.services import first_posts
-from app.services.fanout import Deliverer
-from app.services.publishing import Publishing
+from app.services.container import Services, build_services
 from app.settings import Settings
 from app.storage.bulk import Bulk
 from app.storage.client import Store
 from app.storage.dataset_state import DatasetState
-from app.storage.jobs import Jobs
-from app.storage.metrics import Metrics
-from app.storage.posts import Posts
 
 BEAT_SECONDS = 0.25
 Progress = Callable[[str, float], None]
@@ -57,18 +51,11 @@ class Loader:
     """Runs one load under a token that `DatasetState` has accepted as the loader's."""
 
     def __init__(
-        self,
-        store: Store,
-        settings: Settings,
-        publishing: Publishing,
-        state: DatasetState,
-        token: str,
-        progress: Progress | None = None,
+        self, store: Store, settings: Settings, token: str, progress: Progress | None = None
     ) -> None:
         self._store = store
         self._settings = settings
-        self._publishing = publishing
-        self._state = state
+        self._state = DatasetState(store)
         self._token = token
         self._progress = progress or (lambda *_: None)
         self._percent = 0
@@ -90,8 +77,13 @@ class Loader:
             heart.join()
 
     def _run(self, make: Make, seed: int) -> Loaded:
+        with self._store.patient() as store:
+            return self._load(make, seed, build_services(self._settings, store))
+
+    def _load(self, make: Make, seed: int, services: Services) -> Loaded:
         loaded = Loaded()
-        bulk = Bulk(self._store, self._token, self._settings.timeline_ttl)
+        bulk = Bulk(services.store, self._token, self._settings.timeline_ttl)
+        state = DatasetState(services.store)
         with _Stage(self, "generating", loaded) as stage:
             population = make(stage.report)
         with _Stage(self, "clearing", loaded) as stage:
@@ -103,12 +95,22 @@ class Loader:
             thresholds = thresholds_of(np.sort(counts)[::-1].tolist())
             directories = directories_of(population, counts, thresholds, seed)
             for kind, ids in directories.items():
-                self._state.set_directory(kind, ids)
+                state.set_directory(kind, ids)
         with _Stage(self, "first posts", loaded) as stage:
-            loaded.posts = self._publish(population, counts, directories, stage)
+            users = [user for ids in directories.values() for user in ids]
+            places = np.searchsorted(population.user_ids, users)
+            followers = dict(zip(users, counts[places].tolist(), strict=True))
+            loaded.posts = first_posts.publish_all(
+                services.publishing,
+                first_posts.plan(directories, followers),
+                services.deliverer(f"loader-{os.getpid()}").run_until_idle,
+                self._settings.backlog_low,
+                stage.report_of,
+            )
+            services.counters.flush(force=True)
         bulk.let_go()
         loaded.users, loaded.edges = population.users, population.edges
-        finished = self._state.finish(
+        finished = state.finish(
             self._token,
             {
                 "status": "ready",
@@ -123,39 +125,6 @@ class Loader:
         if not finished:
             raise Busy(_REPLACED)
         return loaded
-
-    def _publish(
-        self,
-        population: Population,
-        counts: Ids,
-        directories: dict[Kind, list[int]],
-        stage: _Stage,
-    ) -> int:
-        places = {
-            user: place
-            for ids in directories.values()
-            for user, place in zip(ids, np.searchsorted(population.user_ids, ids), strict=True)
-        }
-        followers = {user: int(counts[place]) for user, place in places.items()}
-        metrics = Metrics(self._store)
-        deliverer = Deliverer(
-            self._store,
-            self._settings,
-            Jobs(self._store, self._settings),
-            Posts(self._store, self._settings),
-            metrics,
-            f"loader-{os.getpid()}",
-        )
-        posts = first_posts.plan(directories, followers)
-        done = first_posts.publish_all(
-            self._publishing,
-            posts,
-            deliverer.run_until_idle,
-            self._settings.backlog_low,
-            stage.report_of,
-        )
-        metrics.flush(force=True)
-        return done
 
     def tell(self, stage: str, share: float) -> None:
         """Notes the progress; raises `Busy` when another loader took over."""

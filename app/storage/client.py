@@ -27,6 +27,7 @@ _MISSING = "Function not found"
 _DOWN_PREFIXES = (
     *("OOM", "MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY "),
 )
+LOAD_SECONDS = 60.0
 PROBE_WAIT_SECONDS = 0.1
 OPENING_SECONDS = 0.4
 """With the time-out of a call (1 s) these stay well under the 1.5 s that a refusal may take."""
@@ -53,8 +54,14 @@ class Store:
     It connects at the first use, so a web process starts, and says so, while the store is down.
     """
 
-    def __init__(self, open_client: Callable[[], Any], shards: int) -> None:
+    def __init__(
+        self,
+        open_client: Callable[[], Any],
+        shards: int,
+        open_patient: Callable[[], Any] | None = None,
+    ) -> None:
         self._open_client = open_client
+        self._open_patient = open_patient
         self._client: Any = None
         self._opening = threading.Lock()
         self._gate = Gate()
@@ -74,6 +81,19 @@ class Store:
             finally:
                 self._opening.release()
         return self._client
+
+    @contextmanager
+    def patient(self) -> Iterator[Store]:
+        """The same data over a connection whose calls may take LOAD_SECONDS and are never
+        repeated. For loading: a server that writes a lot may stop for seconds."""
+        if self._open_patient is None:
+            yield self
+            return
+        store = Store(self._open_patient, self.shards)
+        try:
+            yield store
+        finally:
+            store.close()
 
     @property
     def is_cluster(self) -> bool:
@@ -297,13 +317,18 @@ def _does_not_answer() -> StoreDown:
 
 def connect(settings: Settings) -> Store:
     """The store that the settings name, not yet connected."""
-    return Store(lambda: _open(settings), settings.shards)
+    return Store(
+        lambda: _open(settings, settings.store_timeout, retries=1),
+        settings.shards,
+        lambda: _open(settings, LOAD_SECONDS, retries=0),
+    )
 
 
-def _open(settings: Settings) -> Any:
-    """A client for the URL; asks the server whether it is part of a Cluster."""
+def _open(settings: Settings, call_seconds: float, *, retries: int) -> Any:
+    """A client for the URL; asks the server whether it is part of a Cluster. `retries` after a
+    connection broke are made on a Cluster only."""
     options: dict[str, Any] = {
-        "socket_timeout": settings.store_timeout,
+        "socket_timeout": call_seconds,
         "socket_connect_timeout": settings.store_timeout,
         "retry": Retry(NoBackoff(), 0),
     }
@@ -314,5 +339,5 @@ def _open(settings: Settings) -> Any:
         client.close()
         # One retry: a node that failed over answers at its new place.
         return RedisCluster.from_url(
-            settings.store_url, **{**options, "retry": Retry(NoBackoff(), 1)}
+            settings.store_url, **{**options, "retry": Retry(NoBackoff(), retries)}
         )
