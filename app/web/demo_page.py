@@ -16,6 +16,7 @@ from app.web import behind, readers, story
 DEFAULT_TEXT = "Hello, this is my first post today."
 MOST_POSTS = 2
 """Stories shown side by side."""
+LETTERS_PER_SHARD = 5
 
 
 def context(services: Services) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def context(services: Services) -> dict[str, Any]:
         "comparison": side,
         "behind": behind.parts(services, post, reader, base()),
         "pace": _pace(snapshot),
+        "dead": services.jobs.dead(LETTERS_PER_SHARD),
         "burst_result": _burst_result(),
     }
 

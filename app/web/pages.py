@@ -6,6 +6,7 @@ JavaScript the same templates are fetched in parts (`/parts/...`), so nothing is
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlencode
@@ -97,6 +98,28 @@ def burst() -> AnyResponse | tuple[str, int]:
         return _refused(problem)
     query = urlencode({"accepted": accepted, "refused": refused})
     return redirect(f"{url_for('pages.demo')}?{query}#pressure", 303)
+
+
+@bp.post("/dead-letters")
+def dead_letters() -> AnyResponse | tuple[str, int]:
+    """Queues a dead letter's job again, or drops it. Harmless when somebody was quicker."""
+    form = request.form
+    try:
+        shard = demo_page.whole(form.get("shard", ""), "shard")
+        entry = form.get("entry", "")
+        if shard >= services().store.shards or not re.fullmatch(r"\d{1,20}-\d{1,20}", entry):
+            raise BadRequest("There is no such dead letter.")
+        services().jobs.settle(shard, entry, requeue=form.get("action") == "requeue")
+    except FanoutError as problem:
+        return _refused(problem)
+    return redirect(url_for("pages.demo", _anchor="dead"), 303)
+
+
+@bp.get("/parts/dead")
+def part_dead() -> str:
+    """The dead letters, as the page shows them."""
+    dead = services().jobs.dead(demo_page.LETTERS_PER_SHARD)
+    return render_template("parts/dead.html", dead=dead, snapshot=services().metrics.snapshot())
 
 
 @bp.get("/parts/stories")

@@ -12,6 +12,6 @@ live.start();
 wireCharts(live.lookUp);
 wireDownloads();
 pressure.start();
-crossover.start(Number(document.querySelector("[data-crossover]").dataset.threshold));
+crossover.start();
 demo.start();
 poll.start();

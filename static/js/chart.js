@@ -43,13 +43,14 @@ export function wireDownloads() {
   });
 }
 
-const widthOf = (plot) => Math.max(240, plot.clientWidth || plot.parentElement.clientWidth || 240);
-
 function canvas(plot, height) {
-  const width = widthOf(plot);
+  const width = Math.max(240, plot.clientWidth);
   plot.setAttribute("viewBox", `0 0 ${width} ${height}`);
   return width;
 }
+
+const rule = (cls, x1, y1, x2, y2) => svg("line", { class: cls, x1, y1, x2, y2 });
+const note = (x, y, text, cls = "", anchor = "start") => svg("text", { class: cls, x, y, "text-anchor": anchor }, text);
 
 /** A round number not below `value`: 1, 2 or 5 times a power of ten. */
 export function ceiling(value) {
@@ -75,12 +76,12 @@ export function series(plot, lines, points, unit) {
   const x = (t) => right - ((now - t) / span) * (right - left);
   const y = (v) => height - bottom - (v / most) * (height - top - bottom);
   const parts = [0, 0.5, 1].flatMap((share) => [
-    svg("line", { class: share ? "grid" : "axis", x1: left, x2: right, y1: y(most * share), y2: y(most * share) }),
-    ...(share ? [svg("text", { x: left, y: y(most * share) - 4 }, word(most * share, unit))] : []),
+    rule(share ? "grid" : "axis", left, y(most * share), right, y(most * share)),
+    ...(share ? [note(left, y(most * share) - 4, word(most * share, unit))] : []),
   ]);
   parts.push(
-    svg("text", { x: left, y: height - 6 }, `${Math.round(span / 1000)} s ago`),
-    svg("text", { x: right, y: height - 6, "text-anchor": "end" }, "now"),
+    note(left, height - 6, `${Math.round(span / 1000)} s ago`),
+    note(right, height - 6, "now", "", "end"),
   );
   const labels = [];
   for (const line of lines) {
@@ -103,7 +104,7 @@ export function series(plot, lines, points, unit) {
   }
   labels.sort((a, b) => a.y - b.y).forEach((label, i) => {
     label.y = Math.max(label.y, i ? labels[i - 1].y + 14 : top);
-    parts.push(svg("text", { class: "value", x: right + 10, y: label.y + 4 }, label.text));
+    parts.push(note(right + 10, label.y + 4, label.text, "value"));
   });
   plot.replaceChildren(...parts);
 }
@@ -120,15 +121,15 @@ export function bars(plot, cells) {
     const cell = cells[key] ?? {}, y = 4 + i * 42;
     const measured = cell.count > 0 && cell.p50_ms !== null;
     parts.push(
-      svg("text", { class: "label", x: left, y: y + 10 }, NAMES[key]),
-      svg("text", { class: measured ? "value" : "", x: right, y: y + 10, "text-anchor": "end" }, measured ? duration(cell.p50_ms) : "not measured yet"),
-      svg("line", { class: "grid", x1: left, x2: right, y1: y + 24, y2: y + 24 }),
+      note(left, y + 10, NAMES[key], "label"),
+      note(right, y + 10, measured ? duration(cell.p50_ms) : "not measured yet", measured ? "value" : "", "end"),
+      rule("grid", left, y + 24, right, y + 24),
     );
     if (!measured) return;
     parts.push(
-      svg("line", { class: `whisker ${key}`, x1: left, x2: x(cell.p99_ms), y1: y + 24, y2: y + 24 }),
+      rule(`whisker ${key}`, left, y + 24, x(cell.p99_ms), y + 24),
       svg("rect", { class: `bar ${key}`, x: left, y: y + 18, width: Math.max(2, x(cell.p50_ms) - left), height: 12 }),
-      svg("line", { class: `tick ${key}`, x1: x(cell.p95_ms), x2: x(cell.p95_ms), y1: y + 18, y2: y + 30 }),
+      rule(`tick ${key}`, x(cell.p95_ms), y + 18, x(cell.p95_ms), y + 30),
     );
   });
   plot.replaceChildren(...parts);
@@ -148,15 +149,15 @@ export function crossing(plot, costs, reads, cross, [low, high]) {
   const parts = [];
   for (let power = bottomPower; power <= topPower; power += topPower - bottomPower > 6 ? 2 : 1) {
     parts.push(
-      svg("line", { class: power === bottomPower ? "axis" : "grid", x1: left, x2: right, y1: y(10 ** power), y2: y(10 ** power) }),
-      svg("text", { x: left - 6, y: y(10 ** power) + 4, "text-anchor": "end" }, tick(10 ** power)),
+      rule(power === bottomPower ? "axis" : "grid", left, y(10 ** power), right, y(10 ** power)),
+      note(left - 6, y(10 ** power) + 4, tick(10 ** power), "", "end"),
     );
   }
   for (let power = Math.ceil(low); power <= high; power += width < 420 ? 2 : 1) {
-    parts.push(svg("text", { x: x(10 ** power), y: height - 22, "text-anchor": power === high ? "end" : "middle" }, number(10 ** power)));
+    parts.push(note(x(10 ** power), height - 22, number(10 ** power), "", power === high ? "end" : "middle"));
   }
-  parts.push(svg("text", { x: right, y: height - 5, "text-anchor": "end" }, "feed reads for each post"));
-  parts.push(svg("line", { class: "marker", x1: x(reads), x2: x(reads), y1: top, y2: height - bottom }));
+  parts.push(note(right, height - 5, "feed reads for each post", "", "end"));
+  parts.push(rule("marker", x(reads), top, x(reads), height - bottom));
   for (const key of STRATEGIES) {
     parts.push(svg("path", { class: `line ${key}`, d: steps.map((r, i) => `${i ? "L" : "M"}${x(r).toFixed(1)} ${y(costs[key](r)).toFixed(1)}`).join("") }));
   }
@@ -167,7 +168,7 @@ export function crossing(plot, costs, reads, cross, [low, high]) {
     end.at = at;
     parts.push(
       svg("circle", { class: `dot ${end.key}`, cx: x(reads), cy: end.y, r: 4.5 }),
-      svg("text", { class: "value", x: x(reads) + (onLeft ? -10 : 10), y: at + (i ? 14 : -6), "text-anchor": onLeft ? "end" : "start" }, `${NAMES[end.key]} ${duration(costs[end.key](reads))}`),
+      note(x(reads) + (onLeft ? -10 : 10), at + (i ? 14 : -6), `${NAMES[end.key]} ${duration(costs[end.key](reads))}`, "value", onLeft ? "end" : "start"),
     );
   });
   if (cross) parts.push(svg("circle", { class: "dot", cx: x(cross), cy: y(costs.write(cross)), r: 5 }));
@@ -185,8 +186,8 @@ export function gauge(plot, { fullest_shard: value, low, high, limit }) {
   ];
   for (const [name, at] of [["low", low], ["high", high], ["limit", limit]]) {
     parts.push(
-      svg("line", { class: "axis", x1: x(at), x2: x(at), y1: 18, y2: 52 }),
-      svg("text", { class: "label", x: x(at), y: 13, "text-anchor": name === "limit" ? "end" : "middle" }, name),
+      rule("axis", x(at), 18, x(at), 52),
+      note(x(at), 13, name, "label", name === "limit" ? "end" : "middle"),
     );
   }
   plot.replaceChildren(...parts);

@@ -1,11 +1,11 @@
 // When does each strategy win? Three controls, and lines drawn from costs measured here:
-//   a delivery       lag of a finished fan-out divided by its followers
+//   a delivery       by the workers, over all deliveries; else from the quickest fan-out seen here
 //   a timeline read  median of reads by write fan-out
 //   a merge          least squares over reads by read fan-out: fixed part + part for each followee
+//   a kept log       merging a pulled author's log that the process has at hand, over all such reads
 // write  = followers * delivery + reads * timeline
 // read   = reads * (fixed + followees * each)
-// hybrid = below the threshold as write, else reads * (timeline + one more round trip + each),
-//          a round trip being the fixed part of a merge divided by the round trips of a merge
+// hybrid = what its rule picks for the author: as write, or reads * (timeline + kept log)
 import { $, $$, ask, html, on } from "./dom.js";
 import { crossing, onResize, provide } from "./chart.js";
 import { clock, duration, number } from "./format.js";
@@ -21,8 +21,9 @@ const SMALLEST_FANOUT = 100;
 
 let costs = null;
 let delivery = null;
+let system = null;
 
-export function start(threshold) {
+export function start() {
   const box = $("[data-crossover]");
   const plot = $("#crossing .plot");
   const values = () => Object.fromEntries($$("[data-in]", box).map((input) => [input.dataset.in, Number(input.dataset.exact) || tidy(10 ** Number(input.value), input.dataset.in)]));
@@ -32,7 +33,7 @@ export function start(threshold) {
       $(`[data-out="${key}"]`, box).textContent = number(value);
       $(`[data-in="${key}"]`, box).setAttribute("aria-valuetext", number(value));
     }
-    if (costs && delivery) show(plot, v, threshold);
+    if (costs && delivery) show(plot, v, box.dataset);
   };
   box.addEventListener("input", ({ target }) => {
     delete target.dataset.exact; // a control has coarse steps; a given value is kept until it moves
@@ -55,8 +56,16 @@ export function start(threshold) {
     draw();
   });
   $("[data-measure]", box).addEventListener("click", measureNow);
+  on("metrics", ({ hybrid }) => {
+    const was = system;
+    system = hybrid;
+    if (hybrid.delivery_us) delivery = { each: hybrid.delivery_us / 1000 };
+    if (was?.measured === hybrid.measured) return; // the rest moves too little to redraw each second
+    tell();
+    draw();
+  });
   on("fanout", (fanout) => {
-    if (fanout.status !== "done" || !(fanout.recipients >= SMALLEST_FANOUT) || !fanout.lag_ms) return;
+    if (system?.delivery_us || fanout.status !== "done" || !(fanout.recipients >= SMALLEST_FANOUT) || !fanout.lag_ms) return;
     const each = fanout.lag_ms / fanout.recipients;
     // Waiting in a queue is no cost of a delivery: the quickest fan-out seen comes nearest to it.
     if (!delivery || each < delivery.each) delivery = { each, followers: fanout.recipients, lag: fanout.lag_ms };
@@ -78,20 +87,18 @@ const tidy = (value, key) => (key === "reads" && value < 10 ? Math.round(value *
 async function measure() {
   const users = await ask(`/parts/readers?author=${$("[name=author_id]").value}`);
   const merges = [], timelines = [];
-  let trips = 1;
   for (const user of users) {
     for (const [strategy, into] of [["write", timelines], ["read", merges]]) {
       let ms = Infinity;
       for (let i = 0; i < TIMES; i += 1) {
         const feed = await ask(`/api/feed/${user.id}?strategy=${strategy}&limit=20`);
         ms = Math.min(ms, feed.timing_ms.total);
-        trips = feed.round_trips;
       }
       into.push({ followees: user.following, ms });
     }
   }
   const reads = 2 * TIMES * users.length;
-  return { timeline: median(timelines.map((read) => read.ms)), ...fit(merges), trips, users: users.length, reads, at: Date.now() };
+  return { timeline: median(timelines.map((read) => read.ms)), ...fit(merges), users: users.length, reads, at: Date.now() };
 }
 
 const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
@@ -112,24 +119,28 @@ function tell() {
   const rows = [];
   if (delivery) rows.push(["a delivery", duration(delivery.each)]);
   if (costs) rows.push(["a read of a timeline", duration(costs.timeline)], ["a merge", duration(costs.fixed)], ["and for each log in it", duration(costs.each)]);
+  if (system?.log_merge_us) rows.push(["a log kept at hand", duration(system.log_merge_us / 1000)]);
   list.replaceChildren(...rows.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, value))));
   const parts = [];
   if (costs) parts.push(`Measured here at ${clock(costs.at)}: ${number(costs.reads)} reads by ${number(costs.users)} users, the quickest of ${TIMES} counts.`);
-  parts.push(delivery
+  if (system?.delivery_us) parts.push("A delivery: the mean of all that the workers have made.");
+  else parts.push(delivery
     ? `A delivery: the quickest fan-out on this page, ${number(delivery.followers)} followers in ${duration(delivery.lag)}.`
     : "The cost of a delivery is still missing: post once by write fan-out, the button at the top does it.");
   parts.push("Times are taken in the server, the way to the store included.");
   source.textContent = parts.join(" ");
 }
 
-function show(plot, { followers, followees, reads }, threshold) {
+function show(plot, { followers, followees, reads }, { threshold, large }) {
   const merge = costs.fixed + costs.each * followees;
+  const kept = system?.log_merge_us ? system.log_merge_us / 1000 : costs.each;
+  const push = (r) => followers * delivery.each + r * costs.timeline;
+  const pull = (r) => r * (costs.timeline + kept);
+  const byCost = system?.measured && system.rule === "cost";
   const lines = {
-    write: (r) => followers * delivery.each + r * costs.timeline,
+    write: push,
     read: (r) => r * merge,
-    hybrid: (r) => followers < threshold
-      ? followers * delivery.each + r * costs.timeline
-      : r * (costs.timeline + costs.fixed / costs.trips + costs.each),
+    hybrid: (r) => (followers < (byCost ? large : threshold) ? push(r) : byCost ? Math.min(push(r), pull(r)) : pull(r)),
   };
   const cross = merge > costs.timeline ? (followers * delivery.each) / (merge - costs.timeline) : null;
   const seen = cross && Math.log10(cross) >= RANGE[0] && Math.log10(cross) <= RANGE[1] ? cross : null;

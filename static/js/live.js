@@ -4,6 +4,8 @@ import { $, $$, calm, on, svg } from "./dom.js";
 import { formats, number, pick } from "./format.js";
 
 const MOST_PULSES = 5;
+const SHOWN = 3000;
+const fading = {};
 
 /** posts.total is no field of its own; everything else is looked up as it is. */
 export function lookUp(metrics, path) {
@@ -52,8 +54,12 @@ function drawGrid({ status, recipients, delivered, skipped }) {
 
 /** How many went through since the last look, as a number and as pulses. */
 function moved(counter, count) {
-  for (const label of $$(`[data-moved="${counter}"]`)) label.textContent = count > 0 ? `+${number(count)}` : "";
-  if (count <= 0 || calm.matches) return;
+  if (count <= 0) return;
+  const labels = $$(`[data-moved="${counter}"]`);
+  for (const label of labels) label.textContent = `+${number(count)}`;
+  clearTimeout(fading[counter]);
+  fading[counter] = setTimeout(() => labels.forEach((label) => label.replaceChildren()), SHOWN);
+  if (calm.matches) return;
   const pulses = Math.min(MOST_PULSES, Math.ceil(Math.log10(count + 1)));
   for (const arrow of $$(`[data-pipe="${counter}"]`)) run(arrow, pulses);
 }

@@ -1,5 +1,5 @@
 // The backpressure corner: pace of the workers, bursts, the gauge and the stages.
-import { $, $$, ask, on } from "./dom.js";
+import { $, $$, ask, on, part } from "./dom.js";
 import { gauge, onResize } from "./chart.js";
 import { guard } from "./demo.js";
 import { number } from "./format.js";
@@ -12,7 +12,10 @@ export function start() {
   const plot = $("[data-gauge]");
   let state = null;
   onResize(plot, () => state && gauge(plot, state));
-  on("metrics", ({ backpressure, workers }) => {
+  let dead = $$("[data-dead] tbody tr").length;
+  on("metrics", ({ backpressure, workers, queue }) => {
+    if (queue.dead !== dead) part("/parts/dead", $("[data-dead]")).catch(() => {});
+    dead = queue.dead;
     state = backpressure;
     gauge(plot, state);
     corner.dataset.stage = state.stage;

@@ -149,7 +149,10 @@ def test_reduced_motion_shows_steps_instead_of_moving(new_page: NewPage, stack: 
         """() => {
           window.moves = 0;
           const animate = Element.prototype.animate;
-          Element.prototype.animate = function (...a) { window.moves++; return animate.apply(this, a); };
+          Element.prototype.animate = function (...how) {
+            window.moves++;
+            return animate.apply(this, how);
+          };
         }"""
     )
     page.get_by_role("button", name=re.compile("both ways")).click()
