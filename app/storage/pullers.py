@@ -37,9 +37,13 @@ class Pullers:
         self._fresh_until = 0.0
 
     def author_ids(self) -> list[int]:
-        """All pull authors, from the copy while it is fresh."""
+        """All pull authors, from the copy while it is fresh.
+
+        A new copy serves all readers of this process, so it is not booked to one of them.
+        """
         if time.monotonic() >= self._fresh_until:
-            self._copy = [row.author_id for row in self.all()]
+            with self._store.unmetered():
+                self._copy = [row.author_id for row in self.all()]
             self._fresh_until = time.monotonic() + self._cache_seconds
         return self._copy
 

@@ -32,7 +32,8 @@ class TapeStore(Store):
         return _TapeBatch(self)
 
     def _keep(self, *command: Any) -> None:
-        self.tape.append(shown(command))
+        if self.metered:  # what is sent for all requests belongs to none of them
+            self.tape.append(shown(command))
 
 
 class _TapeBatch(Batch):
@@ -47,7 +48,7 @@ class _TapeBatch(Batch):
     def _tape(self, command: tuple[Any, ...]) -> None:
         store = self._store
         assert isinstance(store, TapeStore)
-        store.tape.append(shown(command))
+        store._keep(*command)
 
 
 def shown(command: tuple[Any, ...]) -> str:
