@@ -16,7 +16,6 @@ Below a timeline's last element every strategy goes on from the logs, so no feed
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from app.domain import cursor as cursors
@@ -31,9 +30,6 @@ from app.storage.metrics import Metrics
 from app.storage.posts import Posts
 from app.storage.pullers import Pullers
 from app.storage.timelines import Timelines
-
-Fetch = Callable[[int, int], Merged]
-"""(before, count) -> at least `count` ids below `before` (0: from the newest), or all there are."""
 
 
 class Feeds:
@@ -79,7 +75,7 @@ class Feeds:
         begun = time.perf_counter()
         with self._store.meter() as cost:
             reading = _Reading(self, user_id, strategy)
-            found = self._collect(reading.fetch, before, limit + 1)
+            found = self._collect(reading, before, limit + 1)
         if not found and not before:
             self._require(user_id)
         spent = time.perf_counter() - begun
@@ -106,7 +102,7 @@ class Feeds:
         first, *others = ([post.id for post in feed.items] for feed in feeds.values())
         return Comparison(feeds, all(ids == first for ids in others))
 
-    def _collect(self, fetch: Fetch, before: int, wanted: int) -> list[Post]:
+    def _collect(self, reading: _Reading, before: int, wanted: int) -> list[Post]:
         """So many live posts, or all there are. Ids whose post was deleted are passed over."""
         found: list[Post] = []
         waiting: list[int] = []
@@ -115,11 +111,12 @@ class Feeds:
             if not waiting:
                 if complete:
                     break
-                merged = fetch(before, wanted - len(found))
+                merged = reading.fetch(before, wanted - len(found))
                 waiting, before, complete = merged.ids, merged.floor, merged.floor == 0
             need = wanted - len(found)
             asked, waiting = waiting[:need], waiting[need:]
-            found += [post for post in self._posts.get_many(asked) if post is not None]
+            posts = self._posts.get_many(asked, reading.bodies)
+            found += [post for post in posts if post is not None]
         return found
 
     def pull(self, authors: list[int], before: int, count: int) -> Merged:
@@ -166,10 +163,12 @@ class _Reading:
         self._pull_only = strategy == "read"
         self._cached = strategy == "hybrid"
         self._authors: list[int] | None = None
+        self.bodies: dict[int, bytes | None] = {}
         self.rebuilt = False
         self.seconds = 0.0
 
     def fetch(self, before: int, count: int) -> Merged:
+        """At least `count` ids below `before` (0: from the newest), or all there are."""
         begun = time.perf_counter()
         try:
             merged = None if self._pull_only else self._from_timeline(before, count)
@@ -190,6 +189,7 @@ class _Reading:
                     page = feeds._timelines.page(self._user_id, before, count, pullers)
         if page is None or not (page.ids or page.at_end):
             return None
+        self.bodies |= page.bodies
         if page.ttl_ms < feeds._settings.timeline_ttl * 500:
             with suppress(StoreFull):
                 feeds._timelines.keep(self._user_id)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -83,10 +84,19 @@ class Posts:
             raise _refusal(error, author_id) from error
         return Accepted(int(post_id), mode == b"push", why.decode(), int(recipients), repeated == 1)
 
-    def get_many(self, post_ids: Sequence[int]) -> list[Post | None]:
-        """The posts in the order of the ids; None for those that were deleted."""
-        if not post_ids:
-            return []
+    def get_many(
+        self, post_ids: Sequence[int], fetched: Mapping[int, bytes | None] = MappingProxyType({})
+    ) -> list[Post | None]:
+        """The posts in the order of the ids; None for those that were deleted. `fetched` holds
+        bodies that were read before."""
+        missing = [post_id for post_id in post_ids if post_id not in fetched]
+        bodies = {**fetched, **self._bodies(missing)} if missing else fetched
+        return [
+            None if (body := bodies[post_id]) is None else _post(post_id, body)
+            for post_id in post_ids
+        ]
+
+    def _bodies(self, post_ids: Sequence[int]) -> dict[int, bytes | None]:
         names = [keys.post(shard_of_post(post_id), post_id) for post_id in post_ids]
         if self._store.is_cluster:  # MGET may not cross slots there
             batch = self._store.batch()
@@ -95,10 +105,7 @@ class Posts:
             bodies = batch.run()
         else:
             bodies = self._store.command("MGET", *names)
-        return [
-            None if body is None else _post(post_id, body)
-            for post_id, body in zip(post_ids, bodies, strict=True)
-        ]
+        return dict(zip(post_ids, bodies, strict=True))
 
     def delete(self, post: Post) -> None:
         """Removes body and log entry; readers skip what has no body."""

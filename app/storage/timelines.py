@@ -14,12 +14,14 @@ from app.storage.client import Store
 @dataclass(frozen=True, slots=True)
 class TimelinePage:
     """A part of a timeline. `at_end`: nothing older exists anywhere. `pullers`: those of the
-    asked pull authors whom the user follows."""
+    asked pull authors whom the user follows. `bodies`: of the ids' posts, as far as they came
+    along (all on one server, none from a Cluster); None for one that was deleted."""
 
     ids: list[int]
     at_end: bool
     ttl_ms: int
     pullers: list[int]
+    bodies: dict[int, bytes | None]
 
 
 class Timelines:
@@ -34,18 +36,26 @@ class Timelines:
     ) -> TimelinePage | None:
         """Up to `count` ids below `before` (0: from the newest); None without a timeline."""
         shard = user % self._store.shards
-        state, ids, at_end, ttl_ms, followed = self._store.call(
+        state, ids, at_end, ttl_ms, followed, bodies = self._store.call(
             "timeline_page",
             keys.timeline(shard, user),
             keys.tag(shard),
             user,
             before,
             count,
+            int(not self._store.is_cluster),
             *pullers,
         )
         if state != b"ready":
             return None
-        return TimelinePage(list(map(int, ids)), bool(at_end), ttl_ms, list(map(int, followed)))
+        numbers = list(map(int, ids))
+        return TimelinePage(
+            numbers,
+            bool(at_end),
+            ttl_ms,
+            list(map(int, followed)),
+            dict(zip(numbers, bodies, strict=False)),
+        )
 
     def keep(self, user: int) -> None:
         """Starts the timeline's time to live anew."""

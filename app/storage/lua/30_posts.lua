@@ -22,8 +22,9 @@ register('newest_posts', function(_, args)
   local tag, before, count = args[1], tonumber(args[2]), tonumber(args[3])
   local step = math.ceil(count / (#args - 3)) + 1
   local found, logs, nexts, lasts = {}, {}, {}, {} -- the last three: of logs that go on
+  local call, prefix = redis.call, 'log:' .. tag .. ':'
   local function fetch(key, start)
-    local ids = redis.call('LRANGE', key, start, start + step - 1)
+    local ids = call('LRANGE', key, start, start + step - 1)
     local size = #found
     for i = 1, #ids do found[size + i] = tonumber(ids[i]) end
     if #ids == step then
@@ -32,8 +33,8 @@ register('newest_posts', function(_, args)
     end
   end
   for i = 4, #args do
-    local key = 'log:' .. tag .. ':' .. args[i]
-    fetch(key, before > 0 and place(key, before, redis.call('LLEN', key)) or 0)
+    local key = prefix .. args[i]
+    fetch(key, before > 0 and place(key, before, call('LLEN', key)) or 0)
   end
   while true do
     table.sort(found)
