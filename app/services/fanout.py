@@ -29,7 +29,7 @@ SILENCE_SECONDS = 1.0
 """A job without a heartbeat for so long is claimed. The chunk is the heartbeat, sent on at most
 every BEAT_SECONDS: three may be lost before anybody else takes over."""
 BEAT_SECONDS = 0.25
-WATCH_SECONDS = 0.25
+WATCH_SECONDS = 0.1
 WATCH_COUNT = 200
 """Taken jobs looked at on each shard; more than all workers keep open."""
 

@@ -102,8 +102,11 @@ class Worker:
         control.beat(WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered))
         self._pace = control.pace()
         if self._pace.deliveries_per_second is not None:
-            busy = {worker.name for worker in control.workers() if worker.jobs_open}
-            self._busy_workers = len(busy | {self.name})
+            live = control.workers()
+            busy = {worker.name for worker in live if worker.jobs_open}
+            # While idle it counts all: whoever gets a job next must not have saved up for all.
+            sharing = busy if self._deliverer.jobs_open else {worker.name for worker in live}
+            self._busy_workers = len(sharing | {self.name})
 
     def _allowance(self) -> int | None:
         """Followers this turn may walk: None without a bound. The bound is shared evenly among

@@ -1,0 +1,372 @@
+"""Real processes around a real server, and the brute-force check of what they leave behind.
+
+A `Rig` starts a Valkey server, workers and a web process on free ports of loopback, kills, freezes
+and restarts them, and ends what it started by process id. The graph is made directly: each author
+has followers of its own, so the expected timeline of every reader is known without asking the
+store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import redis
+
+from app.domain.models import STRATEGIES
+from app.domain.population import Population
+from app.services.container import Services, build_services
+from app.settings import Settings
+from app.storage import keys
+from app.storage.bulk import Bulk
+from app.storage.client import Store, connect
+from app.storage.dataset_state import DatasetState
+from tests.servers import free_port, valkey_binary
+
+ROOT = Path(__file__).resolve().parents[2]
+LONG = os.environ.get("FANOUT_TEST_FAULTS") == "long"
+"""The long form, `./test.sh --faults`: the figures of the promise rather than a few seconds."""
+
+FIRST_READER = 1_000
+Process = subprocess.Popen[bytes]
+
+
+class Rig:
+    """One store, its workers and web processes, and a client of our own to look inside."""
+
+    def __init__(
+        self,
+        *,
+        append_only: str = "",
+        server_options: tuple[str, ...] = (),
+        server_env: dict[str, str] | None = None,
+        **settings: str,
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="fanout-faults-")
+        self.folder = Path(self._folder.name)
+        self.store_port, self.web_port = free_port(), free_port()
+        self.append_only = append_only
+        self._server_options = server_options
+        self._server_env = server_env or {}
+        self.env = {
+            **os.environ,
+            "PORT": str(self.web_port),
+            "REDIS_URL": "",
+            "REDIS_PORT": str(self.store_port),
+            "FANOUT_DATASET": "none",
+            "FANOUT_RATE_LIMIT": "none",
+            "FANOUT_WEB_WORKERS": "2",
+            **settings,
+        }
+        self.settings = Settings.from_env(self.env)
+        self.server: Process | None = None
+        self.web: Process | None = None
+        self.workers: dict[str, Process] = {}
+        self._born = 0
+        self._readers: dict[int, list[int]] = {}
+        self.posts: dict[int, list[int]] = {}
+        self.start_store()
+        self.store: Store = connect(self.settings)
+        self.services: Services = build_services(self.settings, self.store)
+
+    # -------------------------------------------------------------- processes
+
+    def start_store(self) -> None:
+        """Starts the server on what it had written before; returns when it has loaded that."""
+        options = ["--bind", "127.0.0.1", "--save", "", *self._server_options]
+        if self.append_only:
+            options += ["--appendonly", "yes", "--appendfsync", self.append_only]
+        self.server = self._spawn(
+            [valkey_binary(), "--port", str(self.store_port), "--dir", str(self.folder), *options],
+            {**os.environ, **self._server_env},
+        )
+        with contextlib.closing(self.raw()) as client:
+            wait_until(lambda: _answers(client), 60, "the store did not start")
+
+    def start_worker(self) -> str:
+        """Starts a worker; its name. It may need a second until it works."""
+        self._born += 1
+        name = f"w{self._born}"
+        arguments = ["-m", "flask", "--app", "app.main", "worker", "--name", name]
+        self.workers[name] = self._spawn([sys.executable, *arguments], self.env)
+        return name
+
+    def start_workers(self, count: int) -> list[str]:
+        """Starts workers and returns when all are heard of."""
+        names = [self.start_worker() for _ in range(count)]
+        wait_until(
+            lambda: set(names) <= {worker.name for worker in self.services.control.workers()},
+            30,
+            "the workers did not start",
+        )
+        return names
+
+    def start_web(self) -> None:
+        """Starts gunicorn and returns when it is ready."""
+        gunicorn = ["-m", "gunicorn", "-c", "config/gunicorn.conf.py", "app.main:create_app()"]
+        self.web = self._spawn([sys.executable, *gunicorn], self.env)
+        client = Client(self.web_port)
+        wait_until(lambda: client.get("/readyz")[0] == 200, 30, "the web process is not ready")
+        client.close()
+
+    def kill_worker(self, name: str) -> None:
+        """kill -9."""
+        process = self.workers.pop(name)
+        process.kill()
+        process.wait()
+
+    def kill_store(self) -> None:
+        """kill -9."""
+        assert self.server is not None
+        self.server.kill()
+        self.server.wait()
+        self.server = None
+
+    def web_workers(self) -> list[int]:
+        """Process ids of gunicorn's children."""
+        assert self.web is not None
+        path = Path(f"/proc/{self.web.pid}/task/{self.web.pid}/children")
+        return [int(pid) for pid in path.read_text().split()]
+
+    def stop(self) -> None:
+        """Ends all that this object started."""
+        processes = [*self.workers.values(), *filter(None, (self.web, self.server))]
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+        for process in processes[:-1] if self.server else processes:
+            process.terminate()
+        for process in processes:
+            if process is not self.server:
+                try:
+                    process.wait(15)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        if self.server:
+            self.kill_store()
+        self.store.close()
+        self._folder.cleanup()
+
+    def log(self) -> str:
+        """The last lines that the processes have written."""
+        return (self.folder / "log").read_text(errors="replace")[-4000:]
+
+    def raw(self) -> redis.Redis:
+        """A plain client of the server, patient and without our library."""
+        return redis.Redis(port=self.store_port, socket_timeout=30, socket_connect_timeout=5)
+
+    def _spawn(self, command: list[str], env: dict[str, str]) -> Process:
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+
+    # -------------------------------------------------------------- the graph
+
+    def load(self, followers: dict[int, int]) -> None:
+        """Makes a graph: author (an id below FIRST_READER) -> how many followers of its own."""
+        authors, readers, start = [], [], FIRST_READER
+        for author, count in sorted(followers.items()):
+            mine = range(start, start + count)
+            self._readers[author] = list(mine)
+            authors += [author] * count
+            readers += mine
+            start += count
+        population = Population(
+            np.array(sorted([*followers, *range(FIRST_READER, start)]), dtype=np.int32),
+            np.array(authors, dtype=np.int32),
+            np.array(readers, dtype=np.int32),
+        )
+        state = DatasetState(self.store)
+        assert state.claim("rig", "file", 1, repeatable=False)
+        bulk = Bulk(self.store, "rig", self.settings.timeline_ttl)
+        bulk.take_over()
+        bulk.load(population)
+        bulk.let_go()
+        state.finish("rig", {"status": "ready", "users": population.users})
+        self.posts = {author: [] for author in followers}
+
+    def publish(self, author: int, text: str = "a post", key: str | None = None) -> int:
+        """Publishes by our own client, with the `write` strategy; the id, which is kept."""
+        post, _ = self.services.publishing.publish(author, text, "write", key)
+        self.posts[author].append(post.id)
+        return post.id
+
+    def readers(self, author: int) -> list[int]:
+        """The author's followers."""
+        return self._readers[author]
+
+    # -------------------------------------------------------------- the check
+
+    def drain(self, patience: float = 60) -> float:
+        """Returns when nothing is left to deliver or release; the seconds it took."""
+        begun = time.monotonic()
+        wait_until(self._is_idle, patience, lambda: f"not drained: {self.queue()}\n{self.log()}")
+        return time.monotonic() - begun
+
+    def queue(self) -> Any:
+        """The queue as it is now."""
+        return self.services.heartbeats.queue()
+
+    def _is_idle(self) -> bool:
+        queue = self.queue()
+        waiting = [p for p in self.services.pullers.all() if p.why in ("held", "returning")]
+        return not queue.jobs and not queue.backlog and not waiting
+
+    def check(self, sample: int = 20) -> Counter[str]:
+        """Compares every timeline with what was accepted, and a sample of feeds through the API's
+        own service. Returns counts of readers, deliveries, missing and duplicate ones."""
+        found: Counter[str] = Counter(missing=0, duplicate=0, foreign=0, disordered=0, feeds=0)
+        for author, posts in self.posts.items():
+            expected = sorted(set(posts), reverse=True)
+            readers = self._readers[author]
+            found["readers"] += len(readers)
+            found["deliveries"] += len(readers) * len(expected)
+            for start in range(0, len(readers), 500):
+                self._compare(readers[start : start + 500], expected, found)
+            for reader in readers[:: max(1, len(readers) // sample)][:sample]:
+                for strategy in STRATEGIES:
+                    found["feeds"] += self._feed(reader, strategy) != expected
+        return found
+
+    def _compare(self, readers: list[int], expected: list[int], found: Counter[str]) -> None:
+        shards = self.store.shards
+        batch = self.store.batch()
+        for reader in readers:
+            batch.add("LRANGE", keys.timeline(reader % shards, reader), 0, -1)
+        right = [b"%d" % post for post in expected] + [b"0"]
+        for elements in batch.run():
+            if elements == right:
+                continue
+            ids = [int(element) for element in elements if element != b"0"]
+            found["missing"] += len(set(expected) - set(ids))
+            found["duplicate"] += len(ids) - len(set(ids))
+            found["foreign"] += len(set(ids) - set(expected))
+            found["disordered"] += ids != sorted(ids, reverse=True)
+
+    def _feed(self, reader: int, strategy: Any) -> list[int]:
+        ids: list[int] = []
+        cursor = None
+        while True:
+            page = self.services.feeds.page(reader, strategy, 100, cursor)
+            ids += [post.id for post in page.items]
+            cursor = page.next_cursor
+            if cursor is None:
+                return ids
+
+
+class Client:
+    """One connection to the web process. Not shared between threads."""
+
+    def __init__(self, port: int, timeout: float = 10) -> None:
+        self._port, self._timeout = port, timeout
+        self._connection: http.client.HTTPConnection | None = None
+        self.seconds = 0.0
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """(status, JSON); 0 when there was no answer."""
+        return self._call("GET", path, None, {})
+
+    def put(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        """As `get`."""
+        return self._call("PUT", path, orjson.dumps(body), {"Content-Type": "application/json"})
+
+    def post(self, author: int, text: str, key: str, strategy: str = "write") -> tuple[int, Any]:
+        """As `get`, with an Idempotency-Key."""
+        body = orjson.dumps({"author_id": author, "text": text, "strategy": strategy})
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        return self._call("POST", "/api/posts", body, headers)
+
+    def _call(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, Any]:
+        begun = time.monotonic()
+        try:
+            if self._connection is None:
+                self._connection = http.client.HTTPConnection(
+                    "127.0.0.1", self._port, timeout=self._timeout
+                )
+            self._connection.request(method, path, body, headers)
+            answer = self._connection.getresponse()
+            content = answer.read()
+            return answer.status, orjson.loads(content) if content else None
+        except (OSError, http.client.HTTPException):
+            self.close()
+            return 0, None
+        finally:
+            self.seconds = time.monotonic() - begun
+
+    def close(self) -> None:
+        """Hangs up."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def insist(client: Client, author: int, text: str, key: str, patience: float = 30) -> int:
+    """Posts until it is accepted, always with the same key; the id."""
+    end = time.monotonic() + patience
+    while True:
+        status, body = client.post(author, text, key)
+        if status == 202:
+            return int(body["post"]["id"])
+        assert status in (0, 503), (status, body)
+        assert time.monotonic() < end, "never accepted"
+        time.sleep(0.02)
+
+
+def wait_until(
+    condition: Callable[[], object], patience: float, what: str | Callable[[], str]
+) -> None:
+    """Returns once the condition holds; fails after `patience` seconds."""
+    end = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(what if isinstance(what, str) else what())
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def in_background(*loops: Callable[[threading.Event], None]) -> Iterator[threading.Event]:
+    """Runs the loops in threads until the block ends; each ends when the event is set. What they
+    raise is raised here."""
+    over = threading.Event()
+    with ThreadPoolExecutor(len(loops)) as pool:
+        running = [pool.submit(loop, over) for loop in loops]
+        try:
+            yield over
+        finally:
+            over.set()
+        for loop in running:
+            loop.result(timeout=60)
+
+
+def quantile(values: list[float], q: float) -> float:
+    """The value below which the share q lies; 0 without values."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else 0.0
+
+
+def ms(seconds: float) -> str:
+    """Seconds as milliseconds, for people."""
+    return f"{seconds * 1000:,.0f} ms"
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except (redis.ConnectionError, redis.TimeoutError):
+        return False  # also while it loads its append-only file

@@ -1,0 +1,91 @@
+"""Jobs that always fail, and jobs that end every worker that takes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from app.storage import keys
+from tests.faults.harness import Client, Rig, wait_until
+
+AUTHORS, FOLLOWERS = 10, 600
+
+
+def test_a_job_that_always_fails(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
+    rig = start()
+    rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
+    rig.start_workers(2)
+    rig.start_web()
+    broken = rig.readers(1)[FOLLOWERS // 2]
+    name = keys.timeline(broken % rig.store.shards, broken)
+    rig.store.command("DEL", name)
+    rig.store.command("SET", name, "no list")
+    bad = rig.publish(1)
+    begun = time.monotonic()
+    lags = []
+    while not rig.queue().dead:
+        assert time.monotonic() - begun < 30, "it was never put aside"
+        good = rig.publish(2 + len(lags) % (AUTHORS - 1))
+        wait_until(lambda post=good: _is_done(rig, post), 5, "an ordinary post waited")
+        lags.append(rig.services.publishing.fanout(good).lag_ms or 0.0)
+        time.sleep(0.05)
+    aside = time.monotonic() - begun
+    client = Client(rig.web_port)
+    (letter,) = client.get("/api/dead-letters")[1]["dead_letters"]
+    counted = client.get("/api/metrics")[1]["queue"]
+    rig.store.command("DEL", name)
+    rig.store.command("RPUSH", name, 0)
+    status, _ = client._call("POST", f"/api/dead-letters/{letter['id']}/requeue", b"", {})
+    client.close()
+    rig.drain()
+    found = rig.check()
+    tell(
+        f"put aside after {letter['tries']} tries and {aside:.1f} s; {len(lags)} other posts "
+        f"meanwhile, slowest lag {max(lags):.0f} ms; requeued: {found['missing']} missing, "
+        f"{found['duplicate']} duplicate"
+    )
+    assert (letter["post_id"], letter["tries"]) == (bad, 5)
+    assert "WRONGTYPE" in letter["reason"]
+    assert (counted["dead"], counted["backlog"], status) == (1, 0, 204)
+    assert max(lags) < 1_000
+    assert found["missing"] == found["duplicate"] == found["foreign"] == found["feeds"] == 0
+
+
+def test_a_job_that_ends_its_workers(
+    start: Callable[..., Rig], tell: Callable[[str], None]
+) -> None:
+    rig = start()
+    rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
+    rig.services.control.set(paused=True)
+    rig.start_workers(2)
+    bad = rig.publish(1)
+    shard = 1 % rig.store.shards
+    rig.store.command("HSET", keys.fanout(shard, bad), "counts", "not, numbers")
+    for n in range(40):
+        rig.publish(2 + n % (AUTHORS - 1))
+    rig.services.control.set()
+    begun, ended = time.monotonic(), 0
+    while not rig.queue().dead:
+        assert time.monotonic() - begun < 60, "it was never put aside"
+        for name, process in list(rig.workers.items()):
+            if process.poll() is not None:
+                del rig.workers[name]
+                ended += 1
+                rig.start_worker()
+        time.sleep(0.05)
+    aside = time.monotonic() - begun
+    rig.drain()
+    (letter,) = rig.services.dead_letters.list()
+    rig.posts[1].remove(bad)
+    found = rig.check(sample=2)
+    tell(
+        f"put aside after it ended {ended} workers in {aside:.1f} s: {letter.reason} "
+        f"{found['missing']} of {found['deliveries']:,} other deliveries missing"
+    )
+    assert letter.post_id == bad
+    assert ended <= 6
+    assert found["missing"] == found["duplicate"] == 0
+
+
+def _is_done(rig: Rig, post: int) -> bool:
+    return rig.services.publishing.fanout(post).status == "done"

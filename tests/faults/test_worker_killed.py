@@ -1,0 +1,81 @@
+"""Workers are killed at random moments: nothing is missing, nothing is twice, and what they had
+taken goes on within two seconds."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from tests.faults.harness import LONG, Rig, in_background, ms, quantile
+
+KILLS = 100 if LONG else 6
+AUTHORS, FOLLOWERS = 20, 1_000
+BURST = 40
+PACE = 120_000
+"""Deliveries a second: slow enough that every kill finds jobs half done."""
+
+
+class Watch:
+    """Measures how long the jobs of a killed worker stay with it."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._orphans: dict[tuple[int, str], tuple[str, float]] = {}
+        self._lock = threading.Lock()
+        self.seconds: list[float] = []
+
+    def killed(self, worker: str) -> None:
+        now = time.monotonic()
+        with self._lock:
+            for job in self._rig.services.jobs.pending(500):
+                if job.worker == worker:
+                    self._orphans[job.shard, job.entry] = (worker, now)
+
+    def run(self, over: threading.Event) -> None:
+        while not over.is_set():
+            owners = {(j.shard, j.entry): j.worker for j in self._rig.services.jobs.pending(500)}
+            now = time.monotonic()
+            with self._lock:
+                for place, (worker, since) in list(self._orphans.items()):
+                    if owners.get(place) != worker:
+                        self.seconds.append(now - since)
+                        del self._orphans[place]
+            over.wait(0.02)
+
+
+def test_kill_9_at_random_moments(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
+    rig = start()
+    rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
+    rig.services.control.set(False, PACE)
+    rig.start_workers(3)
+    draw, watch = random.Random(7), Watch(rig)
+    with in_background(watch.run):
+        for _ in range(KILLS):
+            while rig.queue().backlog > 3 * BURST * FOLLOWERS:
+                time.sleep(0.05)
+            for _ in range(BURST):
+                rig.publish(draw.randint(1, AUTHORS))
+            time.sleep(draw.uniform(0, 0.3))
+            victim = draw.choice(list(rig.workers))
+            rig.kill_worker(victim)
+            watch.killed(victim)
+            rig.start_worker()
+        rig.services.control.set(False, None)
+        rig.drain()
+    found = rig.check()
+    total = rig.services.counters.read().total
+    tell(
+        f"{KILLS} kills, {found['deliveries']:,} deliveries, {len(watch.seconds)} orphaned jobs: "
+        f"{found['missing']} missing, {found['duplicate']} duplicate; redelivery p50 "
+        f"{ms(quantile(watch.seconds, 0.5))}, p99 {ms(quantile(watch.seconds, 0.99))}"
+    )
+    if LONG:
+        assert found["deliveries"] >= 2_000_000
+    assert watch.seconds, "no kill found a job under way"
+    assert found["missing"] == found["duplicate"] == found["foreign"] == found["feeds"] == 0
+    assert found["disordered"] == 0
+    assert quantile(watch.seconds, 0.99) <= 2.0
+    assert rig.queue().dead == 0
+    assert total["claims"] > 0
