@@ -14,7 +14,7 @@ PAGE = 8
 """Posts in each column of the comparison."""
 
 SOURCES = {
-    "timeline": "From the timeline that deliveries keep up to date.",
+    "timeline": "From the timeline, merged with the logs of authors who are pulled.",
     "merge": "Merged just now from the logs of the people followed.",
     "rebuild": "The timeline was missing; merged from the logs and put back.",
 }
@@ -80,7 +80,7 @@ def story(services: Services, post_id: int, reader: User | None) -> Story | None
         fanout,
         _numerals(fanout, read, reader),
         _tale(fanout, read, reader),
-        _aside(fanout),
+        _aside(post, fanout),
     )
 
 
@@ -165,7 +165,14 @@ def _tale(fanout: Fanout, read: Feed | None, reader: User | None) -> str:
     return f"{first} Each read merges {logs} with {commands} in {trips}: {took} for {reader.name}."
 
 
-def _aside(fanout: Fanout) -> str:
+def _aside(post: Post, fanout: Fanout) -> str:
+    if fanout.status == "pull" and post.strategy == "write":
+        return (
+            "Asked to be pushed, held for pull: the backlog is over its high mark. It is delivered "
+            "when the author is pushed again."
+        )
+    if fanout.status == "pull" and post.strategy == "hybrid":
+        return "Hybrid chose pull: with so many followers a push would cost more than it saves."
     if not fanout.skipped:
         return ""
     return (

@@ -75,14 +75,7 @@ export function series(plot, lines, points, unit) {
   const most = ceiling(highest);
   const x = (t) => right - ((now - t) / span) * (right - left);
   const y = (v) => height - bottom - (v / most) * (height - top - bottom);
-  const parts = [0, 0.5, 1].flatMap((share) => [
-    rule(share ? "grid" : "axis", left, y(most * share), right, y(most * share)),
-    ...(share ? [note(left, y(most * share) - 4, word(most * share, unit))] : []),
-  ]);
-  parts.push(
-    note(left, height - 6, `${Math.round(span / 1000)} s ago`),
-    note(right, height - 6, "now", "", "end"),
-  );
+  const parts = [0, 0.5, 1].map((share) => rule(share ? "grid" : "axis", left, y(most * share), right, y(most * share)));
   const labels = [];
   for (const line of lines) {
     let path = "", last = null;
@@ -106,7 +99,12 @@ export function series(plot, lines, points, unit) {
     label.y = Math.max(label.y, i ? labels[i - 1].y + 14 : top);
     parts.push(note(right + 10, label.y + 4, label.text, "value"));
   });
-  plot.replaceChildren(...parts);
+  plot.replaceChildren(
+    ...parts,
+    ...[0.5, 1].map((share) => note(left, y(most * share) - 4, word(most * share, unit))),
+    note(left, height - 6, `${Math.round(span / 1000)} s ago`),
+    note(right, height - 6, "now", "", "end"),
+  );
 }
 
 /** One row for each strategy: the bar ends at p50, a tick marks p95, the thin line ends at p99. */
