@@ -21,13 +21,17 @@ while [ $# -gt 0 ]; do
     --volumes|-v|--images|--all|--yes|-y) stop+=("$1") ;;
     --docker|--no-docker) rung=given; start+=("$1") ;;
     --cluster) layout=given; start+=("$1") ;;
-    --workers) workers=given; start+=("$1" "${2:-}"); [ $# -lt 2 ] || shift ;;
-    --timeout) start+=("$1" "${2:-}"); [ $# -lt 2 ] || shift ;;
+    --workers) number "$1" "${2:-}" 1 32; workers=given; start+=("$1" "$2"); shift ;;
+    --timeout) number "$1" "${2:-}" 1 3600; start+=("$1" "$2"); shift ;;
     --open|--no-open) start+=("$1") ;;
     *) wrong_usage "unknown option: $1" ;;
   esac
   shift
 done
+# What start.sh would refuse is refused before anything is stopped.
+case "$layout ${start[*]-}" in
+  *given*--no-docker*) wrong_usage '--cluster needs Docker: it does not go with --no-docker.' ;;
+esac
 
 load_settings
 mode=$(state_get MODE)

@@ -30,11 +30,6 @@ TEXT
 
 RUNG=auto LAYOUT=plain WORKERS='' TIMEOUT=180 OPEN=auto STARTED=0 MODE=''
 
-number() { # OPTION VALUE LOWEST HIGHEST
-  case "${2:-}" in ''|*[!0-9]*) wrong_usage "$1 needs a number." ;; esac
-  if [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ]; then wrong_usage "$1 must be from $3 to $4."; fi
-}
-
 while [ $# -gt 0 ]; do
   case "$1" in
     --docker) RUNG=docker ;;

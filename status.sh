@@ -20,7 +20,7 @@ LOGS=5 JSON=0
 while [ $# -gt 0 ]; do
   case "$1" in
     --logs)
-      case "${2:-}" in ''|*[!0-9]*) wrong_usage '--logs needs a number.' ;; esac
+      number "$1" "${2:-}" 0 100000
       LOGS=$2
       shift
       ;;

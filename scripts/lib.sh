@@ -34,6 +34,11 @@ wrong_usage() { # MESSAGE; ends the script with 2
   exit 2
 }
 
+number() { # OPTION VALUE LOWEST HIGHEST: wrong usage when it is none of these
+  case "${2:-}" in ''|*[!0-9]*) wrong_usage "$1 needs a number." ;; esac
+  if [ "$2" -lt "$3" ] || [ "$2" -gt "$4" ]; then wrong_usage "$1 must be from $3 to $4."; fi
+}
+
 # ---------------------------------------------------------------- Python
 find_python() { # sets PYTHON_BIN to a Python of 3.11 or newer
   local candidate seen=''

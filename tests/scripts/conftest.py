@@ -26,6 +26,16 @@ def plain_tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def compose_v1() -> None:
+    """Skips without docker-compose, and fails where the Docker tests are required."""
+    if shutil.which("docker-compose"):
+        return
+    if os.environ.get("FANOUT_TEST_DOCKER") == "required":
+        pytest.fail("the Docker tests are required here, but there is no docker-compose")
+    pytest.skip("no Compose v1 here")
+
+
 class Stubbed(Checkout):
     """A checkout whose docker and curl are stubs."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,7 +175,7 @@ def test_the_image_is_small_and_the_containers_are_locked_down(dockered: Checkou
     )
 
 
-@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="no Compose v1 here")
+@pytest.mark.usefixtures("compose_v1")
 def test_compose_v1(dockered: Checkout, tmp_path: Path) -> None:
     (tmp_path / "no-plugins").mkdir()
     dockered.env["DOCKER_CONFIG"] = str(tmp_path / "no-plugins")  # hides the plugin of version 2

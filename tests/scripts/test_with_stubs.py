@@ -240,7 +240,10 @@ def test_a_port_that_is_none_is_wrong_usage(stubbed: Stubbed, port: str) -> None
     [["--workers"], ["--workers", "none"], ["--workers", "0"], ["--cluster", "--no-docker"]],
 )
 def test_options_that_make_no_sense(stubbed: Stubbed, options: list[str]) -> None:
-    assert stubbed.run("start.sh", *options).returncode == 2
+    assert stubbed.run("start.sh").returncode == 0
+    for script in ("start.sh", "restart.sh"):
+        assert stubbed.run(script, *options).returncode == 2
+    assert stubbed.called("docker compose down") == 0, "nothing is stopped by a typing error"
 
 
 def test_own_server_and_docker_do_not_go_together(stubbed: Stubbed) -> None:
