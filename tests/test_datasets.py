@@ -22,6 +22,7 @@ from app.storage.bulk import Bulk
 from app.storage.client import Store
 from app.storage.dataset_state import DatasetState
 from app.storage.packing import LONGEST, grouped, packed
+from app.worker.loop import Worker
 from tests.conftest import small_settings
 
 USERS = 120
@@ -296,6 +297,33 @@ def test_a_stopped_load_is_begun_again(services: Services, store: Store) -> None
     assert other.datasets.run_pending()
     assert other.datasets.current()["status"] == "ready"
     assert other.feeds.compare(1, 20).identical
+
+
+def test_a_worker_beats_while_it_loads_and_stops_when_told(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.worker.loop.PACE_SECONDS", 0.0)
+    worker = Worker(services, "loads")
+    beats: list[str] = []
+    load = Bulk.load
+
+    def load_and_look(*args: Any) -> None:
+        services.heartbeats.leave("loads")
+        load(*args)
+        beats.extend(one.name for one in services.heartbeats.workers())
+
+    monkeypatch.setattr(Bulk, "load", load_and_look)
+    services.datasets.request("small", 1)
+    assert worker.step()
+    assert beats == ["loads"]
+    assert services.datasets.current()["status"] == "ready"
+
+    services.datasets.request("small", 2)
+    time.sleep(0.3)
+    worker.stop()
+    assert worker.step()
+    assert services.datasets.current()["waiting"], "left to the next worker"
+    assert services.datasets.current()["seed"] == 2
 
 
 def test_a_load_interrupted_by_another_stops_by_itself(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -14,6 +15,7 @@ import redis
 
 from app.domain.errors import StoreDown
 from app.services.container import Services
+from app.services.datasets import LoadStopped
 from app.services.fanout import Deliverer
 from app.storage import keys
 from app.storage.client import store_errors
@@ -84,7 +86,7 @@ class Worker:
         """One round of the loop. Returns whether there was anything to do."""
         self._look_at_pace()
         services = self._services
-        if services.datasets.run_pending():
+        if services.datasets.run_pending(self._while_loading):
             return True
         worked = self._deliverer.turn(self._allowance())
         if not self._pace.paused:
@@ -93,6 +95,14 @@ class Worker:
             worked = bool(services.upkeep.run()) or worked
         services.counters.flush()
         return worked
+
+    def _while_loading(self, stage: str, share: float) -> None:
+        """Keeps the heartbeat up during a load, and ends the load when this worker has to stop."""
+        del stage, share
+        if self._stopping.is_set():
+            raise LoadStopped
+        with contextlib.suppress(StoreDown):  # a late heartbeat is no reason to begin again
+            self._look_at_pace()
 
     def _look_at_pace(self) -> None:
         if time.monotonic() < self._next_pace:
