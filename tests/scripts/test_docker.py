@@ -41,7 +41,7 @@ def dockered(tmp_path: Path) -> Iterator[Checkout]:
         if docker("images", "-q", image):
             docker("tag", image, f"kept-{image}")
     yield checkout
-    checkout.run("stop.sh", "--volumes", "--yes")
+    checkout.run("stop.sh", "--volumes", "--images", "--yes")
     for image in BASE_IMAGES:
         if docker("images", "-q", f"kept-{image}"):
             docker("tag", f"kept-{image}", image)
