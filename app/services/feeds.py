@@ -27,7 +27,7 @@ from app.settings import Settings
 from app.storage.client import Store
 from app.storage.graph import Graph
 from app.storage.metrics import Metrics
-from app.storage.posts import Posts
+from app.storage.posts import Posts, parsed
 from app.storage.pullers import Pullers
 from app.storage.timelines import Timelines
 
@@ -115,7 +115,7 @@ class Feeds:
                 waiting, before, complete = merged.ids, merged.floor, merged.floor == 0
             need = wanted - len(found)
             asked, waiting = waiting[:need], waiting[need:]
-            posts = self._posts.get_many(asked, reading.bodies)
+            posts = self._posts.get_many(asked, reading.posts)
             found += [post for post in posts if post is not None]
         return found
 
@@ -163,7 +163,7 @@ class _Reading:
         self._pull_only = strategy == "read"
         self._cached = strategy == "hybrid"
         self._authors: list[int] | None = None
-        self.bodies: dict[int, bytes | None] = {}
+        self.posts: dict[int, Post | None] = {}
         self.rebuilt = False
         self.seconds = 0.0
 
@@ -189,13 +189,14 @@ class _Reading:
                     page = feeds._timelines.page(self._user_id, before, count, pullers)
         if page is None or not (page.ids or page.at_end):
             return None
-        self.bodies |= page.bodies
+        if page.bodies:
+            self.posts |= parsed(page.ids, page.bodies)
         if page.ttl_ms < feeds._settings.timeline_ttl * 500:
             with suppress(StoreFull):
                 feeds._timelines.keep(self._user_id)
-        timeline = Source(page.ids, page.at_end)
         if not page.pullers:
-            return merge([timeline])
+            return Merged(page.ids, 0 if page.at_end else page.ids[-1])
+        timeline = Source(page.ids, page.at_end)
         if self._cached:
             logs = feeds._log_cache.pages(page.pullers, before, count)
         else:

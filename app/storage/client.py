@@ -16,17 +16,26 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
-from redis.exceptions import ClusterError, RedisClusterException
+from redis.exceptions import (
+    ClusterDownError,
+    ClusterError,
+    MasterDownError,
+    OutOfMemoryError,
+    RedisClusterException,
+    TryAgainError,
+)
 from redis.retry import Retry
 
 from app.domain.errors import StoreDown, StoreFull
 from app.settings import Settings
 from app.storage import library
+from app.storage.wire import Sent
 
 _MISSING = "Function not found"
 _DOWN_PREFIXES = (
     *("OOM", "MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY "),
 )
+"""For answers that redis-py has no class for; from the others it takes the first word away."""
 LOAD_SECONDS = 60.0
 PROBE_WAIT_SECONDS = 0.1
 OPENING_SECONDS = 0.4
@@ -34,6 +43,11 @@ OPENING_SECONDS = 0.4
 _DOWN_ERRORS = (
     redis.ConnectionError,
     redis.TimeoutError,
+    OutOfMemoryError,
+    redis.ReadOnlyError,
+    TryAgainError,
+    MasterDownError,
+    ClusterDownError,
     ClusterError,
     RedisClusterException,  # no node answers, or none serves the slot; not a RedisError
     OSError,
@@ -63,6 +77,7 @@ class Store:
         self._open_client = open_client
         self._open_patient = open_patient
         self._client: Any = None
+        self._is_cluster: bool | None = None  # asked for on every call, and slow to find out
         self._opening = threading.Lock()
         self._gate = Gate()
         self.shards = shards
@@ -98,7 +113,9 @@ class Store:
     @property
     def is_cluster(self) -> bool:
         """Whether several nodes share the data. Raises `StoreDown`."""
-        return isinstance(self.redis, RedisCluster)
+        if self._is_cluster is None:
+            self._is_cluster = isinstance(self.redis, RedisCluster)
+        return self._is_cluster
 
     @contextmanager
     def meter(self) -> Iterator[Cost]:
@@ -141,20 +158,29 @@ class Store:
         Raises `StoreDown`, or `redis.ResponseError` with what the function refused.
         """
         self.count(1)
+        command = ("FCALL", f"fanout_{function}", 1, key, *args)
         with self.attempt():
             try:
-                return self.redis.fcall(f"fanout_{function}", 1, key, *args)
+                return self._one(command)
             except redis.ResponseError as error:
                 if _MISSING not in str(error):
                     raise
             self.load_library()
-            return self.redis.fcall(f"fanout_{function}", 1, key, *args)
+            return self._one(command)
 
     def command(self, *args: Any) -> Any:
         """Runs one plain command."""
         self.count(1)
         with self.attempt():
-            return self.redis.execute_command(*args)
+            return self._one(args)
+
+    def _one(self, command: tuple[Any, ...]) -> Any:
+        if self.is_cluster:
+            return self.redis.execute_command(*command)
+        (reply,) = Sent(self.redis, [command]).replies()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -272,11 +298,9 @@ class Batch:
 
     def _send(self, commands: list[tuple[Any, ...]]) -> list[Any]:
         self._store.count(len(commands))
-        pipeline = (
-            self._store.redis.pipeline()
-            if self._store.is_cluster
-            else self._store.redis.pipeline(transaction=False)
-        )
+        if not self._store.is_cluster:
+            return Sent(self._store.redis, commands).replies()
+        pipeline = self._store.redis.pipeline()
         for command in commands:
             pipeline.execute_command(*command)
         replies: list[Any] = pipeline.execute(raise_on_error=False)
@@ -298,7 +322,7 @@ def store_errors() -> Iterator[None]:
     except (redis.RedisError, RedisClusterException, OSError) as error:
         if not is_down(error):
             raise
-        if str(error).startswith("OOM"):
+        if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
             raise StoreFull(
                 "The store is out of memory; nothing was accepted. Reading still works. "
                 "Raise its maxmemory or remove data, then try again."

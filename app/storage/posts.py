@@ -85,18 +85,16 @@ class Posts:
         return Accepted(int(post_id), mode == b"push", why.decode(), int(recipients), repeated == 1)
 
     def get_many(
-        self, post_ids: Sequence[int], fetched: Mapping[int, bytes | None] = MappingProxyType({})
+        self, post_ids: Sequence[int], known: Mapping[int, Post | None] = MappingProxyType({})
     ) -> list[Post | None]:
-        """The posts in the order of the ids; None for those that were deleted. `fetched` holds
-        bodies that were read before."""
-        missing = [post_id for post_id in post_ids if post_id not in fetched]
-        bodies = {**fetched, **self._bodies(missing)} if missing else fetched
-        return [
-            None if (body := bodies[post_id]) is None else _post(post_id, body)
-            for post_id in post_ids
-        ]
+        """The posts in the order of the ids; None for those that were deleted. Those in `known`
+        are not fetched."""
+        missing = [post_id for post_id in post_ids if post_id not in known]
+        if missing:
+            known = {**known, **parsed(missing, b",".join(self._bodies(missing)))}
+        return [known[post_id] for post_id in post_ids]
 
-    def _bodies(self, post_ids: Sequence[int]) -> dict[int, bytes | None]:
+    def _bodies(self, post_ids: Sequence[int]) -> list[bytes]:
         names = [keys.post(shard_of_post(post_id), post_id) for post_id in post_ids]
         if self._store.is_cluster:  # MGET may not cross slots there
             batch = self._store.batch()
@@ -105,7 +103,7 @@ class Posts:
             bodies = batch.run()
         else:
             bodies = self._store.command("MGET", *names)
-        return dict(zip(post_ids, bodies, strict=True))
+        return [body or b"null" for body in bodies]
 
     def delete(self, post: Post) -> None:
         """Removes body and log entry; readers skip what has no body."""
@@ -144,9 +142,15 @@ class Posts:
         return list(groups.values()), batch.run()
 
 
-def _post(post_id: int, body: bytes) -> Post:
-    fields = orjson.loads(body)
-    return Post(post_id, fields["author_id"], fields["text"], fields["strategy"])
+def parsed(post_ids: Sequence[int], bodies: bytes) -> dict[int, Post | None]:
+    """The posts from their bodies, JSON texts with commas between; None where there is a null.
+
+    Parsing one text takes half the time of parsing each body.
+    """
+    return {
+        post_id: fields and Post(post_id, fields["author_id"], fields["text"], fields["strategy"])
+        for post_id, fields in zip(post_ids, orjson.loads(b"[%b]" % bodies), strict=True)
+    }
 
 
 def _repeat(repeat_key: str | None, body: bytes) -> tuple[str, ...]:

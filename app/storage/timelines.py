@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from app.settings import Settings
 from app.storage import keys
 from app.storage.client import Store
@@ -14,14 +16,14 @@ from app.storage.client import Store
 @dataclass(frozen=True, slots=True)
 class TimelinePage:
     """A part of a timeline. `at_end`: nothing older exists anywhere. `pullers`: those of the
-    asked pull authors whom the user follows. `bodies`: of the ids' posts, as far as they came
-    along (all on one server, none from a Cluster); None for one that was deleted."""
+    asked pull authors whom the user follows. `bodies`: of the ids' posts as JSON texts
+    with commas between, null for one that was deleted; empty where a Cluster keeps them apart."""
 
     ids: list[int]
     at_end: bool
     ttl_ms: int
     pullers: list[int]
-    bodies: dict[int, bytes | None]
+    bodies: bytes
 
 
 class Timelines:
@@ -48,13 +50,8 @@ class Timelines:
         )
         if state != b"ready":
             return None
-        numbers = list(map(int, ids))
         return TimelinePage(
-            numbers,
-            bool(at_end),
-            ttl_ms,
-            list(map(int, followed)),
-            dict(zip(numbers, bodies, strict=False)),
+            orjson.loads(b"[%b]" % ids), bool(at_end), ttl_ms, list(map(int, followed)), bodies
         )
 
     def keep(self, user: int) -> None:
