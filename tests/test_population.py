@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.domain.directories import DIRECTORY_SIZE, directories_of, follower_counts
 from app.domain.draws import Draws
+from app.domain.edgelist import parse
 from app.domain.errors import BadRequest
 from app.domain.kinds import ALL_REGULAR, Thresholds, kind_of, thresholds_of
 from app.domain.population import MIN_FOLLOWING, Population, generate, generate_sized
@@ -154,7 +155,7 @@ def test_thresholds_never_make_most_users_famous(counts: list[int]) -> None:
     assert 1 <= thresholds.popular_from <= thresholds.celebrity_from
     kinds = [kind_of(followers, thresholds) for followers in counts]
     assert kinds.count("celebrity") <= 10
-    assert len(counts) - kinds.count("regular") <= 60
+    assert len(counts) - kinds.count("regular") <= max(2, min(60, len(counts) // 2 + 2))
 
 
 def test_medium_has_some_of_every_kind() -> None:
@@ -172,5 +173,20 @@ def test_medium_has_some_of_every_kind() -> None:
         assert {kinds[user - 1] for user in ids} == {kind}
         followers = [counts[user - 1] for user in ids]
         assert followers == sorted(followers, reverse=True)
+    fans = set(population.followers[population.authors == 1].tolist())
+    assert fans.issuperset(directories["regular"]), "they have something to read"
     again = directories_of(population, counts, thresholds, 2)
     assert again["regular"] != directories["regular"]
+
+
+def test_a_small_graph_offers_whoever_is_there() -> None:
+    population = parse(["1 2", "3 4"], 100).population
+    counts = follower_counts(population)
+    thresholds = thresholds_of(sorted(counts.tolist(), reverse=True))
+    directories = directories_of(population, counts, thresholds, 1)
+    assert directories == {"celebrity": [2, 4], "popular": [], "regular": [1, 3]}
+    nobody = parse(["5 5", "6 6"], 100).population
+    counts = follower_counts(nobody)
+    assert counts.tolist() == [0, 0]
+    directories = directories_of(nobody, counts, thresholds_of([0, 0]), 1)
+    assert sorted(directories["regular"]) == [5, 6]

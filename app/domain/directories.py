@@ -26,8 +26,10 @@ def directories_of(
 ) -> dict[Kind, list[int]]:
     """Up to DIRECTORY_SIZE users of each kind, most followed first.
 
-    Regular users are a sample, by `seed`, of those who follow at least MIN_FOLLOWING others and
-    so have something to read. `counts` are the `follower_counts`.
+    Regular users are a sample, by `seed`, of those who follow at least MIN_FOLLOWING others, among
+    them the most followed account of all: it is among the authors of the first posts, so nobody
+    who is offered starts with an empty feed. Where nobody is like that, any regular user will do.
+    `counts` are the `follower_counts`.
     """
     ids = population.user_ids
     ranked = np.argsort(-counts, kind="stable")
@@ -36,11 +38,16 @@ def directories_of(
     popular = popular[counts[popular] >= thresholds.popular_from]
     places = np.searchsorted(ids, population.followers)
     following = np.bincount(places, minlength=population.users)
-    readers = np.flatnonzero((counts < thresholds.popular_from) & (following >= MIN_FOLLOWING))
+    regular = counts < thresholds.popular_from
+    first, last = np.searchsorted(population.authors, ids[ranked[0]] + np.array([0, 1]))
+    with_posts = np.isin(ids, population.followers[first:last])
+    readers = np.flatnonzero(regular & with_posts & (following >= MIN_FOLLOWING))
+    if not len(readers):
+        readers = np.flatnonzero(regular)
     sample = readers[Draws(seed).shuffled(len(readers))[:DIRECTORY_SIZE]]
-    regular = sample[np.argsort(-counts[sample], kind="stable")]
+    sample = sample[np.argsort(-counts[sample], kind="stable")]
     return {
         "celebrity": ids[celebrity[:DIRECTORY_SIZE]].tolist(),
         "popular": ids[popular[:DIRECTORY_SIZE]].tolist(),
-        "regular": ids[regular].tolist(),
+        "regular": ids[sample].tolist(),
     }

@@ -19,7 +19,8 @@ POPULAR_SHARE: Final = 100
 
 MIN_CELEBRITIES: Final = 5
 MIN_POPULAR: Final = 30
-"""Even a small dataset has this many accounts at or above each threshold, if it can."""
+"""Even a small dataset has this many accounts at or above each threshold, but never more than
+a tenth of all users, or a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,15 @@ def thresholds_of(descending: Sequence[int]) -> Thresholds:
     where all are equal, all are regular.
     """
     users = len(descending)
-    celebrity = _count_at(descending, max(MIN_CELEBRITIES, users // CELEBRITY_SHARE))
-    popular = _count_at(descending, max(MIN_POPULAR, users // POPULAR_SHARE))
+    celebrities = min(max(MIN_CELEBRITIES, users // CELEBRITY_SHARE), -(-users // 10))
+    known = min(max(MIN_POPULAR, users // POPULAR_SHARE), -(-users // 4))
+    celebrity, popular = _count_at(descending, celebrities), _count_at(descending, known)
     return Thresholds(celebrity, min(popular, celebrity))
 
 
 def _count_at(descending: Sequence[int], rank: int) -> int:
     if not len(descending):
         return 1
-    count = int(descending[min(rank, len(descending)) - 1])
+    count = int(descending[rank - 1])
     crowded = 2 * rank < len(descending) and descending[2 * rank] >= count
-    return max(1, count + 1 if crowded or len(descending) < rank else count)
+    return max(1, count + crowded)

@@ -71,7 +71,8 @@ def scaled_followers(users: int, top: int, mean: float = REAL_MEAN) -> NDArray[n
     with x = followers / largest: small accounts keep their proportions, and only the few at the
     top are pressed together (where fewer users exist than they have fans) or drawn apart. The
     bend is chosen so that the rounded counts have the average `mean`, as nearly as whole numbers
-    can. Every count lies between 1 and `top`, and the first is `top`. Raises ValueError when no such curve exists.
+    can. Every count lies between 1 and `top`, and the first is `top`. Raises ValueError when no
+    such curve exists.
     """
     if users < 2 or not 1 <= top < users or not 1.0 <= mean <= top:
         raise ValueError(f"no follower counts for users={users}, top={top}, mean={mean}")
