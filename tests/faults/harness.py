@@ -79,6 +79,7 @@ class Rig:
         self._born = 0
         self._readers: dict[int, list[int]] = {}
         self.posts: dict[int, list[int]] = {}
+        self._open: list[redis.Redis | Client] = []
         self.start_store()
         self.store: Store = connect(self.settings)
         self.services: Services = build_services(self.settings, self.store)
@@ -94,8 +95,8 @@ class Rig:
             [valkey_binary(), "--port", str(self.store_port), "--dir", str(self.folder), *options],
             {**os.environ, **self._server_env},
         )
-        with contextlib.closing(self.raw()) as client:
-            wait_until(lambda: _answers(client), 60, "the store did not start")
+        client = self.raw()
+        wait_until(lambda: _answers(client), 60, "the store did not start")
 
     def start_worker(self) -> str:
         """Starts a worker; its name. It may need a second until it works."""
@@ -119,9 +120,10 @@ class Rig:
         """Starts gunicorn and returns when it is ready."""
         gunicorn = ["-m", "gunicorn", "-c", "config/gunicorn.conf.py", "app.main:create_app()"]
         self.web = self._spawn([sys.executable, *gunicorn], self.env)
-        client = Client(self.web_port)
-        wait_until(lambda: client.get("/readyz")[0] == 200, 30, "the web process is not ready")
-        client.close()
+        client = self.client()
+        wait_until(
+            lambda: client.get("/readyz")[0] == 200, 30, lambda: f"web is not ready: {self.log()}"
+        )
 
     def kill_worker(self, name: str) -> None:
         """kill -9."""
@@ -144,6 +146,8 @@ class Rig:
 
     def stop(self) -> None:
         """Ends all that this object started."""
+        for client in self._open:
+            client.close()
         processes = [*self.workers.values(), *filter(None, (self.web, self.server))]
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
@@ -168,7 +172,15 @@ class Rig:
 
     def raw(self) -> redis.Redis:
         """A plain client of the server, patient and without our library."""
-        return redis.Redis(port=self.store_port, socket_timeout=30, socket_connect_timeout=5)
+        client = redis.Redis(port=self.store_port, socket_timeout=30, socket_connect_timeout=5)
+        self._open.append(client)
+        return client
+
+    def client(self, timeout: float = 10) -> Client:
+        """A connection to the web process."""
+        client = Client(self.web_port, timeout)
+        self._open.append(client)
+        return client
 
     def _spawn(self, command: list[str], env: dict[str, str]) -> Process:
         with (self.folder / "log").open("ab") as log:
@@ -302,7 +314,8 @@ class Client:
             self._connection.request(method, path, body, headers)
             answer = self._connection.getresponse()
             content = answer.read()
-            return answer.status, orjson.loads(content) if content else None
+            is_json = "json" in (answer.getheader("Content-Type") or "")
+            return answer.status, orjson.loads(content) if is_json and content else None
         except (OSError, http.client.HTTPException):
             self.close()
             return 0, None

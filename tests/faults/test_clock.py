@@ -1,4 +1,4 @@
-"""The clock goes back an hour, for the server and for all of our processes (Debian's faketime)."""
+"""The clock goes back an hour, for the server (by Debian's faketime) and all of our processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import missing
-from tests.faults.harness import Client, Rig, insist, wait_until
+from tests.faults.harness import Rig, insist, wait_until
 
 HOUR = 3_600
 
@@ -25,20 +25,21 @@ def test_an_hour_back(
 ) -> None:
     clock = tmp_path / "clock"
     clock.write_text("+0\n")
-    fake = {
+    for_server = {
         "LD_PRELOAD": preload(),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "DONT_FAKE_MONOTONIC": "1",
     }
-    rig = start(server_env=fake, **fake)
+    shim = Path(__file__).parent / "clock"
+    rig = start(server_env=for_server, FAULTS_CLOCK=str(clock), PYTHONPATH=str(shim))
     rig.load({1: 3_000, 2: 100})
     rig.start_workers(2)
     rig.start_web()
-    client = Client(rig.web_port)
+    client = rig.client()
     for n in range(20):
-        rig.posts[2].append(insist(client, 2, f"before {n}", f"before {n}"))
+        rig.posts[2].append(insist(client, 2, f"before {n}", f"before-{n}"))
     rig.drain()
     before = client.get("/api/metrics")[1]
     server = rig.raw()
@@ -46,9 +47,10 @@ def test_an_hour_back(
     marker = rig.services.feeds._timelines
     server.delete(f"timeline:{{{asleep % rig.store.shards}}}:{asleep}")
     assert marker.begin_rebuild(asleep), "a rebuild is under way when the clock jumps"
-    rig.services.control.set(False, 20_000)
+    rig.services.control.set(False, 8_000)
+    time.sleep(0.5)
     for n in range(10):
-        rig.posts[1].append(insist(client, 1, f"under way {n}", f"under way {n}"))
+        rig.posts[1].append(insist(client, 1, f"under way {n}", f"under-way-{n}"))
     wall = server.time()[0]
     clock.write_text(f"-{HOUR}\n")
     wait_until(lambda: server.time()[0] < wall - HOUR / 2, 5, "the server's clock did not jump")
@@ -67,19 +69,18 @@ def test_an_hour_back(
     wait_until(
         lambda: client.get("/api/metrics")[1]["workers"]["count"] == 1, 6, "the dead look alive"
     )
-    again = insist(client, 2, "before 3", "before 3")
+    again = insist(client, 2, "before 3", "before-3")
     fed = [client.get(f"/api/feed/{asleep}?strategy=write") for _ in range(2)]
     client.put("/api/workers", {"paused": True})
+    time.sleep(0.5)
     for n in range(20):
-        rig.posts[2].append(insist(client, 2, f"after {n}", f"after {n}"))
-    time.sleep(0.6)
+        rig.posts[2].append(insist(client, 2, f"after {n}", f"after-{n}"))
+    time.sleep(0.5)
     paused = rig.queue().backlog
     client.put("/api/workers", {"paused": False})
     drained = rig.drain(20)
     time.sleep(1.1)
     after = client.get("/api/metrics")[1]
-    server.close()
-    client.close()
     found = rig.check()
     newest, oldest = rig.posts[2][-20:], rig.posts[2][:20]
     tell(

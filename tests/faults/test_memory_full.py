@@ -8,26 +8,25 @@ from collections.abc import Callable
 from typing import Any
 
 from app.storage import keys
-from tests.faults.harness import LONG, Client, Rig, insist, wait_until
+from tests.faults.harness import LONG, Rig, insist, wait_until
 
 FOLLOWERS = 20_000 if LONG else 4_000
-POSTS = 100 if LONG else 20
+POSTS = 60 if LONG else 20
 
 
 def test_maxmemory(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
     rig = start(server_options=("--maxmemory-policy", "noeviction"))
     rig.load({1: FOLLOWERS, 2: 100})
-    rig.services.control.set(False, 200_000)
+    rig.services.control.set(False, 40_000)
     rig.start_workers(2)
     rig.start_web()
-    raw, client = rig.raw(), Client(rig.web_port)
+    raw, client = rig.raw(), rig.client()
     for n in range(POSTS):
         rig.publish(1, f"post {n}")
-    time.sleep(0.15)
-    raw.config_set("maxmemory", int(raw.info("memory")["used_memory"]) + 60_000)
-    # Bounded: full when it refuses a write.
+    time.sleep(0.3)
+    raw.config_set("maxmemory", int(raw.info("memory")["used_memory"]))
     wait_until(lambda: client.get("/readyz")[0] == 503, 20, "never full")
-    posts = Counter(client.post(2, f"refused {n}", f"key {n}")[0] for n in range(20))
+    posts = Counter(client.post(2, f"refused {n}", f"key-{n}")[0] for n in range(20))
     slowest = 0.0
     reads: Counter[tuple[str, int]] = Counter()
     dormant = rig.readers(2)[0]
@@ -50,16 +49,16 @@ def test_maxmemory(start: Callable[..., Rig], tell: Callable[[str], None]) -> No
     partly = _partly_delivered(rig)
     full_backlog = rig.queue().backlog
     workers = len(rig.services.control.workers())
-    controlled = client.put("/api/workers", {"paused": False})[0]
+    controlled = client.put("/api/workers", {"deliveries_per_second": 40_000})[0]
     raw.config_set("maxmemory", 0)
+    rig.services.control.set()
     begun = time.monotonic()
     for n in range(20):
-        rig.posts[2].append(insist(client, 2, f"refused {n}", f"key {n}"))
+        rig.posts[2].append(insist(client, 2, f"refused {n}", f"key-{n}"))
     healed = time.monotonic() - begun
     rig.drain()
+    client.get(f"/api/feed/{dormant}?strategy=write")
     found = rig.check()
-    raw.close()
-    client.close()
     tell(
         f"full with {full_backlog:,} deliveries to go: posts {dict(posts)}, reads "
         f"{sorted({status for (path, status) in reads if path != '/readyz'})}, slowest "

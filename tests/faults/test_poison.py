@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from app.storage import keys
-from tests.faults.harness import Client, Rig, wait_until
+from tests.faults.harness import Rig, wait_until
 
 AUTHORS, FOLLOWERS = 10, 600
 
@@ -30,13 +30,12 @@ def test_a_job_that_always_fails(start: Callable[..., Rig], tell: Callable[[str]
         lags.append(rig.services.publishing.fanout(good).lag_ms or 0.0)
         time.sleep(0.05)
     aside = time.monotonic() - begun
-    client = Client(rig.web_port)
+    client = rig.client()
     (letter,) = client.get("/api/dead-letters")[1]["dead_letters"]
     counted = client.get("/api/metrics")[1]["queue"]
     rig.store.command("DEL", name)
     rig.store.command("RPUSH", name, 0)
     status, _ = client._call("POST", f"/api/dead-letters/{letter['id']}/requeue", b"", {})
-    client.close()
     rig.drain()
     found = rig.check()
     tell(

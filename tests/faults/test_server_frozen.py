@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from tests.faults.harness import LONG, Client, Rig, in_background, insist, ms
+from tests.faults.harness import LONG, Rig, in_background, insist, ms
 
 FROZEN_SECONDS = 10.0 if LONG else 3.0
 CLIENTS = 12
@@ -28,7 +28,7 @@ def test_a_server_that_stops(start: Callable[..., Rig], tell: Callable[[str], No
 
     def post(number: int) -> Callable[[threading.Event], None]:
         def loop(over: threading.Event) -> None:
-            client, count = Client(rig.web_port), 0
+            client, count = rig.client(), 0
             while not over.is_set():
                 count += 1
                 key, author = f"{number}-{count}", 1 + (number + count) % AUTHORS
@@ -40,18 +40,16 @@ def test_a_server_that_stops(start: Callable[..., Rig], tell: Callable[[str], No
                 else:
                     unknown[key] = author
                 over.wait(0.03)
-            client.close()
 
         return loop
 
     def look(path: str) -> Callable[[threading.Event], None]:
         def loop(over: threading.Event) -> None:
-            client = Client(rig.web_port)
+            client = rig.client()
             while not over.wait(0.05):
                 at = time.monotonic()
                 status, _ = client.get(path)
                 log.append((at, path, status, client.seconds))
-            client.close()
 
         return loop
 
@@ -78,10 +76,9 @@ def test_a_server_that_stops(start: Callable[..., Rig], tell: Callable[[str], No
         (at + spent - resumed for at, _, status, spent in log if at > stopped and status >= 500),
         default=0.0,
     )
-    client = Client(rig.web_port)
+    client = rig.client()
     for key, author in unknown.items():
         accepted[key] = (author, insist(client, author, key, key))
-    client.close()
     rig.drain()
     for author, post_id in accepted.values():
         rig.posts[author].append(post_id)

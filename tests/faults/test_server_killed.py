@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.harness import LONG, Client, Rig, in_background, insist
+from tests.faults.harness import LONG, Rig, in_background, insist
 
 ROUNDS = 8 if LONG else 1
 CLIENTS, AUTHORS, FOLLOWERS = 6, 6, 1_000
@@ -33,7 +33,7 @@ def test_kill_9_of_the_server(
 
     def post(number: int) -> Callable[[threading.Event], None]:
         def loop(over: threading.Event) -> None:
-            client, count = Client(rig.web_port), 0
+            client, count = rig.client(), 0
             while not over.wait(0.03):
                 count += 1
                 key, author = f"{number}-{count}", 1 + (number + count) % AUTHORS
@@ -43,7 +43,6 @@ def test_kill_9_of_the_server(
                     accepted[key] = (author, int(body["post"]["id"]), time.monotonic())
                 else:
                     unknown[key] = author
-            client.close()
 
         return loop
 
@@ -57,7 +56,7 @@ def test_kill_9_of_the_server(
             rig.start_store()
             away.append(time.monotonic() - deaths[-1])
         time.sleep(1.0)
-    client = Client(rig.web_port)
+    client = rig.client()
     answered = len(accepted)
     lost = []
     for key, (author, post_id, at) in list(accepted.items()):
@@ -68,7 +67,6 @@ def test_kill_9_of_the_server(
         rig.posts[author].append(again)
     for key, author in unknown.items():
         rig.posts[author].append(insist(client, author, key, key))
-    client.close()
     rig.services.control.set(False, None)
     rig.drain()
     found = rig.check()

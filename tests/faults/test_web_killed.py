@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.faults.harness import LONG, Client, Rig, in_background, insist
+from tests.faults.harness import LONG, Rig, in_background, insist
 
 SECONDS = 30 if LONG else 3
 CLIENTS = 8
@@ -28,7 +28,7 @@ def test_one_post_for_each_key(start: Callable[..., Rig], tell: Callable[[str], 
 
     def post(number: int) -> Callable[[threading.Event], None]:
         def loop(over: threading.Event) -> None:
-            client, count = Client(rig.web_port, timeout=5), 0
+            client, count = rig.client(timeout=5), 0
             while not over.is_set():
                 count += 1
                 key, author = f"{number}-{count}", 1 + (number + count) % AUTHORS
@@ -37,7 +37,6 @@ def test_one_post_for_each_key(start: Callable[..., Rig], tell: Callable[[str], 
                     assert answer[0] in (0, 503), answer
                     time.sleep(0.02)
                 accepted[key] = (author, int(answer[1]["post"]["id"]))
-            client.close()
 
         return loop
 
@@ -74,17 +73,13 @@ def test_fifty_equal_posts_at_once_make_one(
     rig.start_web()
 
     def post(_: int) -> int:
-        client = Client(rig.web_port)
-        try:
-            return insist(client, 1, "the same", "one-key")
-        finally:
-            client.close()
+        client = rig.client()
+        return insist(client, 1, "the same", "one-key")
 
     with ThreadPoolExecutor(50) as pool:
         ids = set(pool.map(post, range(50)))
-    client = Client(rig.web_port)
+    client = rig.client()
     other, problem = client.post(1, "another text", "one-key")
-    client.close()
     rig.posts[1] = list(ids)
     rig.drain()
     found = rig.check()
