@@ -37,6 +37,7 @@ def tell_story(page: Page) -> None:
     expect(page.locator("#crossing .line")).to_have_count(3, timeout=30_000)
     page.wait_for_timeout(SERIES_MS)
     page.evaluate("scrollTo(0, 0)")
+    page.mouse.move(0, 0)
 
 
 def take(browser: Browser, url: str, out: Path, full: bool) -> Iterator[Path]:

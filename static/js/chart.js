@@ -63,6 +63,7 @@ const tick = (ms) => (ms >= 1000 ? `${number(ms / 1000)} s` : ms >= 1 ? `${numbe
 const word = (value, unit) => (unit === "ms" ? duration(value) : number(value));
 
 const SPAN = 120000;
+const LABEL = 160;
 
 /** Lines over the last two minutes at most. points: [{t, v: {key: number|null}}]. */
 export function series(plot, lines, points, unit) {
@@ -159,17 +160,18 @@ export function crossing(plot, costs, reads, cross, [low, high]) {
   for (const key of STRATEGIES) {
     parts.push(svg("path", { class: `line ${key}`, d: steps.map((r, i) => `${i ? "L" : "M"}${x(r).toFixed(1)} ${y(costs[key](r)).toFixed(1)}`).join("") }));
   }
+  if (cross) parts.push(svg("circle", { class: "dot", cx: x(cross), cy: y(costs.write(cross)), r: 5 }));
   const ends = STRATEGIES.map((key) => ({ key, y: y(costs[key](reads)) })).sort((a, b) => a.y - b.y);
-  const onLeft = x(reads) > (left + right) / 2;
   ends.forEach((end, i) => {
     const at = Math.max(end.y, i ? ends[i - 1].at + 16 : top);
     end.at = at;
+    // The lines rise: above them there is room to the left, below them to the right.
+    const onLeft = i ? x(reads) > right - LABEL : x(reads) > left + LABEL;
     parts.push(
       svg("circle", { class: `dot ${end.key}`, cx: x(reads), cy: end.y, r: 4.5 }),
       note(x(reads) + (onLeft ? -10 : 10), at + (i ? 14 : -6), `${NAMES[end.key]} ${duration(costs[end.key](reads))}`, "value", onLeft ? "end" : "start"),
     );
   });
-  if (cross) parts.push(svg("circle", { class: "dot", cx: x(cross), cy: y(costs.write(cross)), r: 5 }));
   plot.replaceChildren(...parts);
 }
 

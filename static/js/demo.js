@@ -13,11 +13,9 @@ let reader = null;
 export function start() {
   posts = $$("[data-post]").map((story) => Number(story.dataset.post));
   reader = $("#reader")?.value ?? null;
-  const last = $$("[data-post]").at(-1);
-  if (last) {
-    const { status, recipients, delivered, skipped } = last.dataset;
-    emit("fanout", { status, recipients: +recipients, delivered: +delivered, skipped: +skipped });
-  }
+  $$("[data-post]").forEach(({ dataset: { status, recipients, delivered, skipped } }, i) => {
+    emit("fanout", { status, recipients: +recipients, delivered: +delivered, skipped: +skipped, second: i > 0 });
+  });
   $$("[data-post]").filter(unfinished).forEach((story) => finishLater(Number(story.dataset.post)));
   $("[data-both]")?.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -97,7 +95,7 @@ async function untilDone(id, patience = PATIENCE_MS, pause = WATCH_MS) {
   const end = Date.now() + Math.min(patience, $("[data-pace='paused']") ? 400 : patience);
   for (;;) {
     const fanout = await ask(`/api/posts/${id}/fanout`);
-    if (id === posts.at(-1)) emit("fanout", fanout);
+    if (id === posts.at(-1)) emit("fanout", { ...fanout, second: posts.length > 1 });
     if (!["queued", "running"].includes(fanout.status)) return true;
     if (Date.now() > end) return false;
     await wait(pause);

@@ -6,6 +6,7 @@ import { formats, number, pick } from "./format.js";
 const MOST_PULSES = 5;
 const SHOWN = 3000;
 const fading = {};
+let pushed = "";
 
 /** posts.total is no field of its own; everything else is looked up as it is. */
 export function lookUp(metrics, path) {
@@ -39,17 +40,17 @@ function drawQueue({ queue, backpressure }) {
   fill.setAttribute("height", height);
 }
 
-/** The timelines reached by the last post: each cell stands for an equal share of the followers. */
-function drawGrid({ status, recipients, delivered, skipped }) {
-  const note = $("[data-grid-note]");
-  if (status === "pull") {
-    note.textContent = "The last post is in none: it waits in its log.";
-    return;
-  }
+/** The timelines reached by the last post: each cell stands for an equal share of the followers.
+    A pulled post reaches none; as the `second` of two it leaves the first one's picture. */
+function drawGrid({ status, recipients, delivered, skipped, second }) {
+  const pulled = status === "pull";
+  if (!pulled) pushed = `The pushed post is in ${number(delivered)} of ${number(recipients - skipped)}.`;
+  else if (!second) pushed = "";
+  $("[data-grid-note]").textContent = pulled ? `${pushed} The pulled post waits in its log.` : pushed;
+  if (pulled && second) return;
   const cells = $$("[data-grid] .cell");
-  const reached = recipients ? Math.round((cells.length * delivered) / recipients) : 0;
+  const reached = recipients && !pulled ? Math.round((cells.length * delivered) / recipients) : 0;
   cells.forEach((cell, i) => cell.classList.toggle("on", i < reached));
-  note.textContent = `The last pushed post is in ${number(delivered)} of ${number(recipients - skipped)}.`;
 }
 
 /** How many went through since the last look, as a number and as pulses. */

@@ -49,7 +49,11 @@ def test_one_button_shows_both_strategies_side_by_side(page: Page, stack: Stack)
     assert stack.call(f"/api/posts/{post_id}/fanout")["delivered"] == delivered
     # Announced once, for those who do not see it.
     expect(page.locator("[data-say]")).to_contain_text("1 post → 0 deliveries")
-    expect(page.locator("[data-grid-note]")).to_contain_text("waits in its log")
+    expect(page.locator("[data-grid-note]")).to_have_text(
+        f"The pushed post is in {grouped(delivered)} of {grouped(delivered)}."
+        " The pulled post waits in its log."
+    )
+    expect(page.locator("[data-grid] .cell.on")).to_have_count(200)
 
 
 def test_a_followers_feeds_are_compared_in_words(page: Page, stack: Stack) -> None:
