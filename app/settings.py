@@ -81,7 +81,10 @@ class Settings:
         "FANOUT_CHUNK", 250, "Followers that one script call delivers to (at most 4,000).", low=1
     )
     chunks_in_flight: int = _setting(
-        "FANOUT_CHUNKS_IN_FLIGHT", 8, "Script calls that a worker sends in one round trip.", low=1
+        "FANOUT_CHUNKS_IN_FLIGHT",
+        32,
+        "Script calls that a worker plans for one turn; two at a time are under way.",
+        low=1,
     )
     open_jobs: int = _setting(
         "FANOUT_OPEN_JOBS", 64, "Jobs that one worker keeps open at once, a chunk per turn.", low=1

@@ -30,6 +30,8 @@ SILENCE_SECONDS = 1.0
 every BEAT_SECONDS: three may be lost before anybody else takes over."""
 BEAT_SECONDS = 0.25
 WATCH_SECONDS = 0.1
+IN_FLIGHT = 2
+"""Chunks sent ahead of the answers: one that the server is at and one that waits for it."""
 WATCH_COUNT = 200
 """Taken jobs looked at on each shard; more than all workers keep open."""
 
@@ -112,7 +114,8 @@ class Deliverer:
         beaten = self._beat(batch)
         planned = self._plan(batch, allowance)
         walked, begun = self.walked, time.perf_counter_ns()
-        replies = iter(batch.run(raise_errors=False))
+        limit = IN_FLIGHT * self._settings.chunk
+        replies = iter(batch.run(raise_errors=False, limit=limit))
         spent = time.perf_counter_ns() - begun
         self._look_at_lives([next(replies) for _ in range(servers)])
         taken = sum(self._take(shard, next(replies)) for shard in asked)
@@ -233,13 +236,16 @@ class Deliverer:
         while waiting and budget > 0:
             again = []
             for place, opened in waiting:
+                # A release delivers many posts to each follower: fewer followers, the same work.
+                posts = max(1, len(opened.posts))
                 got = 0
-                for shard, followers in opened.slice(min(chunk, bound)):
+                for shard, followers in opened.slice(min(max(1, chunk // posts), bound)):
                     self._jobs.deliver(batch, opened.job, shard, followers, opened.posts)
+                    batch.weigh(followers * posts)
                     plan.append((opened, shard))
                     got += followers
                 if got:
-                    budget -= got
+                    budget -= got * posts
                     bound -= got
                     again.append((place, opened))
                     # Served last next time, so that a small allowance goes round as well.

@@ -8,7 +8,7 @@ call that timed out may have happened.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ from redis.retry import Retry
 from app.domain.errors import StoreDown, StoreFull
 from app.settings import Settings
 from app.storage import library
-from app.storage.wire import Sent
+from app.storage.wire import exchange
 
 _MISSING = "Function not found"
 _DOWN_PREFIXES = (
@@ -177,7 +177,7 @@ class Store:
     def _one(self, command: tuple[Any, ...]) -> Any:
         if self.is_cluster:
             return self.redis.execute_command(*command)
-        (reply,) = Sent(self.redis, [command]).replies()
+        (reply,) = exchange(self.redis, [command])
         if isinstance(reply, Exception):
             raise reply
         return reply
@@ -261,6 +261,7 @@ class Batch:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._commands: list[tuple[Any, ...]] = []
+        self._weights: list[int] = []
 
     def __len__(self) -> int:
         return len(self._commands)
@@ -268,19 +269,30 @@ class Batch:
     def call(self, function: str, key: str, *args: Any) -> None:
         """Adds a function of our library."""
         self._commands.append(("FCALL", f"fanout_{function}", 1, key, *args))
+        self._weights.append(0)
 
     def add(self, *command: Any) -> None:
         """Adds a plain command."""
         self._commands.append(command)
+        self._weights.append(0)
 
-    def run(self, *, raise_errors: bool = True) -> list[Any]:
+    def weigh(self, weight: int) -> None:
+        """Says how much work the command added last is, for the `limit` of `run`."""
+        self._weights[-1] = weight
+
+    def run(self, *, raise_errors: bool = True, limit: int = 0) -> list[Any]:
         """Sends all; the answers in order. With `raise_errors` the first refusal is raised,
-        without it refusals stand in the list as exceptions."""
+        without it refusals stand in the list as exceptions.
+
+        No more than `limit` of the weighed work is under way on a server at once, so that other
+        clients get their turn in between.
+        """
         commands, self._commands = self._commands, []
+        weights, self._weights = self._weights, []
         if not commands:
             return []
         with self._store.attempt():
-            replies = self._send(commands)
+            replies = self._send(commands, weights, limit)
             missing = [
                 i
                 for i, reply in enumerate(replies)
@@ -296,15 +308,32 @@ class Batch:
                     raise reply
         return replies
 
-    def _send(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+    def _send(
+        self, commands: list[tuple[Any, ...]], weights: Sequence[int] = (), limit: int = 0
+    ) -> list[Any]:
         self._store.count(len(commands))
         if not self._store.is_cluster:
-            return Sent(self._store.redis, commands).replies()
-        pipeline = self._store.redis.pipeline()
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies: list[Any] = pipeline.execute(raise_on_error=False)
+            return exchange(self._store.redis, commands, weights, limit)
+        replies: list[Any] = []
+        for part in _parts(commands, weights, limit * len(self._store.redis.get_primaries())):
+            pipeline = self._store.redis.pipeline()
+            for command in part:
+                pipeline.execute_command(*command)
+            replies += pipeline.execute(raise_on_error=False)
         return replies
+
+
+def _parts(
+    commands: list[tuple[Any, ...]], weights: Sequence[int], limit: int
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The commands in order, cut where the weights add up to more than `limit`."""
+    first = total = 0
+    for at, weight in enumerate(weights):
+        if total and total + weight > limit:
+            yield commands[first:at]
+            first, total = at, 0
+        total += weight
+    yield commands[first:]
 
 
 def is_down(error: Exception) -> bool:
