@@ -1,0 +1,74 @@
+"""Pause, resume and pace reach all workers within a second, and the pace is shared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from app.storage import keys
+from tests.faults.harness import Rig, ms
+
+AUTHORS, FOLLOWERS = 16, 5_000
+PACE = 20_000
+
+
+def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
+    rig = start()
+    rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
+    rig.start_workers(2)
+    rig.start_web()
+    client = rig.client()
+    client.put("/api/workers", {"paused": True})
+    time.sleep(1.0)
+    for _ in range(6):  # more jobs than one worker keeps open
+        for author in range(1, AUTHORS + 1):
+            rig.publish(author)
+    time.sleep(0.5)
+    assert _walked(rig) == 0, "paused from the start"
+
+    client.put("/api/workers", {"deliveries_per_second": PACE})
+    begun = time.monotonic()
+    while not _walked(rig):
+        assert time.monotonic() - begun < 5
+    resumed = time.monotonic() - begun
+    time.sleep(1.0)
+    first, at = _walked(rig), time.monotonic()
+    time.sleep(1.5)
+    rate = (_walked(rig) - first) / (time.monotonic() - at)
+    shares = sorted(worker.delivered for worker in rig.services.control.workers())
+
+    client.put("/api/workers", {"paused": True})
+    begun = last_change = time.monotonic()
+    walked = _walked(rig)
+    while time.monotonic() - begun < 1.5:
+        now = _walked(rig)
+        if now != walked:
+            walked, last_change = now, time.monotonic()
+    paused = last_change - begun
+    left = rig.queue().backlog
+    state = client.get("/api/metrics")[1]["workers"]
+
+    client.put("/api/workers", {"paused": False})
+    drained = rig.drain(20)
+    found = rig.check()
+    tell(
+        f"resumed after {ms(resumed)}, paused after {ms(paused)}; pace {PACE:,}: {rate:,.0f} "
+        f"deliveries/s by two workers ({shares[0]:,} and {shares[1]:,}); the other {left:,} "
+        f"drained in {drained:.1f} s at full speed; {found['missing']} missing"
+    )
+    assert resumed < 1
+    assert paused < 1
+    assert 0.75 * PACE <= rate <= 1.15 * PACE
+    assert shares[0] > 0
+    assert (state["count"], state["paused"]) == (2, True)
+    assert left > 0
+    assert found["missing"] == found["duplicate"] == found["foreign"] == 0
+
+
+def _walked(rig: Rig) -> int:
+    batch = rig.store.batch()
+    for posts in rig.posts.values():
+        for post in posts:
+            for shard in range(rig.store.shards):
+                batch.add("HGET", keys.job(shard, post), "delivered")
+    return sum(int(value or 0) for value in batch.run())
