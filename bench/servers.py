@@ -123,6 +123,20 @@ def _wait_for(port: int, seconds: float = 15) -> None:
     client.close()
 
 
+def wait_for_port(port: int, seconds: float = 20) -> None:
+    """Returns when somebody listens there."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > end:
+                raise Missing(f"nothing listens on port {port}") from None
+            time.sleep(0.1)
+        else:
+            return
+
+
 @contextlib.contextmanager
 def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A Python module's process (`-m ...`) in the checkout; stopped with SIGTERM at the end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from app.services.fanout import IN_FLIGHT
 from app.storage import keys
 from bench import rivals
 from bench.context import Context
@@ -13,7 +14,7 @@ from bench.rows import Row
 from bench.world import World
 
 POSTS = 3
-"""Posts in one turn of ours, so that a turn is long against the clock's and the machine's jitter."""
+"""Posts in one turn of ours: a turn must be long against the machine's jitter."""
 
 
 def ours(context: Context) -> Callable[[], float]:
@@ -176,7 +177,8 @@ def _bare(world: World, author: int, post_id: int) -> None:
                 *(f"timeline:{keys.tag(shard)}:", start, start + settings.chunk - 1, post_id),
                 *(settings.timeline_cap, settings.timeline_slack),
             )
-        batch.run()
+            batch.weigh(settings.chunk)
+        batch.run(limit=IN_FLIGHT * settings.chunk)
 
 
 ROWS = [
