@@ -74,7 +74,7 @@ export function start() {
   });
   draw();
   new IntersectionObserver((entries, observer) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
+    if (!entries.some((entry) => entry.isIntersecting) || !$("[name=author_id]")) return;
     observer.disconnect();
     measureNow();
   }, { rootMargin: "400px" }).observe(box);

@@ -61,13 +61,12 @@ export async function guard(form, action) {
 }
 
 async function publish(author, text, strategies, goTo) {
-  posts = [];
   const stories = $("[data-stories]");
   const fresh = [];
   for (const strategy of strategies) {
     const { post } = await ask("/api/posts", { method: "POST", body: { author_id: author, text, strategy } });
     if (!fresh.length) {
-      stories.replaceChildren();
+      posts = [];
       $(goTo).scrollIntoView({ behavior: calm.matches ? "auto" : "smooth", block: "start" });
       if (goTo === "#story") $(goTo).focus({ preventScroll: true });
     }
@@ -78,13 +77,12 @@ async function publish(author, text, strategies, goTo) {
     const box = html("div");
     await part(`/parts/stories?${query([post.id])}`, box);
     fresh.push(...box.children);
-    stories.append(...box.children);
+    stories.replaceChildren(...fresh);
     if (strategy === "read") emit("pull");
   }
   const told = fresh.map((story) => $(".tale", story).textContent).join(" ");
   $("[data-say]").textContent = told;
   history.replaceState(null, "", `/?${query(posts)}`);
-  emit("stories");
   fresh.filter(unfinished).forEach((story) => finishLater(Number(story.dataset.post)));
   soon();
   await showFeeds();

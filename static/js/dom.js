@@ -1,6 +1,6 @@
 // The few helpers that every module needs.
 
-/** Events between the modules: "metrics", "stale", "back", "fanout", "stories". */
+/** Events between the modules: "metrics", "back", "fanout", "pull". */
 export const bus = new EventTarget();
 export const emit = (name, detail) => bus.dispatchEvent(new CustomEvent(name, { detail }));
 export const on = (name, handler) => bus.addEventListener(name, (event) => handler(event.detail));
@@ -47,7 +47,7 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
     answer = await fetch(path, init);
   } catch (error) {
     if (error.name === "AbortError" && signal?.reason !== "timeout") throw error;
-    throw new Problem("The page's server does not answer", "Run ./status.sh, then try again.", 0);
+    throw new Problem("No answer", "The page's server does not answer. Run ./status.sh, then try again.", 0);
   }
   const isJson = /json/.test(answer.headers.get("Content-Type") ?? "");
   if (!answer.ok) {

@@ -1,6 +1,6 @@
 // Asks for the live numbers once a second. Stops while the tab is hidden or the reader has paused,
 // waits longer after each failure, and tells how old the numbers on the screen are.
-import { $, ask, emit, html } from "./dom.js";
+import { $, Problem, ask, emit, html } from "./dom.js";
 
 const EVERY = 1000;
 const SLOWEST = 15000;
@@ -56,8 +56,7 @@ async function tick() {
   } catch (error) {
     if (asking !== mine || mine.signal.reason === "stopped") return;
     failures += 1;
-    trouble = error.title ? `${error.title}. ${error.message}` : "The page's server does not answer.";
-    emit("stale", trouble);
+    trouble = error instanceof Problem ? error.message : "The page's server does not answer.";
   } finally {
     clearTimeout(limit);
   }
