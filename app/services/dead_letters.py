@@ -30,7 +30,8 @@ class DeadLetters:
         return letters[:limit]
 
     def requeue(self, name: str) -> None:
-        """Queues the job anew; it goes on where it stopped. Raises `UnknownLetter`."""
+        """Queues the job anew; it goes on where it stopped. Raises `UnknownLetter`, or
+        `Overloaded` when the backlog has no room for it."""
         self._settle(name, requeue=True)
 
     def drop(self, name: str) -> None:

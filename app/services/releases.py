@@ -14,7 +14,7 @@ from app.storage.control import Control
 from app.storage.graph import Graph
 from app.storage.pullers import Pullers
 
-CHECK_SECONDS = 0.25
+CHECK_SECONDS = 0.1
 
 
 class Releases:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from app.domain.errors import Overloaded
 from app.domain.models import FanoutStatus
 from app.settings import Settings
 from app.storage import keys
@@ -259,10 +260,20 @@ class Jobs:
         ]
 
     def settle(self, shard: int, entry: str, *, requeue: bool) -> bool:
-        """Takes a dead letter away, or queues its job anew. False: there is no such letter."""
+        """Takes a dead letter away, or queues its job anew. False: there is no such letter.
+
+        Raises `Overloaded` when the backlog has no room for the job.
+        """
         reply = self._store.call(
-            "settle_dead", keys.dead(shard), keys.tag(shard), entry, int(requeue)
+            "settle_dead",
+            keys.dead(shard),
+            keys.tag(shard),
+            entry,
+            int(requeue),
+            self._settings.backlog_limit,
         )
+        if reply < 0:
+            raise Overloaded("The backlog has no room for this job. Try again when it has drained.")
         return bool(reply)
 
     def account(self, shard: int, job_id: int) -> Account | None:

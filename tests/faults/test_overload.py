@@ -18,7 +18,7 @@ BEFORE_SECONDS = 6.0 if LONG else 3.0
 CAPACITY = 30_000
 """Deliveries a second that the workers are allowed, so that the machine's cores are no limit and
 reads before and during the overload are comparable."""
-LARGE, LARGE_FOLLOWERS, LARGE_RATE = 4, 10_000, 20
+LARGE, LARGE_FOLLOWERS, LARGE_RATE = 8, 10_000, 20
 SMALL, SMALL_FOLLOWERS, SMALL_RATE = 16, 900, 112
 LOW, HIGH, LIMIT = 5_000, 12_000, 30_000
 

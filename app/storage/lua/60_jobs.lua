@@ -214,23 +214,26 @@ register('dead_letters', function(keys, args)
   return rows
 end, {'no-writes'})
 
--- KEYS dead  ARGV tag letter requeue
--- Takes a dead letter away; with requeue == 1 the job goes on where it stopped. Returns 1, or 0
--- when there is no such letter.
+-- KEYS dead  ARGV tag letter requeue limit
+-- Takes a dead letter away; with requeue == 1 the job goes on where it stopped. Returns 1, 0 when
+-- there is no such letter, or -1 when the backlog has no room for the job.
 register('settle_dead', function(keys, args)
   local tag, letter_id = args[1], args[2]
   local letter = redis.call('XRANGE', keys[1], letter_id, letter_id)
   if #letter == 0 then return 0 end
   local job = letter[1][2][2]
-  redis.call('XDEL', keys[1], letter_id)
   local key = account_key(tag, job)
   local account = redis.call('HMGET', key, 'recipients', 'booked', 'author', 'last')
+  local left = tonumber(account[1] or '0') - tonumber(account[2] or '0')
+  local backlog = tonumber(redis.call('HGET', 'backlog:' .. tag, 'deliveries') or '0')
+  if args[3] == '1' and backlog + left > tonumber(args[4]) then return -1 end
+  redis.call('XDEL', keys[1], letter_id)
   if not account[1] then return 1 end
   if args[3] == '1' then
     redis.call('HSET', key, 'fails', 0)
     redis.call('PERSIST', key)
     redis.call('SADD', 'open:' .. tag, job)
-    add_backlog(tag, tonumber(account[1]) - tonumber(account[2] or '0'))
+    add_backlog(tag, left)
     enqueue(tag, num(new_id(tag)), job)
   else
     redis.call('EXPIRE', key, RECORD_TTL)

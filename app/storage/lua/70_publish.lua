@@ -46,7 +46,9 @@ register('publish', function(keys, args)
   if redis.call('LPUSH', keys[1], text_id) > log_cap then
     redis.call('DEL', 'post:' .. tag .. ':' .. redis.call('RPOP', keys[1]))
   end
-  insert('timeline:' .. tag .. ':' .. author, id, cap, slack)
+  -- A broken timeline must not end the script here, half-way: the next read rebuilds it.
+  local own = 'timeline:' .. tag .. ':' .. author
+  if not pcall(insert, own, id, cap, slack) then redis.call('DEL', own) end
   raise_to('newest:' .. tag, id)
 
   if mode == 'push' and recipients > 0 then
