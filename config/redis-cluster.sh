@@ -48,7 +48,7 @@ case "${1:-}" in
       --repl-diskless-sync-delay 0 \
       --protected-mode no \
       --appendonly yes --appendfsync everysec --save '' \
-      --maxmemory-policy noeviction
+      --maxmemory-policy noeviction --maxmemory "${REDIS_MAXMEMORY:-1536mb}"
     ;;
   form)
     nodes=''
