@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.domain.edgelist import parse
-from app.domain.errors import BadRequest, Busy, StoreDown
+from app.domain.errors import BadRequest, Busy, StoreDown, UnknownUser
 from app.domain.models import KINDS, Kind
 from app.domain.population import Population, generate, generate_sized
 from app.domain.presets import PRESETS, Preset
@@ -137,12 +137,46 @@ def test_wiping_takes_our_keys_and_no_others(store: Store) -> None:
     bulk = Bulk(store, "me", 60)
     bulk.take_over()
     seen: list[tuple[int, int]] = []
-    assert bulk.wipe(lambda done, total: seen.append((done, total))) == len(ours)
+    assert bulk.wipe(lambda done, total: seen.append((done, total))) == len(ours) - 1
     assert [name for name in ours if store.command("EXISTS", name)] == []
     assert [name for name in others if not store.command("EXISTS", name)] == []
     assert store.command("EXISTS", keys.DATASET) == 1
     assert seen
     assert seen[-1][0] <= seen[-1][1]
+
+
+def test_deliveries_under_way_leave_no_backlog_behind(
+    services: Services, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.services.fanout.BEAT_SECONDS", 0.0)
+    for order in ("backlog:", "fanout:"):  # which of the two kinds of keys is met first
+        services.datasets.load_graph(generate_sized(90, 80, 3))
+        for author in (1, 2, 3, 4, 5):
+            services.publishing.publish(author, "Before the load.", "write")
+        deliverer = services.deliverer("busy")
+        deliverer.turn(3)
+        deliverer.turn(3)
+        assert services.heartbeats.queue().backlog > 0
+        bulk = Bulk(store, "me", 60)
+        bulk.take_over()
+        pages = bulk._pages
+
+        def ordered(first: str = order, pages: Any = pages) -> Any:
+            names = sorted(
+                (name for page in pages() for name in page),
+                key=lambda name: (not name.startswith(first), name),
+            )
+            yield from ([name] for name in names)
+
+        monkeypatch.setattr(bulk, "_pages", ordered)
+        bulk.wipe(lambda *_, busy=deliverer: busy.turn(3))
+        queue = services.heartbeats.queue()
+        assert (queue.backlog, queue.jobs) == (0, 0), order
+        while deliverer.turn():
+            pass
+        assert services.heartbeats.queue().backlog == 0
+        with pytest.raises(UnknownUser):
+            services.publishing.publish(1, "Nobody is there.", "write")
 
 
 def test_a_replaced_loader_can_change_nothing(store: Store) -> None:

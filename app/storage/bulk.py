@@ -68,11 +68,23 @@ class Bulk:
         batch.run()
 
     def wipe(self, report: Report | None = None) -> int:
-        """Removes all keys of our families, and no others; how many there were.
+        """Removes all keys of our families, and no others; how many, the bitmaps of users aside.
 
         `last_id` stays, so that ids never repeat, and so does the `dataset` hash, in which the
         loader writes how far it is. `report` gets an estimate from the number of all keys.
+
+        Users go first, so that no post is accepted any more. Workers may still be at jobs: what
+        they book on a job's account while it is there, such as a backlog below zero, goes in a
+        second pass, when all accounts are gone and nothing more can be booked.
         """
+        batch = self._store.batch()
+        for shard in range(self._store.shards):
+            self._call(batch, "bulk_drop", keys.tag(shard), keys.users(shard))
+        self._run(batch)
+        return self._pass(report) + self._pass(None)
+
+    def _pass(self, report: Report | None) -> int:
+        """Removes all our keys that a SCAN finds; how many."""
         known = set(self._tags())
         total, seen, removed = self._all_keys(), 0, 0
         for page in self._pages():
