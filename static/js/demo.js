@@ -40,6 +40,11 @@ export function start() {
   $("#reader")?.addEventListener("change", () => $("[data-reader]").requestSubmit());
   document.addEventListener("click", copy);
   showCopyButtons();
+  let loading = false;
+  on("metrics", ({ dataset }) => {
+    if (loading && dataset.status === "ready") location.reload();
+    loading = dataset.status !== "ready";
+  });
   on("back", () => ($("[data-composer]") ? showFeeds().catch(() => {}) : location.reload()));
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import NewPage, Watch
 from tests.browser.stack import Stack
@@ -159,3 +159,22 @@ def test_reduced_motion_shows_steps_instead_of_moving(new_page: NewPage, stack: 
     expect(page.locator("[data-moved='deliveries']").first).to_have_text(re.compile(r"\+"))
     expect(page.locator(".story")).to_have_count(2)
     assert page.evaluate("window.moves") == 0
+
+
+def test_a_page_opened_while_the_people_are_loaded_shows_them_by_itself(page: Page) -> None:
+    answer = page.request.get("/api/metrics").json()
+
+    def loading(route: Route) -> None:
+        route.fulfill(json={**answer, "dataset": {**answer["dataset"], "status": "loading"}})
+
+    page.route("**/api/metrics", loading)
+    page.wait_for_timeout(2_500)
+    page.evaluate("window.stayed = true")
+    page.unroute("**/api/metrics", loading)
+    with page.expect_event("load", timeout=10_000):
+        pass
+    assert page.evaluate("window.stayed ?? null") is None
+    page.locator(".fresh").wait_for(state="attached")
+    page.evaluate("window.stayed = true")
+    page.wait_for_timeout(3_000)
+    assert page.evaluate("window.stayed") is True, "it must not load itself again and again"
