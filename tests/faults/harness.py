@@ -40,6 +40,9 @@ from tests.servers import free_port, valkey_binary
 ROOT = Path(__file__).resolve().parents[2]
 LONG = os.environ.get("FANOUT_TEST_FAULTS") == "long"
 """The long form, `./test.sh --faults`: the figures of the promise rather than a few seconds."""
+SLACK = 1.0 if LONG else 3.0
+"""The promised times are asserted in the long form, on a machine that does nothing else. The short
+form runs beside other tests and allows three times as much; it prints the same figures."""
 
 FIRST_READER = 1_000
 Process = subprocess.Popen[bytes]
@@ -190,7 +193,9 @@ class Rig:
 
     def load(self, followers: dict[int, int]) -> None:
         """Makes a graph: author (an id below FIRST_READER) -> how many followers of its own."""
-        authors, readers, start = [], [], FIRST_READER
+        authors: list[int] = []
+        readers: list[int] = []
+        start = FIRST_READER
         for author, count in sorted(followers.items()):
             mine = range(start, start + count)
             self._readers[author] = list(mine)

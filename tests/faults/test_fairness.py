@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.faults.harness import LONG, Rig, quantile, wait_until
+from tests.faults.harness import LONG, SLACK, Rig, quantile, wait_until
 
-FOLLOWERS = 200_000
+FOLLOWERS = 200_000 if LONG else 60_000
 ORDINARY = 16
-ROUNDS = 10 if LONG else 2
+ROUNDS = 10 if LONG else 3
 
 
 def test_ordinary_posts_beside_a_celebrity(
@@ -35,8 +35,8 @@ def test_ordinary_posts_beside_a_celebrity(
         f"{quantile(idle, 0.99):.0f} ms idle ({len(idle)}), {quantile(lags, 0.99):.0f} ms beside "
         f"it ({len(lags)}), bound {bound:.0f} ms; {found['missing']} missing"
     )
-    assert len(lags) >= 10, "too few to tell"
-    assert quantile(lags, 0.99) <= bound
+    assert len(lags) >= 5, "too few to tell"
+    assert quantile(lags, 0.99) <= bound * SLACK
     assert found["missing"] == found["duplicate"] == found["foreign"] == 0
 
 

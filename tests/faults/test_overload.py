@@ -11,16 +11,17 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tests.faults.harness import LONG, Rig, in_background, ms, quantile
+from tests.faults.harness import LONG, SLACK, Rig, in_background, ms, quantile
 
-SECONDS = 30.0 if LONG else 7.0
-BEFORE_SECONDS = 6.0 if LONG else 3.0
-CAPACITY = 30_000
+SECONDS = 30.0 if LONG else 5.0
+BEFORE_SECONDS = 6.0 if LONG else 2.0
+CAPACITY = 30_000 if LONG else 10_000
 """Deliveries a second that the workers are allowed, so that the machine's cores are no limit and
 reads before and during the overload are comparable."""
-LARGE, LARGE_FOLLOWERS, LARGE_RATE = 8, 10_000, 20
-SMALL, SMALL_FOLLOWERS, SMALL_RATE = 16, 900, 112
-LOW, HIGH, LIMIT = 5_000, 12_000, 30_000
+LARGE, LARGE_FOLLOWERS, LARGE_RATE = 8, 5_000, CAPACITY * 7 / 5_000
+SMALL, SMALL_FOLLOWERS, SMALL_RATE = 16, 900, CAPACITY * 3.2 / 900
+LOW, HIGH, LIMIT = CAPACITY // 5, CAPACITY * 3 // 5, CAPACITY
+"""Deliveries of a shard; the eight shards together hold eight seconds of work at most."""
 
 
 class Load:
@@ -76,7 +77,8 @@ def test_ten_times_the_load(start: Callable[..., Rig], tell: Callable[[str], Non
     rig.services.control.set(False, CAPACITY)
     rig.start_workers(2)
     rig.start_web()
-    fullest, stages = [0], []
+    fullest = [0]
+    stages: list[str] = []
 
     def watch(over: threading.Event) -> None:
         raw = rig.raw()
@@ -125,12 +127,12 @@ def test_ten_times_the_load(start: Callable[..., Rig], tell: Callable[[str], Non
     )
     assert offered >= 8 * peak
     assert 0 < fullest[0] <= LIMIT
-    assert goodput >= 0.9 * peak
+    assert goodput >= (0.9 if LONG else 0.7) * peak
     assert set(over_load.statuses) == {202, 503}
     assert over_load.held > 0
     assert held, "large authors are held"
     assert +before.bad_reads == +over_load.bad_reads == Counter()
-    assert p99["o"] <= 2 * p99["b"] + 0.02
+    assert p99["o"] <= (1.5 * p99["b"] + 0.01) * SLACK
     assert stages[0] == "normal"
     assert {"holding", "shedding"} <= set(stages)
     assert last["backpressure"]["stage"] == "normal"

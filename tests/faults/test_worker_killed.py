@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.faults.harness import LONG, Rig, in_background, ms, quantile
+from tests.faults.harness import LONG, SLACK, Rig, in_background, ms, quantile
 
-KILLS = 100 if LONG else 6
+KILLS = 100 if LONG else 5
 AUTHORS, FOLLOWERS = 20, 1_000
 BURST = 40
 PACE = 120_000
@@ -76,6 +76,6 @@ def test_kill_9_at_random_moments(start: Callable[..., Rig], tell: Callable[[str
     assert watch.seconds, "no kill found a job under way"
     assert found["missing"] == found["duplicate"] == found["foreign"] == found["feeds"] == 0
     assert found["disordered"] == 0
-    assert quantile(watch.seconds, 0.99) <= 2.0
+    assert quantile(watch.seconds, 0.99) <= 2.0 * SLACK
     assert rig.queue().dead == 0
     assert total["claims"] > 0
