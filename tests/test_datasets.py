@@ -430,7 +430,7 @@ def test_first_posts_reach_all_kinds_within_the_budget() -> None:
         "popular": list(range(101, 201)),
         "regular": [201, 202],
     }
-    followers = {1: 900_000, **{user: 3_000_000 // user for user in range(2, 203)}}
+    followers = {1: 900_000, **{user: 1_000_000 // user for user in range(2, 203)}}
     posts = first_posts.plan(directories, followers)
     assert posts[-1] == (1, first_posts.TEXTS["celebrity"][0]), "the largest one on top"
     authors = [author for author, _ in posts]

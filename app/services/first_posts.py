@@ -16,9 +16,9 @@ TEXTS: dict[Kind, Sequence[str]] = {
     "celebrity": CELEBRITY_TEXTS,
 }
 
-MAX_DELIVERIES = 500_000
-"""Deliveries that the celebrities' first posts may need, the largest one's aside: about a second.
-Where it is not enough for all, the smaller ones post."""
+MAX_DELIVERIES = 200_000
+"""Deliveries that the celebrities' first posts may need, the largest one's aside: more than all
+of `medium` need. Where it is not enough for all, the smaller ones post."""
 
 PATIENCE_SECONDS = 30.0
 
