@@ -16,7 +16,8 @@ from app.commands import operations
 from app.commands import settings as settings_commands
 from app.services.container import Services, build_services
 from app.settings import Settings
-from app.storage.client import Store, connect
+from app.storage.client import Store
+from app.storage.connecting import connect
 from app.web import api, errors, health, pages, prometheus, rate_limit, security
 from app.worker.loop import Worker
 

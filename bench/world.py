@@ -18,7 +18,8 @@ import redis
 from app.services.container import Services, build_services
 from app.settings import Settings
 from app.storage import keys
-from app.storage.client import Store, connect
+from app.storage.client import Store
+from app.storage.connecting import connect
 
 LIBRARY = (Path(__file__).parent / "bench.lua").read_text()
 TEMPLATES = 16

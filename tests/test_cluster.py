@@ -13,7 +13,7 @@ from app.domain.models import STRATEGIES
 from app.services.container import Services, build_services
 from app.settings import Settings
 from app.storage import keys
-from app.storage.client import connect
+from app.storage.connecting import connect
 from tests import servers
 from tests.conftest import add_users, all_pages
 

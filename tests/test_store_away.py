@@ -6,7 +6,7 @@ import time
 
 from app.main import create_app
 from app.services.container import Services
-from app.storage.client import connect
+from app.storage.connecting import connect
 from tests import servers
 from tests.conftest import add_users, small_settings
 from tests.test_api import check_problem, publish

@@ -92,3 +92,9 @@ class StoreFull(StoreDown):
 
     status, title, slug = 503, "The store takes no writes", "store-full"
     retry_after = 5
+
+
+class WrongShards(StoreDown):
+    """The data in the store was spread over another number of shards."""
+
+    title, slug = "The store does not fit the settings", "wrong-shards"

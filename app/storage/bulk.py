@@ -21,7 +21,8 @@ from app.domain.draws import Ids
 from app.domain.errors import Busy
 from app.domain.population import Population
 from app.storage import keys
-from app.storage.client import Batch, Store, store_errors
+from app.storage.client import Batch, Store
+from app.storage.failures import store_errors
 from app.storage.packing import grouped, packed, parts
 
 CALLS_IN_FLIGHT = 4

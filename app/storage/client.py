@@ -14,44 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
-from redis.exceptions import (
-    ClusterDownError,
-    ClusterError,
-    MasterDownError,
-    OutOfMemoryError,
-    RedisClusterException,
-    TryAgainError,
-)
-from redis.retry import Retry
 
-from app.domain.errors import StoreDown, StoreFull
-from app.settings import Settings
 from app.storage import library
+from app.storage.failures import Gate, does_not_answer, is_down, store_errors
 from app.storage.wire import exchange
 
 _MISSING = "Function not found"
-_DOWN_PREFIXES = (
-    *("OOM", "MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY "),
-)
-"""For answers that redis-py has no class for; from the others it takes the first word away."""
-LOAD_SECONDS = 60.0
-PROBE_WAIT_SECONDS = 0.1
 OPENING_SECONDS = 0.4
-"""With the time-out of a call (1 s) these stay well under the 1.5 s that a refusal may take."""
-_DOWN_ERRORS = (
-    redis.ConnectionError,
-    redis.TimeoutError,
-    OutOfMemoryError,
-    redis.ReadOnlyError,
-    TryAgainError,
-    MasterDownError,
-    ClusterDownError,
-    ClusterError,
-    RedisClusterException,  # no node answers, or none serves the slot; not a RedisError
-    OSError,
-)
+"""With the time-out of a call (1 s) this stays well under the 1.5 s that a refusal may take."""
 
 
 @dataclass(slots=True)
@@ -89,7 +60,7 @@ class Store:
         if self._client is None:
             # Whoever waits here while the store is away must not wait for all before them.
             if not self._opening.acquire(timeout=OPENING_SECONDS):
-                raise _does_not_answer()
+                raise does_not_answer()
             try:
                 if self._client is None:
                     self._client = self._open_client()
@@ -215,46 +186,6 @@ class Store:
             self._client.close()
 
 
-class Gate:
-    """Lets one caller at a time find out whether a store that went away is back.
-
-    The others are told at once that it is not. Otherwise every thread of a web process would sit
-    in a time-out, and requests that need no store, such as /healthz, would queue behind them.
-    """
-
-    def __init__(self) -> None:
-        self._shut = False
-        self._probe = threading.Lock()
-
-    @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Raises `StoreDown` while another caller is finding out."""
-        if not self._shut:
-            with self._watched():
-                yield
-            return
-        if not self._probe.acquire(timeout=PROBE_WAIT_SECONDS):
-            raise _does_not_answer()
-        try:
-            with self._watched():
-                yield
-        finally:
-            self._probe.release()
-
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        try:
-            yield
-        except StoreDown as error:
-            self._shut = not isinstance(error, StoreFull)
-            raise
-        except redis.ResponseError:
-            self._shut = False  # it refused, so it answers
-            raise
-        else:
-            self._shut = False
-
-
 class Batch:
     """Commands to be sent together, without a transaction."""
 
@@ -334,63 +265,3 @@ def _parts(
             first, total = at, 0
         total += weight
     yield commands[first:]
-
-
-def is_down(error: Exception) -> bool:
-    """Whether the error says that the store cannot serve now, rather than that it refused."""
-    if isinstance(error, _DOWN_ERRORS):
-        return True
-    return isinstance(error, redis.RedisError) and str(error).startswith(_DOWN_PREFIXES)
-
-
-@contextmanager
-def store_errors() -> Iterator[None]:
-    """Turns whatever says "not now" into `StoreDown`; refusals pass through."""
-    try:
-        yield
-    except (redis.RedisError, RedisClusterException, OSError) as error:
-        if not is_down(error):
-            raise
-        if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
-            raise StoreFull(
-                "The store is out of memory; nothing was accepted. Reading still works. "
-                "Raise its maxmemory or remove data, then try again."
-            ) from error
-        if str(error).startswith("MISCONF"):
-            raise StoreFull(
-                "The store cannot write to its disk; nothing was accepted. Reading still works. "
-                "Look at its log and at the free space, then try again."
-            ) from error
-        raise _does_not_answer() from error
-
-
-def _does_not_answer() -> StoreDown:
-    return StoreDown("Redis does not answer. Run ./status.sh, then try again.")
-
-
-def connect(settings: Settings) -> Store:
-    """The store that the settings name, not yet connected."""
-    return Store(
-        lambda: _open(settings, settings.store_timeout, retries=1),
-        settings.shards,
-        lambda: _open(settings, LOAD_SECONDS, retries=0),
-    )
-
-
-def _open(settings: Settings, call_seconds: float, *, retries: int) -> Any:
-    """A client for the URL; asks the server whether it is part of a Cluster. `retries` after a
-    connection broke are made on a Cluster only."""
-    options: dict[str, Any] = {
-        "socket_timeout": call_seconds,
-        "socket_connect_timeout": settings.store_timeout,
-        "retry": Retry(NoBackoff(), 0),
-    }
-    with store_errors():
-        client = redis.Redis.from_url(settings.store_url, **options)
-        if not client.info("cluster").get("cluster_enabled"):
-            return client
-        client.close()
-        # One retry: a node that failed over answers at its new place.
-        return RedisCluster.from_url(
-            settings.store_url, **{**options, "retry": Retry(NoBackoff(), retries)}
-        )

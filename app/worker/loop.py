@@ -18,8 +18,8 @@ from app.services.container import Services
 from app.services.datasets import LoadStopped
 from app.services.fanout import Deliverer
 from app.storage import keys
-from app.storage.client import store_errors
 from app.storage.control import Pace, WorkerState
+from app.storage.failures import store_errors
 
 PACE_SECONDS = 0.2
 """How often the controls are looked at and the heartbeat is sent; well under a second, which is

@@ -33,7 +33,8 @@ from app.services.container import Services, build_services
 from app.settings import Settings
 from app.storage import keys
 from app.storage.bulk import Bulk
-from app.storage.client import Store, connect
+from app.storage.client import Store
+from app.storage.connecting import connect
 from app.storage.dataset_state import DatasetState
 from tests.servers import free_port, valkey_binary
 

@@ -114,6 +114,7 @@ end, {'no-writes'})
 -- is counted before anybody reads the account: whatever a worker dies of comes after this.
 register('claim_job', function(keys, args)
   local tag, worker, entry = args[1], args[2], args[3]
+  if redis.call('EXISTS', keys[1]) == 0 then return {} end -- a new dataset has cleared it
   if (redis.call('HGET', 'beats:' .. tag, entry) or '0') ~= args[4] then return {} end
   local claimed = redis.call('XCLAIM', keys[1], GROUP, worker, 0, entry)
   if #claimed == 0 or not claimed[1] then return {} end

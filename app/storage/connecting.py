@@ -1,0 +1,73 @@
+"""Opening the store that the settings name, and making sure that it fits this code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.retry import Retry
+
+from app.domain.errors import WrongShards
+from app.settings import Settings
+from app.storage import keys, library
+from app.storage.client import Store
+from app.storage.failures import store_errors
+
+LOAD_SECONDS = 60.0
+"""Time-out of the calls that load a dataset; a server that writes a lot may stop for seconds."""
+
+
+def connect(settings: Settings) -> Store:
+    """The store that the settings name, not yet connected."""
+    return Store(
+        lambda: _open(settings, settings.store_timeout, retries=1),
+        settings.shards,
+        lambda: _open(settings, LOAD_SECONDS, retries=0),
+    )
+
+
+def _open(settings: Settings, call_seconds: float, *, retries: int) -> Any:
+    """A client for the URL; asks the server whether it is part of a Cluster. `retries` after a
+    connection broke are made on a Cluster only."""
+    options: dict[str, Any] = {
+        "socket_timeout": call_seconds,
+        "socket_connect_timeout": settings.store_timeout,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    with store_errors():
+        client: Any = redis.Redis.from_url(settings.store_url, **options)
+        if client.info("cluster").get("cluster_enabled"):
+            client.close()
+            # One retry: a node that failed over answers at its new place.
+            options["retry"] = Retry(NoBackoff(), retries)
+            client = RedisCluster.from_url(settings.store_url, **options)
+        _check_shards(client, settings.shards)
+        _update_library(client)
+    return client
+
+
+def _check_shards(client: Any, shards: int) -> None:
+    """The number of shards is part of every key's name. Raises `WrongShards`."""
+    seeded = client.hget(keys.DATASET, "shards")
+    if seeded and int(seeded) not in (0, shards):
+        client.close()
+        raise WrongShards(
+            f"The data in the store is spread over {int(seeded)} shards, and FANOUT_SHARDS is "
+            f"{shards}. Start with FANOUT_SHARDS={int(seeded)}, or clear the store first."
+        )
+
+
+def _update_library(client: Any) -> None:
+    """Puts this code's functions in the place of another version's, which a server keeps with its
+    data. The process that starts last wins, so all should run the same version."""
+    nodes = client.get_primaries() if isinstance(client, RedisCluster) else [None]
+    for node in nodes:
+        target = {"target_nodes": node} if node else {}
+        try:
+            found = client.execute_command("FCALL_RO", "fanout_version", 0, **target)
+        except redis.ResponseError:
+            found = None
+        if found != library.version().encode():
+            client.execute_command("FUNCTION LOAD", "REPLACE", library.source(), **target)
