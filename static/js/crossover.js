@@ -1,8 +1,8 @@
 // When does each strategy win? Three controls, and lines drawn from costs measured here:
-//   a delivery       by the workers, over all deliveries; else from the quickest fan-out seen here
+//   a delivery       mean of all that the workers made; else from the quickest fan-out seen here
 //   a timeline read  median of reads by write fan-out
 //   a merge          least squares over reads by read fan-out: fixed part + part for each followee
-//   a kept log       merging a pulled author's log that the process has at hand, over all such reads
+//   a kept log       merging a pulled author's log at hand, mean of all such reads
 // write  = followers * delivery + reads * timeline
 // read   = reads * (fixed + followees * each)
 // hybrid = what its rule picks for the author: as write, or reads * (timeline + kept log)
@@ -13,10 +13,8 @@ import { guard } from "./demo.js";
 
 const TIMES = 3;
 const RANGE = [-1, 5];
-const PRESETS = {
-  // Twitter, 2013: mean followers 75; 300 000 reads and 6 000 writes a second. See How it works.
-  twitter: { followers: 75, followees: 75, reads: 50 },
-};
+// Mean followers 75; 300 000 reads and 6 000 writes a second. See How it works.
+const TWITTER = { followers: 75, followees: 75, reads: 50 };
 const SMALLEST_FANOUT = 100;
 
 let costs = null;
@@ -40,16 +38,14 @@ export function start() {
     draw();
   });
   onResize(plot, draw);
-  for (const button of $$("[data-preset]", box)) {
-    button.addEventListener("click", () => {
-      for (const [key, value] of Object.entries(PRESETS[button.dataset.preset])) {
-        const input = $(`[data-in="${key}"]`, box);
-        input.value = Math.log10(value);
-        input.dataset.exact = value;
-      }
-      draw();
-    });
-  }
+  $("[data-twitter]", box).addEventListener("click", () => {
+    for (const [key, value] of Object.entries(TWITTER)) {
+      const input = $(`[data-in="${key}"]`, box);
+      input.value = Math.log10(value);
+      input.dataset.exact = value;
+    }
+    draw();
+  });
   const measureNow = () => guard($(".measured", box), async () => {
     costs = await measure();
     tell();

@@ -44,8 +44,7 @@ export function start() {
 
 function tellWorkers({ count, paused, deliveries_per_second: rate }) {
   if (paused) return "paused";
-  const many = count === 1 ? "1 running" : `${number(count)} running`;
-  return rate ? `${many}, at most ${number(rate)} deliveries/s` : many;
+  return `${number(count)} running${rate ? `, at most ${number(rate)} deliveries/s` : ""}`;
 }
 
 /** Posts one after the other on a few lines at once, and counts what became of them. */
@@ -69,6 +68,15 @@ async function burst(author, count) {
   await Promise.all(Array.from({ length: AT_ONCE }, line));
   if (lost) throw lost;
   result.textContent = `${number(seen.pushed)} posts queued for pushing, ${number(seen.held)} held for pull, `
-    + `${number(seen.refused)} refused with 503.`;
+    + `${number(seen.refused)} refused with 503. ${await readNow()}`;
   soon();
+}
+
+/** What a follower gets right now, while the deliveries are still under way. */
+async function readNow() {
+  const { identical, strategies } = await ask(`/api/compare/${$("#reader").value}?limit=20`);
+  if (identical) return "Read at once, all three strategies give a follower the same posts.";
+  const pushed = new Set(strategies.write.items.map((post) => post.id));
+  const late = strategies.read.items.filter((post) => !pushed.has(post.id)).length;
+  return `Read at once, the pushed feed still lacks ${number(late)} of the 20 newest posts; read fan-out has them.`;
 }
