@@ -168,8 +168,8 @@ def _tale(fanout: Fanout, read: Feed | None, reader: User | None) -> str:
 def _aside(post: Post, fanout: Fanout) -> str:
     if fanout.status == "pull" and post.strategy == "write":
         return (
-            "Asked to be pushed, held for pull: the backlog was over its high mark. It is delivered "
-            "when the author is pushed again."
+            "Asked to be pushed, held for pull: the backlog was over its high mark. "
+            "It is delivered when the author is pushed again."
         )
     if fanout.status == "pull" and post.strategy == "hybrid":
         return "Hybrid chose pull: with so many followers a push would cost more than it saves."
