@@ -78,11 +78,11 @@ class Settings:
         "Changes (posts, follows, controls) that one client may make; `none` switches it off.",
     )
     chunk: int = _setting(
-        "FANOUT_CHUNK", 250, "Followers that one script call delivers to (at most 4,000).", low=1
+        "FANOUT_CHUNK", 100, "Followers that one script call delivers to (at most 4,000).", low=1
     )
     chunks_in_flight: int = _setting(
         "FANOUT_CHUNKS_IN_FLIGHT",
-        32,
+        80,
         "Script calls that a worker plans for one turn; two at a time are under way.",
         low=1,
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import machine, report
+from bench import loading, machine, report, report_text
 from bench.context import Context
 from bench.rows import Row
 from bench.servers import Missing
@@ -19,7 +20,8 @@ def main() -> int:
     """Runs what the command line asks for."""
     options = _options()
     if options.report:
-        options.report.write_text(report.markdown(report.load(options.json)))
+        figures = asdict(report.load(options.json))
+        options.report.write_text(report_text.markdown(figures, options.json.name))
         return 0
     context = Context(
         rounds=options.rounds,
@@ -47,6 +49,9 @@ def main() -> int:
         for row in ROWS:
             if row.number in wanted:
                 _measure(row, context, run)
+    for preset in options.load:
+        report.say(f"loading {preset}")
+        run.loading.append(loading.measure(preset, context))
     run.seconds = round(time.monotonic() - begun, 1)
     report.show(run)
     if options.json:
@@ -72,11 +77,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--durable", action="store_true", help="servers write an append-only file, as in production"
     )
+    parser.add_argument(
+        "--load",
+        type=lambda text: [name for name in text.split(",") if name != "none"],
+        default=["large"],
+        help="presets to load, such as large,huge; none for no loading (large)",
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument(
         "--report", type=Path, help="write this Markdown file from the figures in --json; no run"
     )
     options = parser.parse_args()
+    if options.only or options.quick:
+        options.load = options.load if "--load" in sys.argv else []
     if options.report and not options.json:
         parser.error("--report needs --json FILE with the figures")
     options.rounds = options.rounds or (3 if options.quick else 7)

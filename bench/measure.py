@@ -99,11 +99,9 @@ def line(sizes: Sequence[float], times: Sequence[float]) -> tuple[float, float, 
     total = sum(weights)
     x = sum(w * s for w, s in zip(weights, sizes, strict=True)) / total
     y = sum(w * t for w, t in zip(weights, times, strict=True)) / total
-    each = sum(
-        w * (s - x) * (t - y) for w, s, t in zip(weights, sizes, times, strict=True)
-    ) / sum(w * (s - x) ** 2 for w, s in zip(weights, sizes, strict=True))
-    fixed = y - each * x
-    worst = max(
-        abs(fixed + each * s - t) / t for s, t in zip(sizes, times, strict=True)
+    each = sum(w * (s - x) * (t - y) for w, s, t in zip(weights, sizes, times, strict=True)) / sum(
+        w * (s - x) ** 2 for w, s in zip(weights, sizes, strict=True)
     )
+    fixed = y - each * x
+    worst = max(abs(fixed + each * s - t) / t for s, t in zip(sizes, times, strict=True))
     return fixed, each, worst

@@ -1,4 +1,4 @@
-"""What a run found: on the screen, as JSON, and as docs/benchmarks.md."""
+"""What a run found: on the screen and as JSON."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.settings import Settings
+from bench.formatting import number, ratio
 from bench.measure import Outcome, median
 from bench.rows import Row
 
@@ -27,6 +28,7 @@ class Run:
     settings: dict[str, Any]
     machine: dict[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    loading: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, row: Row, outcome: Outcome) -> None:
@@ -87,6 +89,16 @@ def show(run: Run) -> None:
     for row in run.rows:
         table.add_row(*_cells(row))
     _console.print(table)
+    for row in run.rows:
+        for note in row.get("notes", []):
+            _console.print(f"[dim]{row['number']}: {note}[/dim]", highlight=False)
+    for load in run.loading:
+        _console.print(
+            f"seed {load['preset']}: {load['edges']:,} edges, "
+            f"{load['edges_per_second']:,.0f} edges/s while loading, {load['seconds']:.1f} s in "
+            f"all, {load['bytes_per_edge']:.1f} bytes an edge",
+            highlight=False,
+        )
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
@@ -95,20 +107,12 @@ def _cells(row: dict[str, Any]) -> list[str]:
         return [*head, "", "", "", row["reach"] or "", f"skipped: {row['skipped']}"]
     return [
         *head,
-        f"{_number(row['ours_median'])} {row['unit']}",
-        _number(row["rival_median"]),
-        f"{_ratio(row['ratio'])} ({_ratio(row['ratio_low'])}-{_ratio(row['ratio_high'])})",
+        f"{number(row['ours_median'])} {row['unit']}",
+        number(row["rival_median"]),
+        f"{ratio(row['ratio'])} ({ratio(row['ratio_low'])}-{ratio(row['ratio_high'])})",
         row["reach"] or "report",
         {None: "", True: "yes", False: "no"}[row["reached"]],
     ]
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
 
 
 def save(run: Run, path: Path) -> None:
@@ -119,8 +123,3 @@ def save(run: Run, path: Path) -> None:
 def load(path: Path) -> Run:
     """Reads the figures of a run."""
     return Run(**json.loads(path.read_text()))
-
-
-def markdown(run: Run) -> str:
-    """The text of docs/benchmarks.md."""
-    return ""

@@ -74,9 +74,7 @@ def cluster(kind: str, primaries: int, *options: str) -> Iterator[int]:
     """A Cluster of so many primaries without replicas; the port of one of them."""
     more = ("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no")
     with contextlib.ExitStack() as stack:
-        ports = [
-            stack.enter_context(server(kind, *options, *more)) for _ in range(primaries)
-        ]
+        ports = [stack.enter_context(server(kind, *options, *more)) for _ in range(primaries)]
         nodes = [redis.Redis(port=port) for port in ports]
         for i, node in enumerate(nodes):
             first, last = SLOTS * i // primaries, SLOTS * (i + 1) // primaries - 1

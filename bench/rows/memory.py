@@ -21,9 +21,9 @@ def entry(context: Context) -> Outcome:
     with servers.server(context.server, *context.options) as port:
         world = World(port, sizes, context.seed)
         ids = _ids(world, sizes.length)
+        scored = {str(number): number for number in ids}
         for _ in range(context.rounds):
             ours.append(_grown(world, lambda name: world.client.lpush(name, *ids)) / len(ids))
-            scored = {str(number): number for number in ids}
             rival.append(_grown(world, lambda name: world.client.zadd(name, scored)) / len(ids))
         world.close()
     return Outcome(
@@ -45,7 +45,7 @@ def _ids(world: World, count: int) -> list[int]:
 
 def _grown(world: World, write: Callable[[str], object]) -> float:
     """Bytes that a key takes, written so many times into an empty server."""
-    world.client.flushall()  # waits; DEL would free the memory some time later
+    world.client.execute_command("FLUSHALL", "SYNC")  # others free the memory some time later
     before = world.client.info("memory")["used_memory"]
     for number in range(COPIES):
         write(f"probe:{number}")

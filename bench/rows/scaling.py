@@ -21,9 +21,7 @@ def cluster(context: Context) -> Outcome:
     """Deliveries a second by real worker processes, from accepting to the last acknowledgement."""
     with ExitStack() as stack:
         one = context.world
-        port = stack.enter_context(
-            servers.cluster(context.server, PRIMARIES, *context.options)
-        )
+        port = stack.enter_context(servers.cluster(context.server, PRIMARIES, *context.options))
         two = World(port, context.sizes.without_largest(), context.seed)
         stack.callback(two.close)
         two.build()

@@ -1,0 +1,32 @@
+"""The second part: how fast a dataset is loaded, and how much memory an edge takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.services.container import build_services
+from app.storage.connecting import connect
+from bench import servers
+from bench.context import Context
+from bench.world import settings
+
+
+def measure(preset: str, context: Context) -> dict[str, Any]:
+    """Loads the preset into an empty server, as `flask seed` does."""
+    with servers.server(context.server, *context.options) as port:
+        chosen = settings(f"redis://127.0.0.1:{port}/0")
+        store = connect(chosen)
+        services = build_services(chosen, store)
+        before = store.redis.info("memory")["used_memory"]
+        loaded = services.datasets.load_preset(preset, context.seed)
+        after = store.redis.info("memory")["used_memory"]
+        store.close()
+    return {
+        "preset": preset,
+        "users": loaded.users,
+        "edges": loaded.edges,
+        "stages": {stage: round(spent, 2) for stage, spent in loaded.seconds.items()},
+        "seconds": round(sum(loaded.seconds.values()), 2),
+        "edges_per_second": loaded.edges / loaded.seconds["loading"],
+        "bytes_per_edge": (after - before) / loaded.edges,
+    }

@@ -1,0 +1,101 @@
+"""docs/benchmarks.md, from the figures of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.formatting import number, ratio
+
+INTRO = """# Benchmarks
+
+This file is made by the bench; do not edit it. Ours stands side by side with the pattern of
+others, written by us from the published algorithm, in one run on one machine. Both sides take
+turns, round by round; the ratio is taken within each round. Trust the ratios: absolute figures
+change with the machine and with what else runs on it.
+
+"""
+
+
+def markdown(run: dict[str, Any], source: str) -> str:
+    """The whole file. `source` is the JSON file's name."""
+    parts = [
+        INTRO,
+        _commands(run, source),
+        _table(run["rows"]),
+        _details(run["rows"]),
+        _loading(run.get("loading", [])),
+        _machine(run),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _commands(run: dict[str, Any], source: str) -> str:
+    return (
+        f"```\n{run['command'].strip()}\npython -m bench --json {source} "
+        f"--report docs/benchmarks.md\n```\n\n"
+        f"Measured {run['date']}, {run['settings']['rounds']} rounds, "
+        f"in {run['seconds']:.0f} seconds. The spread is the lowest and the highest ratio of the "
+        "rounds.\n"
+    )
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| # | work | side by side with | ours | rival | ratio (spread) | reach | reached |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        head = f"| {row['number']} | {row['work']} | {row['rival']} |"
+        if "skipped" in row:
+            lines.append(f"{head} | | | {row['reach'] or ''} | skipped |")
+            continue
+        spread = f"{ratio(row['ratio_low'])}-{ratio(row['ratio_high'])}"
+        lines.append(
+            f"{head} {number(row['ours_median'])} {row['unit']} | {number(row['rival_median'])} "
+            f"| **{ratio(row['ratio'])}×** ({spread}) | {row['reach'] or 'report'} "
+            f"| {_reached(row)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _reached(row: dict[str, Any]) -> str:
+    return {None: "", True: "yes", False: "no"}[row["reached"]]
+
+
+def _details(rows: list[dict[str, Any]]) -> str:
+    lines = ["## What was checked, and what to know\n"]
+    for row in rows:
+        if "skipped" in row:
+            lines.append(f"- Row {row['number']} was skipped: {row['skipped']}")
+            continue
+        others = [f"{what}: {'yes' if met else 'no'}" for what, met in row["others"].items()]
+        lines.append(f"- Row {row['number']}: " + "; ".join([*row["notes"], *others]) + ".")
+    return "\n".join(lines) + "\n"
+
+
+def _loading(loads: list[dict[str, Any]]) -> str:
+    if not loads:
+        return ""
+    lines = [
+        "## Loading a dataset\n",
+        "`flask --app app.main seed PRESET` on an empty server.\n",
+        "| preset | users | edges | edges/s while loading | seconds in all | bytes an edge |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {load['preset']} | {load['users']:,} | {load['edges']:,} "
+        f"| {load['edges_per_second']:,.0f} | {load['seconds']:.1f} "
+        f"| {load['bytes_per_edge']:.1f} |"
+        for load in loads
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _machine(run: dict[str, Any]) -> str:
+    facts = {**run["machine"]}
+    packages = facts.pop("packages", {})
+    facts["packages"] = ", ".join(f"{name} {version}" for name, version in packages.items())
+    lines = ["## Machine and settings\n"]
+    lines += [f"- {name.replace('_', ' ')}: {value}" for name, value in facts.items()]
+    lines += [f"- {name}: {value}" for name, value in run["settings"].items()]
+    return "\n".join(lines) + "\n"
