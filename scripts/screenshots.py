@@ -15,11 +15,15 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
-SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
-SCHEMES = ("light", "dark")
+SIZES = {
+    "desktop": ViewportSize(width=1280, height=900),
+    "phone": ViewportSize(width=360, height=740),
+}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SECTIONS = ("live", "feed", "metrics", "crossover", "pressure")
 STILL = {"how-it-works": "/how-it-works", "status": "/status"}
 SERIES_MS = 12_000
