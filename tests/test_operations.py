@@ -302,3 +302,26 @@ def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Ser
     answers: list[Any] = batch.run()
     assert answers[0] == [-1, 0]
     assert answers[1][0] == 1
+
+
+def test_orphans_do_not_wait_behind_new_jobs(backend: Backend) -> None:
+    """A worker that is full of new jobs still claims those of a dead one."""
+    settings = small_settings(shards=2, open_jobs=2)
+    services = build_services(settings, backend.store(2))
+    add_users(services.store, range(12))
+    for reader in READERS:
+        services.graph.follow(reader, AUTHOR)
+    orphan, _ = services.publishing.publish(AUTHOR, "orphan", "write")
+    services.deliverer("dead").turn()
+    for n in range(10):
+        services.publishing.publish(AUTHOR, f"new {n}", "write")
+    now = 0.0
+    full = services.deliverer("full")
+    full._clock = lambda: now
+    full.turn()
+    full.turn(1)
+    full.rescue()
+    now = 1.2
+    full.turn(1)
+    assert full.rescue() == 1
+    assert full.jobs_open > settings.open_jobs

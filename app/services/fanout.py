@@ -32,6 +32,9 @@ BEAT_SECONDS = 0.25
 WATCH_SECONDS = 0.1
 IN_FLIGHT = 2
 """Chunks sent ahead of the answers: one that the server is at and one that waits for it."""
+MOST_OPEN = 2
+"""With claimed jobs a worker may have so many times `open_jobs` open. New jobs fill it up to
+`open_jobs` in every turn; without room beyond that, orphans would wait for as long as any are new."""
 WATCH_COUNT = 200
 """Taken jobs looked at on each shard; more than all workers keep open."""
 
@@ -147,7 +150,10 @@ class Deliverer:
             beat, since = self._watched.get(place, (-1, now))
             if beat != seen.beat:
                 watched[place] = (seen.beat, now)
-            elif now - since < SILENCE_SECONDS or self.jobs_open >= self._settings.open_jobs:
+            elif (
+                now - since < SILENCE_SECONDS
+                or self.jobs_open >= MOST_OPEN * self._settings.open_jobs
+            ):
                 watched[place] = (beat, since)
             elif seen.claims:
                 watched[place] = (beat, since)

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.harness import LONG, Rig, ms, quantile
 
 CLIENTS = 8
-POSTS = 4_000 if LONG else 400
+POSTS = 2_400 if LONG else 400
 FOLLOWERS, ROUNDS, AT_ONCE = 20_000, 15 if LONG else 2, 4
 
 

@@ -107,6 +107,11 @@ class Histories(RuleBasedStateMachine):
         )
         self.truth.posts[post.id] = author
 
+    @rule(author=user, count=st.integers(2, 6))
+    def burst(self, author: int, count: int) -> None:
+        for _ in range(count):
+            self.publish(author, "write", None)
+
     @rule(follower=user, followee=user)
     def follow(self, follower: int, followee: int) -> None:
         if follower != followee:
