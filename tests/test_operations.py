@@ -311,7 +311,7 @@ def test_orphans_do_not_wait_behind_new_jobs(backend: Backend) -> None:
     add_users(services.store, range(12))
     for reader in READERS:
         services.graph.follow(reader, AUTHOR)
-    orphan, _ = services.publishing.publish(AUTHOR, "orphan", "write")
+    services.publishing.publish(AUTHOR, "orphan", "write")
     services.deliverer("dead").turn()
     for n in range(10):
         services.publishing.publish(AUTHOR, f"new {n}", "write")

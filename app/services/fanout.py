@@ -34,7 +34,7 @@ IN_FLIGHT = 2
 """Chunks sent ahead of the answers: one that the server is at and one that waits for it."""
 MOST_OPEN = 2
 """With claimed jobs a worker may have so many times `open_jobs` open. New jobs fill it up to
-`open_jobs` in every turn; without room beyond that, orphans would wait for as long as any are new."""
+`open_jobs` in every turn; without room beyond that, orphans would wait while any are new."""
 WATCH_COUNT = 200
 """Taken jobs looked at on each shard; more than all workers keep open."""
 
@@ -142,6 +142,7 @@ class Deliverer:
         self._next_watch = now + WATCH_SECONDS
         watched: dict[tuple[int, str], tuple[int, float]] = {}
         suspects: list[Pending] = []
+        most_open = MOST_OPEN * self._settings.open_jobs
         claimed = 0
         for seen in self._jobs.pending(WATCH_COUNT):
             place = (seen.shard, seen.entry)
