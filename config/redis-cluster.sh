@@ -13,37 +13,41 @@ field() { # HOST NAME: a line of CLUSTER INFO or INFO REPLICATION
     tr -d '\r' | sed -n "s/^$2://p"
 }
 
-serves() { # HOST: it knows all six, all slots are served, and a replica has its primary's data
+serves() { # HOST: it knows all six by name, all slots are served, and a replica has its primary's data
   [ "$(field "$1" cluster_state)" = ok ] && [ "$(field "$1" cluster_size)" = 3 ] &&
     [ "$(field "$1" cluster_known_nodes)" = 6 ] &&
     [ "$(field "$1" cluster_slots_ok)" = 16384 ] &&
+    [ "$(redis-cli -h "$1" cluster nodes | grep -c ',redis')" = 6 ] &&
     { [ "$(field "$1" role)" = master ] || [ "$(field "$1" master_link_status)" = up ]; }
 }
 
-meet() { # HOST: introduce it to everyone; harmless among those who know each other
-  for other in $HOSTS; do
-    ip=$(address "$other") || continue
-    [ -z "$ip" ] || redis-cli -h "$1" cluster meet "$ip" 6379 >/dev/null 2>&1 || true
+refresh_addresses() {
+  # Containers get other addresses, often in another network, when they are made anew. What the
+  # server noted about its peers would then lead to strangers: before it starts, every address in
+  # its notes is replaced by the one that the peer's name has now. A peer that is not there within
+  # 20 seconds gets our own loopback, and tells its address when it comes.
+  [ -s /data/nodes.conf ] || return 0
+  deadline=$(($(date +%s) + 20))
+  for host in $HOSTS; do
+    until ip=$(address "$host") && [ -n "$ip" ]; do
+      if [ "$(date +%s)" -ge "$deadline" ]; then ip=127.0.0.1; break; fi
+      sleep 0.5
+    done
+    sed -i -E "s/^([0-9a-f]{40}) [^ ,]*:([0-9]+@[0-9]+),$host([ ,])/\\1 $ip:\\2,$host\\3/" \
+      /data/nodes.conf
   done
-}
-
-introduce() { # containers may come back with other addresses: tell the others where we are
-  for _ in 1 2 3 4 5 6 7 8 9 10; do
-    sleep 1
-    redis-cli cluster nodes 2>/dev/null | grep -qE 'disconnected|fail' && meet 127.0.0.1
-  done
-  return 0
 }
 
 case "${1:-}" in
   node)
-    introduce &
-    # 3 s of silence make a primary lost; its replica takes over about a second later.
+    refresh_addresses
+    # 2 s of silence make a primary lost; its replica takes over about a second later.
     # Full coverage is not required: while one primary is being replaced, the users on the other two
     # are served. A replica that asks for the data gets it at once.
     exec redis-server \
       --cluster-enabled yes \
-      --cluster-node-timeout 3000 \
+      --cluster-node-timeout 2000 \
+      --cluster-announce-hostname "$(cat /etc/hostname)" \
       --cluster-require-full-coverage no \
       --repl-diskless-sync-delay 0 \
       --protected-mode no \
@@ -59,11 +63,18 @@ case "${1:-}" in
     if [ "$(field redis cluster_known_nodes)" = 1 ]; then
       # shellcheck disable=SC2086 # one word for each node is meant
       redis-cli --cluster create $nodes --cluster-replicas 1 --cluster-yes
-    else
-      meet redis
     fi
+    patience=240
     for host in $HOSTS; do
-      until serves "$host"; do sleep 0.5; done
+      until serves "$host"; do
+        patience=$((patience - 1))
+        if [ "$patience" -le 0 ]; then
+          echo "the cluster did not form within two minutes: $host does not serve" >&2
+          redis-cli -h "$host" cluster nodes >&2
+          exit 1
+        fi
+        sleep 0.5
+      done
     done
     echo 'cluster formed: three primaries, three replicas'
     ;;

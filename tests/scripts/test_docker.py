@@ -63,6 +63,11 @@ def inspect(name: str) -> dict[str, Any]:
     return found
 
 
+def address_of(name: str) -> str:
+    (network,) = inspect(name)["NetworkSettings"]["Networks"].values()
+    return str(network["IPAddress"])
+
+
 def restarts(name: str) -> int:
     return int(inspect(name)["RestartCount"])
 
@@ -223,7 +228,18 @@ def test_the_cluster_survives_the_loss_of_a_primary(dockered: Checkout) -> None:
     back = ["exec", service(dockered, "redis")[0], "redis-cli", "cluster", "nodes"]
     eventually(lambda: "fail" not in docker(*back), 20, "the killed server is a replica now")
 
-    # With other addresses after a restart, the servers find each other again.
+    # The containers are made anew, often in another network: the servers find each other again, and
+    # none holds on to an address of before.
     assert dockered.run("restart.sh").returncode == 0
+    servers = [name for name in containers(dockered) if "-redis-" in name]
+    present = {address_of(name) for name in servers}
+    assert len(present) == 6
+    for name in servers:
+        rows = docker("exec", name, "redis-cli", "cluster", "nodes").splitlines()
+        assert {row.split()[1].split(":")[0] for row in rows} == present, name
+        replication = docker("exec", name, "redis-cli", "info", "replication")
+        for line in replication.split():
+            if line.startswith("master_host:"):
+                assert line.removeprefix("master_host:") in present, name
     assert dockered.everywhere_equal(1)
     assert dockered.run("stop.sh").returncode == 0
