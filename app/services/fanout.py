@@ -35,8 +35,8 @@ IN_FLIGHT = 2
 MOST_OPEN = 2
 """With claimed jobs a worker may have so many times `open_jobs` open. New jobs fill it up to
 `open_jobs` in every turn; without room beyond that, orphans would wait while any are new."""
-WATCH_COUNT = 200
-"""Taken jobs looked at on each shard; more than all workers keep open."""
+WATCH_COUNT = 1000
+"""Taken jobs looked at on each shard, the oldest first; those beyond wait until these are done."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class OpenJob:
         posts = max(1, len(self.posts))
         delivered = sum(walk.delivered for walk in self.walks.values()) * posts
         skipped = sum(walk.skipped for walk in self.walks.values()) * posts
-        return Progress(delivered + skipped, delivered, skipped, self.posts)
+        return Progress(delivered + skipped, delivered, skipped, posts)
 
 
 class Deliverer:
@@ -95,7 +95,6 @@ class Deliverer:
         self._open: dict[tuple[int, str], OpenJob] = {}
         self._watched: dict[tuple[int, str], tuple[int, float]] = {}
         self._next_watch = 0.0
-        self._token = secrets.token_hex(8)
         self._lives: list[str] = []
         self.delivered = 0
         self.walked = 0
@@ -112,7 +111,7 @@ class Deliverer:
         whether there was anything to do.
         """
         batch = self._store.batch()
-        servers = self._jobs.ask_lives(batch, self._token)
+        servers = self._jobs.ask_lives(batch, secrets.token_hex(8))
         asked = self._ask(batch, allowance)
         beaten = self._beat(batch)
         planned = self._plan(batch, allowance)
@@ -121,7 +120,7 @@ class Deliverer:
         replies = iter(batch.run(raise_errors=False, limit=limit))
         spent = time.perf_counter_ns() - begun
         self._look_at_lives([next(replies) for _ in range(servers)])
-        taken = sum(self._take(shard, next(replies)) for shard in asked)
+        taken = self._take([(shard, next(replies)) for shard in asked])
         for _ in range(beaten):
             next(replies)
         for opened, shard in planned:
@@ -151,10 +150,7 @@ class Deliverer:
             beat, since = self._watched.get(place, (-1, now))
             if beat != seen.beat:
                 watched[place] = (seen.beat, now)
-            elif (
-                now - since < SILENCE_SECONDS
-                or self.jobs_open >= MOST_OPEN * self._settings.open_jobs
-            ):
+            elif now - since < SILENCE_SECONDS or self.jobs_open >= most_open:
                 watched[place] = (beat, since)
             elif seen.claims:
                 watched[place] = (beat, since)
@@ -190,18 +186,21 @@ class Deliverer:
             self._jobs.ask_new(batch, shard, self._worker, max(1, room // self._store.shards))
         return shards
 
-    def _take(self, shard: int, reply: Any) -> int:
-        if isinstance(reply, Exception):
-            raise reply
-        jobs = self._jobs.read_new(shard, reply)
-        for job in jobs:
-            walks = {shard: Walked(count) for shard, count in enumerate(job.counts) if count}
+    def _take(self, replies: list[tuple[int, Any]]) -> int:
+        jobs = []
+        for shard, reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+            jobs += self._jobs.read_new(shard, reply)
+        for job, walks in zip(jobs, self._jobs.first_walks(jobs), strict=True):
             self._open[job.shard, job.entry] = self._opened(job, walks)
         return len(jobs)
 
     def _opened(self, job: Job, walks: dict[int, Walked]) -> OpenJob:
         posts = self._held_posts(job) if job.is_release else [job.last]
         shards = deque(shard for shard, walk in walks.items() if walk.left)
+        if not posts and job.strategy != "drop":
+            shards.clear()  # all held posts were deleted meanwhile: there is nothing to deliver
         return OpenJob(job, posts, walks, shards, self._clock() + BEAT_SECONDS)
 
     def _look_at_lives(self, replies: list[Any]) -> None:
