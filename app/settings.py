@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+DATASETS = ("small", "medium", "large", "huge", "none")
+
 
 class BadSetting(ValueError):
     """An environment variable holds something the setting cannot be."""
@@ -120,7 +122,7 @@ class Settings:
     )
     backlog_limit: int = _setting(
         "FANOUT_BACKLOG_LIMIT",
-        400_000,
+        600_000,
         "Deliveries that a shard's backlog never passes; posts beyond it get 503.",
         low=1,
     )
@@ -179,6 +181,8 @@ class Settings:
             )
         if self.chunk > 4_000:
             raise BadSetting("FANOUT_CHUNK must be at most 4000, or one call blocks the store.")
+        if self.dataset not in DATASETS:
+            raise BadSetting(f"FANOUT_DATASET must be one of: {', '.join(DATASETS)}.")
         if self.hybrid_rule not in ("cost", "followers"):
             raise BadSetting("FANOUT_HYBRID must be `cost` or `followers`.")
         if not self.backlog_low < self.backlog_high <= self.backlog_limit:

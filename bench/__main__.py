@@ -48,7 +48,7 @@ def main() -> int:
         run.settings |= report.engine_settings(context.world.settings)
         for row in ROWS:
             if row.number in wanted:
-                _measure(row, context, run)
+                _measure(row, context, run, begun)
     for preset in options.load:
         report.say(f"loading {preset}")
         run.loading.append(loading.measure(preset, context))
@@ -59,8 +59,8 @@ def main() -> int:
     return 0
 
 
-def _measure(row: Row, context: Context, run: report.Run) -> None:
-    report.say(f"row {row.number}: {row.work}")
+def _measure(row: Row, context: Context, run: report.Run, begun: float) -> None:
+    report.say(f"{time.monotonic() - begun:.0f} s, row {row.number}: {row.work}")
     try:
         run.add(row, row.run(context))
     except Missing as reason:

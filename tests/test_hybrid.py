@@ -55,7 +55,7 @@ def measure(services: Services, *, delivery: float, fetch: float, merge: float) 
 def test_without_measurements_the_threshold_decides(backend: Backend) -> None:
     services = crowd(backend, celebrity_followers=7)
     assert services.publishing.publish(0, "many followers", "hybrid")[1].status == "pull"
-    assert services.publishing.publish(1, "none", "hybrid")[1].status == "done"
+    assert services.publishing.publish(1, "none", "hybrid")[1].status == "queued"
     assert services.metrics.snapshot()["hybrid"]["measured"] is False
 
 

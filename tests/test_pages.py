@@ -118,6 +118,9 @@ def test_a_burst_counts_what_was_accepted(people: FlaskClient) -> None:
         {"shard": 0, "entry": "x", "action": "requeue"},
         {"shard": 0, "entry": "1-0; FLUSHALL", "action": "drop"},
         {"entry": "1-0", "action": "drop"},
+        {"shard": 0, "entry": "9" * 20 + "-" + "9" * 20, "action": "requeue"},
+        {"shard": 0, "entry": "\u0663-\u0663", "action": "requeue"},
+        {"shard": 0, "entry": "1-0", "action": "burn"},
     ],
 )
 def test_a_dead_letter_that_cannot_be_is_refused(people: FlaskClient, form: dict[str, Any]) -> None:
@@ -160,7 +163,7 @@ def test_a_setting_tells_where_it_comes_from_and_hides_a_password() -> None:
     environ = {"REDIS_URL": "redis://me:secret@db:6379/0", "FANOUT_CHUNK": "10"}
     rows = {row["env"]: row for row in status_page.rows(Settings.from_env(environ), environ)}
     assert rows["REDIS_URL"]["value"] == "redis://***@db:6379/0"
-    assert (rows["FANOUT_CHUNK"]["value"], rows["FANOUT_CHUNK"]["default"]) == ("10", "250")
+    assert (rows["FANOUT_CHUNK"]["value"], rows["FANOUT_CHUNK"]["default"]) == ("10", str(Settings().chunk))
     assert rows["FANOUT_CHUNK"]["source"] == "environment"
     assert rows["PORT"]["source"] == "default"
 

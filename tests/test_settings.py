@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.commands.settings import as_markdown
-from app.settings import BadSetting, Settings, table
+from app.domain.presets import PRESETS
+from app.settings import DATASETS, BadSetting, Settings, table
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -27,11 +28,17 @@ def test_defaults_and_environment() -> None:
         ("FANOUT_CHUNK", "5000", "at most 4000"),
         ("FANOUT_BACKLOG_LOW", "500000", "FANOUT_BACKLOG_LOW < FANOUT_BACKLOG_HIGH"),
         ("FANOUT_STORE_TIMEOUT", "soon", "not a number"),
+        ("FANOUT_DATASET", "enormous", "one of: small, medium, large, huge, none"),
+        ("FANOUT_HYBRID", "magic", "must be `cost` or `followers`"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: str, says: str) -> None:
     with pytest.raises(BadSetting, match=says):
         Settings.from_env({name: value})
+
+
+def test_the_datasets_are_those_there_are() -> None:
+    assert {*PRESETS, "none"} == set(DATASETS)
 
 
 def test_the_readme_holds_the_table() -> None:

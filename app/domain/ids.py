@@ -5,7 +5,7 @@
      4 bits  sequence within the millisecond
 
 53 bits are exact in Lua's and JavaScript's doubles and so in JSON. The author's shard allocates
-ids as max(last + 1, now) in `ids.lua`, so a clock that jumps back cannot repeat one.
+ids as max(last + 1, now) in `10_common.lua`, so a clock that jumps back cannot repeat one.
 The layout follows Twitter's Snowflake (2010), with fewer bits.
 """
 
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 EPOCH_MS = 1_767_225_600_000
-"""2026-01-01T00:00:00Z. `ids.lua` has the same figure; a test compares the two."""
+"""2026-01-01T00:00:00Z. `10_common.lua` has the same figure; a test compares the two."""
 
 MAX_ID = 2**53 - 1
 

@@ -42,12 +42,16 @@ class DeadLetters:
         """
         self._settle(name, requeue=False)
 
+    def could_be(self, name: str) -> bool:
+        """Whether a letter may have this name; it may be gone all the same."""
+        found = _ID.fullmatch(name)
+        return found is not None and int(found[1]) < self._shards
+
     def _settle(self, name: str, *, requeue: bool) -> None:
         found = _ID.fullmatch(name)
-        shard = int(found[1]) if found else self._shards
         if (
             found is None
-            or shard >= self._shards
-            or not self._jobs.settle(shard, f"{found[2]}-0", requeue=requeue)
+            or not self.could_be(name)
+            or not self._jobs.settle(int(found[1]), f"{found[2]}-0", requeue=requeue)
         ):
             raise UnknownLetter(f"There is no dead letter {name}. GET /api/dead-letters lists all.")

@@ -106,12 +106,14 @@ class Feeds:
         """So many live posts, or all there are. Ids whose post was deleted are passed over."""
         found: list[Post] = []
         waiting: list[int] = []
-        complete = False
+        complete, count = False, wanted
         while len(found) < wanted:
             if not waiting:
                 if complete:
                     break
-                merged = reading.fetch(before, wanted - len(found))
+                merged = reading.fetch(before, count)
+                # Where many posts were deleted, small steps would take a round trip for each.
+                count = min(2 * count, self._settings.timeline_cap)
                 waiting, before, complete = merged.ids, merged.floor, merged.floor == 0
             need = wanted - len(found)
             asked, waiting = waiting[:need], waiting[need:]

@@ -15,6 +15,7 @@ from typing import Any
 
 from app.domain.costs import Costs, Habits, prefers_pull
 from app.domain.ids import millis_of
+from app.domain.models import STRATEGIES
 from app.settings import Settings
 from app.storage.control import Control
 from app.storage.dataset_state import DatasetState
@@ -25,6 +26,7 @@ from app.storage.pullers import Pullers
 REFRESH_SECONDS = 2.0
 RECENT_POSTS = 10
 """The author's rate is taken from so many posts: enough to tell a burst from a habit."""
+COSTS = ("delivery", "log_fetch", "log_merge")
 ENOUGH = 50
 """Measurements of a cost before it is believed."""
 
@@ -84,17 +86,18 @@ class Hybrid:
 
     def report(self, counts: Counts) -> dict[str, Any]:
         """The choice's inputs, for the metrics."""
-        costs = costs_of(counts)
+        costs = {name: _cost(counts, name) for name in COSTS}
         hits, misses = (
             counts.total.get("log_cache:hits", 0),
             counts.total.get("log_cache:misses", 0),
         )
         return {
             "rule": self._settings.hybrid_rule,
-            "measured": costs is not None,
-            "delivery_us": costs and round(costs.delivery * 1e6, 3),
-            "log_fetch_us": costs and round(costs.fetch * 1e6, 3),
-            "log_merge_us": costs and round(costs.merge * 1e6, 3),
+            "measured": None not in costs.values(),
+            **{
+                f"{name}_us": None if seconds is None else round(seconds * 1e6, 3)
+                for name, seconds in costs.items()
+            },
             "cache_hits": hits,
             "cache_misses": misses,
             "cache_hit_rate": round(hits / (hits + misses), 4) if hits + misses else None,
@@ -115,18 +118,18 @@ class Hybrid:
 
 def costs_of(counts: Counts) -> Costs | None:
     """The measured costs since the dataset was loaded; None until each was measured ENOUGH."""
-    found = []
-    for name in ("delivery", "log_fetch", "log_merge"):
-        times = counts.total.get(f"cost:{name}", 0)
-        if times < ENOUGH:
-            return None
-        found.append(counts.total.get(f"cost:{name}_ns", 0) / times / 1e9)
-    return Costs(*found)
+    delivery, fetch, merge = (_cost(counts, name) for name in COSTS)
+    if delivery is None or fetch is None or merge is None:
+        return None
+    return Costs(delivery, fetch, merge)
+
+
+def _cost(counts: Counts, name: str) -> float | None:
+    """Seconds that one takes; None before it was measured ENOUGH."""
+    times = counts.total.get(f"cost:{name}", 0)
+    return counts.total.get(f"cost:{name}_ns", 0) / times / 1e9 if times >= ENOUGH else None
 
 
 def _reads(counts: Counts) -> float:
-    pages = sum(
-        sum(buckets(counts.window, "feed", strategy).values())
-        for strategy in ("write", "read", "hybrid")
-    )
+    pages = sum(sum(buckets(counts.window, "feed", strategy).values()) for strategy in STRATEGIES)
     return pages / WINDOW_SECONDS

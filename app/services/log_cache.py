@@ -61,6 +61,9 @@ class LogCache:
         begun = time.perf_counter_ns()
         now = time.monotonic()
         pages = self._posts.log_pages(authors, 0, KEPT)
+        for author, (read_at, _) in list(self._logs.items()):
+            if read_at < now - self._max_age:
+                self._logs.pop(author, None)  # whoever is still pulled is fetched again
         self._logs.update((author, (now, ids)) for author, ids in pages.items())
         self._metrics.cost("log_fetch", len(authors), time.perf_counter_ns() - begun)
         return pages

@@ -84,12 +84,8 @@ class Publishing:
                 self._metrics.add("held")
         self._metrics.seen(author_id)
         post = Post(accepted.id, author_id, text, strategy)
-        status: FanoutStatus = (
-            "pull" if not accepted.pushed else "queued" if accepted.recipients else "done"
-        )
-        return post, Fanout(
-            post.id, status, accepted.recipients, lag_ms=0.0 if status == "done" else None
-        )
+        status: FanoutStatus = "queued" if accepted.pushed else "pull"
+        return post, Fanout(post.id, status, accepted.recipients)
 
     def _pushes(self, author_id: int, strategy: Strategy, followers: int) -> bool:
         if strategy == "hybrid":
@@ -108,7 +104,11 @@ class Publishing:
         self._posts.delete(self.post(post_id))
 
     def fanout(self, post_id: int) -> Fanout:
-        """How far the post's deliveries are. Raises `UnknownPost`, also an hour after the last."""
+        """How far the post's deliveries are.
+
+        Raises `UnknownPost`, also an hour after the last delivery, or after a pulled post was
+        accepted.
+        """
         account = (
             self._jobs.account(shard_of_post(post_id), post_id) if self._could_be(post_id) else None
         )

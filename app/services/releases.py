@@ -15,6 +15,9 @@ from app.storage.graph import Graph
 from app.storage.pullers import Pullers
 
 CHECK_SECONDS = 0.1
+LEAST_PAUSE = 20
+"""The pause is at least so many times as long as the look: with thousands of pull authors a look
+takes long, and a worker has deliveries to make."""
 
 
 class Releases:
@@ -31,9 +34,15 @@ class Releases:
 
     def run(self, *, force: bool = False) -> int:
         """Queues a release for every author who is due. Returns how many."""
-        if not force and time.monotonic() < self._next_check:
+        begun = time.monotonic()
+        if not force and begun < self._next_check:
             return 0
-        self._next_check = time.monotonic() + CHECK_SECONDS
+        released = self._run()
+        ended = time.monotonic()
+        self._next_check = ended + max(CHECK_SECONDS, LEAST_PAUSE * (ended - begun))
+        return released
+
+    def _run(self) -> int:
         waiting = [
             puller
             for puller in self._pullers.all()

@@ -79,7 +79,7 @@ def _differing(services: Services, truth: Truth, users: Sequence[int]) -> tuple[
     for user, reply in zip(users, replies, strict=True):
         if isinstance(reply, redis.ResponseError):  # no list at all
             differing.append(user)
-        elif reply and float(reply[-1]) >= 0:  # no timeline, or a rebuild under way: nothing said
+        elif reply and not reply[-1].startswith(b"-"):  # "-": a rebuild under way says nothing
             timelines += 1
             if not _is_right(services, truth, user, reply, held):
                 differing.append(user)
@@ -89,7 +89,10 @@ def _differing(services: Services, truth: Truth, users: Sequence[int]) -> tuple[
 def _is_right(
     services: Services, truth: Truth, user: int, elements: Sequence[Any], held: dict[int, int]
 ) -> bool:
-    ids = [int(element) for element in elements]
+    try:
+        ids = [int(element) for element in elements]
+    except ValueError:
+        return False  # somebody put something else there
     if any(upper <= lower for upper, lower in pairwise(ids)):
         return False
     floor = ids[-1]  # 0: it claims to be complete to the very beginning

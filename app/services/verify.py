@@ -98,6 +98,7 @@ def publish_random(services: Services, count: int, seed: int, report: Report) ->
     While the backlog is full it waits, or makes the deliveries itself if no worker is alive.
     """
     draw = random.Random(seed)
+    helper = _Helper(services)
     users = Truth(services.store).users()
     for number in range(1, count + 1):
         author, strategy = draw.choice(users), draw.choice(STRATEGIES)
@@ -107,13 +108,14 @@ def publish_random(services: Services, count: int, seed: int, report: Report) ->
                 services.publishing.publish(author, text, strategy)
                 break
             except Overloaded:
-                _help_or_wait(services)
+                helper.help_or_wait()
         report(number, count)
 
 
 def drain(services: Services, patience: float = 120.0) -> None:
     """Returns when there is no backlog. Raises `TimeoutError` after `patience` seconds."""
     end = time.monotonic() + patience
+    helper = _Helper(services)
     while True:
         queue = services.heartbeats.queue()
         if not queue.jobs and not queue.backlog:
@@ -123,16 +125,23 @@ def drain(services: Services, patience: float = 120.0) -> None:
                 f"After {patience:.0f} s there are still {queue.jobs} jobs and "
                 f"{queue.backlog} deliveries waiting."
             )
-        _help_or_wait(services)
+        helper.help_or_wait()
 
 
-def _help_or_wait(services: Services) -> None:
-    if services.heartbeats.workers():
-        time.sleep(0.1)
-    else:
-        deliverer = services.deliverer("verify")
-        deliverer.rescue()
-        deliverer.run_until_idle()
+class _Helper:
+    """Waits for the workers; where none is alive it makes the deliveries itself, those that a
+    dead worker has begun included."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._deliverer = services.deliverer("verify")
+
+    def help_or_wait(self) -> None:
+        if not self._services.heartbeats.workers():
+            self._deliverer.rescue()
+            self._deliverer.run_until_idle()
+            self._services.releases.run()
+        time.sleep(0.05)
 
 
 def compare(services: Services, user_ids: Sequence[int], report: Report) -> Verdict:

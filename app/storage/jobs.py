@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from app.domain.errors import Overloaded
@@ -92,7 +92,7 @@ class Progress:
     walked: int = 0
     delivered: int = 0
     skipped: int = 0
-    posts: list[int] = field(default_factory=list)
+    posts: int = 1
 
 
 class Jobs:
@@ -140,7 +140,8 @@ class Jobs:
     def ask_lives(self, batch: Batch, token: str) -> int:
         """Asks every server which life of its process this is; so many answers will come.
 
-        An answer is the first token that anybody gave since the server started. Another answer
+        An answer is the first token that anybody gave since the server started; `token` must be
+        a new one each time, or a lone worker would not see that it names a new life. Another answer
         than before: it came back from a crash, and its last writes may be undone.
         """
         shards = range(self._store.shards if self._store.is_cluster else 1)
@@ -157,12 +158,10 @@ class Jobs:
             keys.tag(job.shard),
             job.entry,
             job.id,
-            job.author_id,
-            job.last,
             progress.delivered,
             progress.skipped,
+            progress.posts,
             life,
-            *(progress.posts if job.is_release else ()),
         )
 
     def pending(self, count: int) -> list[Pending]:
@@ -195,19 +194,40 @@ class Jobs:
         )
         return bool(reply)
 
+    def first_walks(self, jobs: list[Job]) -> list[dict[int, Walked]]:
+        """The walks that new jobs begin with, for each job by shard.
+
+        The followers were counted one round trip before the post was written. Who followed in
+        between is missed by the count but may have read already, so shards without a follower
+        are counted once more.
+        """
+        batch = self._store.batch()
+        for job in jobs:
+            for shard, count in enumerate(job.counts):
+                if not count:
+                    batch.add("LLEN", keys.fans(shard, job.author_id))
+        late = iter(batch.run())
+        return [
+            {
+                shard: Walked(followers)
+                for shard, count in enumerate(job.counts)
+                if (followers := count or next(late))
+            }
+            for job in jobs
+        ]
+
     def walks(self, job: Job) -> dict[int, Walked]:
         """How far the job is on each shard where it has followers, by its cursors there."""
-        shards = [shard for shard, count in enumerate(job.counts) if count]
+        (begun,) = self.first_walks([job])
         batch = self._store.batch()
-        for shard in shards:
+        for shard in begun:
             batch.add("HMGET", keys.job(shard, job.id), "left", "delivered", "skipped")
-        found = {}
-        for shard, (left, delivered, skipped) in zip(shards, batch.run(), strict=True):
-            fresh = left is None
-            found[shard] = Walked(
-                job.counts[shard] if fresh else int(left), int(delivered or 0), int(skipped or 0)
+        return {
+            shard: walk if left is None else Walked(int(left), int(delivered), int(skipped))
+            for (shard, walk), (left, delivered, skipped) in zip(
+                begun.items(), batch.run(), strict=True
             )
-        return found
+        }
 
     def note_progress(self, job: Job, walked: int) -> None:
         """Tells how many followers a claimed job has walked; having got on clears its claims."""

@@ -15,8 +15,8 @@
     jobs:{s}                   stream  fan-out jobs not yet finished               the backlog
     open:{s}                   set     their ids                                   the backlog
     beats:{s}                  hash    stream entry -> heartbeats of its job       the backlog
-    fanout:{s}:<job>           hash    a job's account; see 60_jobs.lua            an hour
-    job:{t}:<job>              hash    how far the job got on shard t              a day
+    fanout:{s}:<job>           hash    a job's account; see 60_jobs.lua            hour after it
+    job:{t}:<job>              hash    how far the job got on shard t              day after it
     backlog:{s}                hash    deliveries accepted and not yet made        one number
     pullers:{s}                hash    author -> held posts; see 50_pullers.lua    authors
     dead:{s}                   stream  jobs that kept failing                      1,000 entries

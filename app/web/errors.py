@@ -105,7 +105,7 @@ def _has_half_a_pair(body: bytes) -> bool:
         json.dumps(json.loads(body), ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return True
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return False
 

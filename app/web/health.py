@@ -42,6 +42,8 @@ def _check(name: str) -> dict[str, Any]:
                 return {"ok": count > 0, "count": count}
             case _:
                 status = services().datasets.current()["status"]
-                return {"ok": status == "ready", "status": status}
+                wanted = services().settings.dataset != "none"
+                fine = status == "ready" or (status == "empty" and not wanted)
+                return {"ok": fine, "status": status}
     except FanoutError as error:
         return {"ok": False, "detail": error.detail}

@@ -6,7 +6,6 @@ JavaScript the same templates are fetched in parts (`/parts/...`), so nothing is
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlencode
@@ -16,7 +15,7 @@ from flask.blueprints import BlueprintSetupState
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.domain.errors import BadRequest, FanoutError, StoreDown
+from app.domain.errors import BadRequest, FanoutError, StoreDown, UnknownLetter
 from app.domain.models import STRATEGIES, Strategy
 from app.web import behind, demo_page, exports, formatting, readers, status_page, story
 from app.web.current import services
@@ -105,11 +104,20 @@ def dead_letters() -> AnyResponse | tuple[str, int]:
     """Queues a dead letter's job again, or drops it. Harmless when somebody was quicker."""
     form = request.form
     try:
-        shard = demo_page.whole(form.get("shard", ""), "shard")
-        entry = form.get("entry", "")
-        if shard >= services().store.shards or not re.fullmatch(r"\d{1,20}-\d{1,20}", entry):
-            raise BadRequest("There is no such dead letter.")
-        services().jobs.settle(shard, entry, requeue=form.get("action") == "requeue")
+        name = f"{form.get('shard', '')}-{form.get('entry', '').removesuffix('-0')}"
+        if not services().dead_letters.could_be(name):
+            raise BadRequest(
+                "There is no such dead letter. Reload the page to see all."
+            )
+        match form.get("action"):
+            case "requeue":
+                services().dead_letters.requeue(name)
+            case "drop":
+                services().dead_letters.drop(name)
+            case _:
+                raise BadRequest("A dead letter can be requeued or dropped: action=requeue|drop.")
+    except UnknownLetter:
+        return redirect(url_for("pages.demo", _anchor="dead"), 303)  # somebody was quicker
     except FanoutError as problem:
         return _refused(problem)
     return redirect(url_for("pages.demo", _anchor="dead"), 303)

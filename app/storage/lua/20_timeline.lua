@@ -91,10 +91,12 @@ register('timeline_page', function(keys, args)
   local key, tag, user = keys[1], args[1], args[2]
   local before, count = tonumber(args[3]), tonumber(args[4])
   local followed = {}
-  if #args > 5 then
-    local flags = redis.call('SMISMEMBER', 'following:' .. tag .. ':' .. user, unpack(args, 6))
+  for first = 6, #args, 1000 do -- Lua's stack takes no more than some thousand arguments
+    local last = math.min(first + 999, #args)
+    local flags = redis.call('SMISMEMBER', 'following:' .. tag .. ':' .. user,
+      unpack(args, first, last))
     for i = 1, #flags do
-      if flags[i] == 1 then followed[#followed + 1] = args[5 + i] end
+      if flags[i] == 1 then followed[#followed + 1] = args[first + i - 1] end
     end
   end
   local tail = redis.call('LINDEX', key, -1)

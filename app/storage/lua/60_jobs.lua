@@ -29,8 +29,13 @@ local function account_key(tag, job)
   return 'fanout:' .. tag .. ':' .. job
 end
 
+-- Holding begins in a publish and ends here, where the backlog falls to the low mark.
 local function add_backlog(tag, deliveries)
-  redis.call('HINCRBY', 'backlog:' .. tag, 'deliveries', num(deliveries))
+  local key = 'backlog:' .. tag
+  local now = redis.call('HINCRBY', key, 'deliveries', num(deliveries))
+  if deliveries >= 0 then return end
+  local holding = redis.call('HMGET', key, 'holding', 'low')
+  if holding[1] == '1' and now <= tonumber(holding[2]) then redis.call('HSET', key, 'holding', '0') end
 end
 
 -- Puts a job into the stream, under an id of its own: the account's `entry`.
@@ -72,7 +77,10 @@ local function bury(tag, stream, entry, job, reason)
   redis.call('HSET', key, 'status', 'dead', 'reason', reason)
   if redis.call('XLEN', dead) >= DEAD_CAP then
     local oldest = redis.call('XRANGE', dead, '-', '+', 'COUNT', 1)[1]
-    redis.call('EXPIRE', account_key(tag, oldest[2][2]), RECORD_TTL)
+    local lost = account_key(tag, oldest[2][2])
+    local whose = redis.call('HMGET', lost, 'author', 'last')
+    if whose[1] then release_anew(tag, whose[1], whose[2]) end
+    redis.call('EXPIRE', lost, RECORD_TTL)
     redis.call('XDEL', dead, oldest[1])
   end
   redis.call('XADD', dead, num(new_id(tag)) .. '-0', 'job', job)
@@ -83,8 +91,12 @@ end
 -- New jobs for a worker: the account of each.
 register('take_jobs', function(keys, args)
   if redis.call('EXISTS', keys[1]) == 0 then return {} end
-  local reply = redis.call('XREADGROUP', 'GROUP', GROUP, args[2], 'COUNT', args[3],
+  local reply = redis.pcall('XREADGROUP', 'GROUP', GROUP, args[2], 'COUNT', args[3],
     'STREAMS', keys[1], '>')
+  if type(reply) == 'table' and reply.err then -- the group is gone: what was taken is taken anew
+    redis.call('XGROUP', 'CREATE', keys[1], GROUP, '0')
+    return {}
+  end
   if not reply or not reply[1] then return {} end
   local entries = reply[1][2]
   if type(reply[1]) ~= 'table' then entries = reply[2] end -- RESP3's shape: fakeredis answers so
@@ -169,26 +181,48 @@ register('beat_job', function(_, args)
   return 1
 end, {'allow-oom'})
 
--- KEYS jobs  ARGV tag entry job author last delivered skipped life released...
+-- The posts of an author's log from `since` to `last`.
+local function posts_between(tag, author, since, last)
+  local log = 'log:' .. tag .. ':' .. author
+  local length = redis.call('LLEN', log)
+  local from, to = place(log, tonumber(last) + 1, length), place(log, tonumber(since), length)
+  return redis.call('LRANGE', log, from, to - 1)
+end
+
+-- A release is done: so are the posts that it delivered, or whose readers it made rebuild.
+local function settle_held(tag, author, since, last, delivered, skipped, lag)
+  local posts = posts_between(tag, author, since, last)
+  for i = 1, #posts do
+    local held = account_key(tag, posts[i])
+    if redis.call('HGET', held, 'status') == 'pull' then
+      redis.call('HSET', held, 'status', 'done', 'lag_ms', num(lag),
+        'delivered', num(delivered), 'skipped', num(skipped))
+    end
+  end
+  released(tag, author, last)
+end
+
+-- KEYS jobs  ARGV tag entry job delivered skipped posts life
 -- Acknowledges a job, last of all. Returns {1, lag in ms} to the first who says so, else {0, 0}.
--- `released` are the held posts that a release delivered. A worker that speaks of another life of
--- this server gets {-1, 0}: what it saw delivered may have been undone by a restart.
+-- `posts` is how many were delivered to each follower. A worker that speaks of another life of this
+-- server gets {-1, 0}: what it saw delivered may have been undone by a restart.
 register('finish_job', function(keys, args)
   local tag, entry, job = args[1], args[2], args[3]
-  if the_life(args[8]) ~= args[8] then return {-1, 0} end
+  if life ~= args[7] then return {-1, 0} end
   if not dequeue(tag, keys[1], entry, job) then return {0, 0} end
   local key = account_key(tag, job)
-  local account = redis.call('HMGET', key, 'recipients', 'accepted')
+  local account = redis.call('HMGET', key, 'recipients', 'accepted', 'strategy', 'author', 'since',
+    'last')
   if not account[1] then return {0, 0} end
-  book(tag, job, tonumber(account[1]), args[6], args[7])
+  book(tag, job, tonumber(account[1]), args[4], args[5])
   local lag = math.max(0, now_ms() - tonumber(account[2]))
   redis.call('HSET', key, 'status', 'done', 'lag_ms', num(lag))
   redis.call('EXPIRE', key, RECORD_TTL)
-  for i = 9, #args do
-    local held = account_key(tag, args[i])
-    if redis.call('EXISTS', held) == 1 then redis.call('HSET', held, 'status', 'done') end
+  if account[3] == 'release' or account[3] == 'drop' then
+    local posts = tonumber(args[6])
+    settle_held(tag, account[4], account[5], account[6], tonumber(args[4]) / posts,
+      tonumber(args[5]) / posts, lag)
   end
-  released(tag, args[4], args[5])
   return {1, lag}
 end, {'allow-oom'})
 

@@ -10,7 +10,7 @@ register('publish', function(keys, args)
   local tag, author, body, mode, why = args[1], args[2], args[4], args[5], args[6]
   local recipients = tonumber(args[8])
   local log_cap, cap, slack = tonumber(args[10]), tonumber(args[11]), tonumber(args[12])
-  local low, high, limit = tonumber(args[13]), tonumber(args[14]), tonumber(args[15])
+  local high, limit = tonumber(args[14]), tonumber(args[15])
   local large = recipients >= tonumber(args[16])
   local repeat_key = args[17] and ('repeat:' .. tag .. ':' .. author .. ':' .. args[17])
   if repeat_key then
@@ -29,11 +29,11 @@ register('publish', function(keys, args)
     local pressure = redis.call('HMGET', 'backlog:' .. tag, 'deliveries', 'holding')
     local backlog = tonumber(pressure[1] or '0')
     local holding = pressure[2] == '1'
-    local now_holding = backlog >= high or (holding and backlog > low)
-    if now_holding ~= holding then
-      redis.call('HSET', 'backlog:' .. tag, 'holding', now_holding and '1' or '0')
+    if backlog >= high and not holding then
+      holding = true
+      redis.call('HSET', 'backlog:' .. tag, 'holding', '1', 'low', args[13])
     end
-    if large and (now_holding or backlog + recipients > limit) then
+    if large and (holding or backlog + recipients > limit) then
       mode, why = 'pull', 'held'
     elseif backlog + recipients > limit then
       return fail('OVERLOADED', num(backlog))
@@ -51,19 +51,15 @@ register('publish', function(keys, args)
   if not pcall(insert, own, id, cap, slack) then redis.call('DEL', own) end
   raise_to('newest:' .. tag, id)
 
-  if mode == 'push' and recipients > 0 then
+  -- Also without recipients: somebody may have followed since they were counted.
+  if mode == 'push' then
     return_to_push(tag, author)
     add_job(tag, text_id, author, text_id, text_id, args[7], args[9], recipients)
   else
     local account = account_key(tag, text_id)
-    redis.call('HSET', account, 'recipients', args[8], 'accepted', num(now_ms()))
+    redis.call('HSET', account, 'recipients', args[8], 'accepted', num(now_ms()), 'status', 'pull')
     redis.call('EXPIRE', account, RECORD_TTL)
-    if mode == 'pull' then
-      hold(tag, author, text_id, why)
-      redis.call('HSET', account, 'status', 'pull')
-    else
-      redis.call('HSET', account, 'status', 'done', 'lag_ms', '0')
-    end
+    hold(tag, author, text_id, why)
   end
   if repeat_key then
     redis.call('HSET', repeat_key, 'fingerprint', args[18], 'id', text_id, 'mode', mode,
@@ -79,8 +75,9 @@ local RELEASE_MAX = 200
 
 -- KEYS pullers  ARGV tag author recipients counts high limit
 -- Lets an author go back to push: one job delivers the held posts in their order, as many of the
--- oldest as fit under the high mark, but one at least; the rest stay held until the next release.
--- Returns 1, or 0 when there is nothing to do or the backlog has no room.
+-- oldest as fit under the high mark, the rest stay held until the next release. On an empty backlog
+-- one post goes out even if it passes the mark. An author with more followers than the limit stays
+-- on pull for good. Returns 1, or 0 when there is nothing to do or the backlog has no room.
 register('release', function(_, args)
   local tag, author, recipients = args[1], args[2], tonumber(args[3])
   local state = puller(tag, author)
@@ -98,7 +95,8 @@ register('release', function(_, args)
     strategy, posts = 'release', math.min(held, math.max(1, room))
     at = held - posts
   end
-  if backlog + posts * recipients > tonumber(args[6]) then return 0 end
+  local after = backlog + posts * recipients
+  if backlog > 0 and after > tonumber(args[5]) or after > tonumber(args[6]) then return 0 end
   local job = num(new_id(tag))
   state.last = redis.call('LINDEX', log, at)
   state.following = at > 0 and redis.call('LINDEX', log, at - 1) or '0'

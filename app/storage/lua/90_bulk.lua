@@ -47,6 +47,7 @@ register('bulk_timelines', function(keys, args)
   local numbers = unpacked(args[5])
   for i = 1, tonumber(args[4]) do
     local key = args[2] .. num(numbers[i])
+    redis.call('DEL', key) -- a read that began before the loading may have left a marker
     redis.call('RPUSH', key, '0')
     redis.call('EXPIRE', key, args[3])
   end
