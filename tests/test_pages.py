@@ -163,7 +163,10 @@ def test_a_setting_tells_where_it_comes_from_and_hides_a_password() -> None:
     environ = {"REDIS_URL": "redis://me:secret@db:6379/0", "FANOUT_CHUNK": "10"}
     rows = {row["env"]: row for row in status_page.rows(Settings.from_env(environ), environ)}
     assert rows["REDIS_URL"]["value"] == "redis://***@db:6379/0"
-    assert (rows["FANOUT_CHUNK"]["value"], rows["FANOUT_CHUNK"]["default"]) == ("10", str(Settings().chunk))
+    assert (rows["FANOUT_CHUNK"]["value"], rows["FANOUT_CHUNK"]["default"]) == (
+        "10",
+        str(Settings().chunk),
+    )
     assert rows["FANOUT_CHUNK"]["source"] == "environment"
     assert rows["PORT"]["source"] == "default"
 

@@ -106,9 +106,7 @@ def dead_letters() -> AnyResponse | tuple[str, int]:
     try:
         name = f"{form.get('shard', '')}-{form.get('entry', '').removesuffix('-0')}"
         if not services().dead_letters.could_be(name):
-            raise BadRequest(
-                "There is no such dead letter. Reload the page to see all."
-            )
+            raise BadRequest("There is no such dead letter. Reload the page to see all.")
         match form.get("action"):
             case "requeue":
                 services().dead_letters.requeue(name)
