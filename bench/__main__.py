@@ -71,7 +71,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the data, fewer rounds")
     parser.add_argument("--only", type=_numbers, help="rows to measure, such as 1,4,7")
-    parser.add_argument("--rounds", type=int, help="rounds of each row (7; quick: 3)")
+    parser.add_argument("--rounds", type=int, help="rounds of each row (5; quick: 3)")
     parser.add_argument("--seed", type=int, default=1, help="of the random data (1)")
     parser.add_argument("--server", choices=("valkey", "redis"), default="valkey")
     parser.add_argument(
@@ -92,7 +92,7 @@ def _options() -> argparse.Namespace:
         options.load = options.load if "--load" in sys.argv else []
     if options.report and not options.json:
         parser.error("--report needs --json FILE with the figures")
-    options.rounds = options.rounds or (3 if options.quick else 7)
+    options.rounds = options.rounds or (3 if options.quick else 5)
     return options
 
 

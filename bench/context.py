@@ -14,7 +14,7 @@ from bench.world import FULL, QUICK, Sizes, World
 class Context:
     """One run of the bench. Close `stack` at its end."""
 
-    rounds: int = 7
+    rounds: int = 5
     quick: bool = False
     server: str = "valkey"
     durable: bool = False

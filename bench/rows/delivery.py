@@ -13,7 +13,7 @@ from bench.measure import Outcome, Reach, alternate, seconds_of
 from bench.rows import Row
 from bench.world import World
 
-POSTS = 3
+POSTS = 2
 """Posts in one turn of ours: a turn must be long against the machine's jitter."""
 
 

@@ -14,7 +14,7 @@ from bench.world import World
 PAUSE = 0.001
 """Seconds between two reads: one reader who does not keep a core busy."""
 
-READS = 1_500
+READS = 800
 POSTS = 4
 """Posts queued ahead, so that the worker never runs dry while readers are measured."""
 

@@ -13,7 +13,7 @@ from bench.measure import Outcome, alternate
 from bench.rows import Row
 from bench.world import World
 
-POSTS = 6
+POSTS = 4
 PRIMARIES = 2
 
 
