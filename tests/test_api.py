@@ -128,7 +128,7 @@ def test_a_repeated_key(client: Any) -> None:
         ("[]", 400, "broken-json"),
         ("[" * 30_000 + "]" * 30_000, 400, "broken-json"),
         ('"{}"', 400, "broken-json"),
-        ('{"author_id": 0, "text": "' + "x" * 70_000 + '"}', 413, "request-entity-too-large"),
+        ('{"author_id": 0, "text": "' + "x" * 70_000 + '"}', 413, "blank"),
     ],
 )
 def test_bad_posts(client: Any, body: str, status: int, slug: str) -> None:
@@ -158,8 +158,8 @@ def test_bad_posts(client: Any, body: str, status: int, slug: str) -> None:
         ("PUT", "/api/users/1/following/1", 422, "self-follow"),
         ("PUT", "/api/users/1/following/700", 404, "unknown-user"),
         ("DELETE", "/api/users/700/following/1", 404, "unknown-user"),
-        ("GET", "/api/nothing", 404, "not-found"),
-        ("PATCH", "/api/posts", 405, "method-not-allowed"),
+        ("GET", "/api/nothing", 404, "blank"),
+        ("PATCH", "/api/posts", 405, "blank"),
         ("POST", "/api/posts", 415, "not-json"),
     ],
 )
@@ -179,7 +179,8 @@ def check_problem(answer: Any, status: int, slug: str) -> None:
     assert answer.mimetype == "application/problem+json"
     assert set(answer.json) == {"type", "title", "status", "detail"}
     assert answer.json["status"] == status
-    assert answer.json["type"].endswith(f"#error-{slug}")
+    about = answer.json["type"]
+    assert about == "about:blank" if slug == "blank" else about.endswith(f"#error-{slug}")
     assert len(answer.json["detail"]) > 15
     assert "Traceback" not in answer.text
 
@@ -228,6 +229,28 @@ def test_the_description_names_every_route(client: Any) -> None:
             path = rule.rule.replace("<int:", "{").replace("<", "{").replace(">", "}")
             methods = {method.lower() for method in rule.methods or ()} - {"head", "options"}
             assert methods <= set(described["paths"][path]), path
+
+
+def test_the_description_tells_errors_as_they_are(client: Any) -> None:
+    described = client.get("/api/openapi.json").json
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            assert "<br/>" not in operation["description"]
+            good = [status for status in operation["responses"] if int(status) < 400]
+            assert good, (method, path)
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    assert list(response["content"]) == ["application/problem+json"]
+    schemas = described["components"]["schemas"]
+    for path, name in (
+        ("/api/metrics", "MetricsOut"),
+        ("/api/datasets/current", "DatasetOut"),
+    ):
+        assert set(client.get(path).json) == set(schemas[name]["properties"])
+
+
+def test_a_wrong_method_is_told_the_right_ones(client: Any) -> None:
+    assert "POST" in client.patch("/api/posts").headers["Allow"]
 
 
 def test_controls(client: Any) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from app.domain.errors import BadRequest
 from app.storage.control import Control, Pace, WorkerState
+
+FASTEST = 100_000_000
+"""Largest bound that can be set, in deliveries a second: beyond what any store can do."""
 
 
 class Controls:
@@ -12,7 +16,9 @@ class Controls:
         self._control = control
 
     def set(self, paused: bool = False, deliveries_per_second: int | None = None) -> None:
-        """Tells all workers; each obeys within a second."""
+        """Tells all workers; each obeys within a second. Raises `BadRequest`."""
+        if deliveries_per_second is not None and not 1 <= deliveries_per_second <= FASTEST:
+            raise BadRequest(f"deliveries_per_second must lie between 1 and {FASTEST}.")
         self._control.set_pace(Pace(paused, deliveries_per_second))
 
     def pace(self) -> Pace:

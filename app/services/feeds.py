@@ -98,6 +98,9 @@ class Feeds:
 
     def compare(self, user_id: int, limit: int = 20) -> Comparison:
         """The newest page under every strategy, and whether all are the same."""
+        # What the first page would pay for all three: a connection, the list of pull authors.
+        self._require(user_id)
+        self._pullers.author_ids()
         feeds = {strategy: self.page(user_id, strategy, limit) for strategy in STRATEGIES}
         first, *others = ([post.id for post in feed.items] for feed in feeds.values())
         return Comparison(feeds, all(ids == first for ids in others))

@@ -16,6 +16,7 @@ from app.web import behind, readers, story
 DEFAULT_TEXT = "Hello, this is my first post today."
 MOST_POSTS = 2
 """Stories shown side by side."""
+BURST_LIMIT = 200
 LETTERS_PER_SHARD = 5
 
 
@@ -120,6 +121,6 @@ def _pace(snapshot: dict[str, Any]) -> str:
 
 def _burst_result() -> str:
     accepted, refused = (request.args.get(name, type=int) for name in ("accepted", "refused"))
-    if accepted is None or refused is None:
+    if accepted is None or refused is None or not 0 < accepted + refused <= BURST_LIMIT:
         return ""
     return f"{accepted} posts accepted, {refused} refused with 503."

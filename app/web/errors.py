@@ -7,7 +7,7 @@ import logging
 from typing import cast
 
 import orjson
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, make_response, render_template, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
@@ -38,13 +38,15 @@ class BrokenJson(BadRequest):
 
 
 class HttpProblem(FanoutError):
-    """Any other HTTP error, in the form of ours."""
+    """Any other HTTP error, in the form of ours. It means no more than its status says, for which
+    RFC 9457 has the type `about:blank`."""
+
+    slug = ""
 
     def __init__(self, status: int, title: str, detail: str) -> None:
         super().__init__(detail)
         self.status = status
         self.title = title
-        self.slug = title.lower().replace(" ", "-")
 
 
 def install(app: Flask) -> None:
@@ -67,7 +69,7 @@ def refuse_invalid(error: ValidationError) -> Response:
 def problem(error: FanoutError) -> Response:
     """The error as problem+json."""
     body = {
-        "type": f"/how-it-works#error-{error.slug}",
+        "type": f"/how-it-works#error-{error.slug}" if error.slug else "about:blank",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
@@ -120,7 +122,12 @@ def _http_error(error: HTTPException) -> AnyResponse | tuple[str, int]:
     if error.response is not None:
         return cast(AnyResponse, error.response)
     code = error.code or 500
-    return _answer(HttpProblem(code, error.name, _ADVICE.get(code, error.description or "")))
+    known = HttpProblem(code, error.name, _ADVICE.get(code, error.description or ""))
+    response = make_response(_answer(known))
+    for name, value in error.get_headers():
+        if name not in ("Content-Type", "Content-Length"):
+            response.headers[name] = value  # Allow, Retry-After, Content-Range
+    return response
 
 
 def _unforeseen(error: Exception) -> AnyResponse | tuple[str, int]:
@@ -139,5 +146,5 @@ def _answer(error: FanoutError) -> AnyResponse | tuple[str, int]:
 _ADVICE = {
     404: "Nothing lives at this address. / is the demo, /api/docs describes the API.",
     405: "This address does not take that method; /api/docs lists what it takes.",
-    413: "The body is too large. A post has at most 500 characters; send less.",
+    413: "The body is too large. Send less; FANOUT_BODY_LIMIT sets the bound.",
 }

@@ -22,8 +22,6 @@ from app.web.current import services
 
 bp = Blueprint("pages", __name__)
 
-BURST_LIMIT = 200
-
 
 @bp.record_once
 def _prepare(state: BlueprintSetupState) -> None:
@@ -84,7 +82,9 @@ def burst() -> AnyResponse | tuple[str, int]:
     accepted = refused = 0
     try:
         author_id = demo_page.whole(request.form.get("author_id", ""), "author_id")
-        count = min(demo_page.whole(request.form.get("count", ""), "count"), BURST_LIMIT)
+        count = demo_page.whole(request.form.get("count", ""), "count")
+        if not 1 <= count <= demo_page.BURST_LIMIT:
+            raise BadRequest(f"A burst has 1 to {demo_page.BURST_LIMIT} posts.")
         for index in range(1, count + 1):
             try:
                 services().publishing.publish(author_id, f"Burst, {index} of {count}.", "write")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from app.domain.ids import MAX_ID
 from app.domain.models import Comparison, Fanout, FanoutStatus, Feed, Kind, Post, Strategy, User
+from app.services.control import FASTEST
 from app.services.dead_letters import LIST_LIMIT as LETTERS_LIMIT
 from app.services.dead_letters import letter_id
 from app.services.users import LIST_LIMIT
@@ -90,7 +91,7 @@ class WorkersBody(Request):
     """The experiment's controls. A field that is left out is reset to its default."""
 
     paused: StrictBool = False
-    deliveries_per_second: Annotated[StrictInt, Field(ge=1, le=100_000_000)] | None = None
+    deliveries_per_second: Annotated[StrictInt, Field(ge=1, le=FASTEST)] | None = None
 
 
 class LettersQuery(Request):
@@ -200,6 +201,45 @@ class LettersOut(BaseModel):
     """Dead letters, newest first."""
 
     dead_letters: list[LetterOut]
+
+
+class WorkersOut(BaseModel):
+    """What the workers are told."""
+
+    paused: bool
+    deliveries_per_second: int | None
+
+
+class DatasetOut(BaseModel):
+    """Which dataset is loaded, or how far the loading is."""
+
+    preset: str | None
+    seed: int
+    status: Literal["empty", "loading", "ready", "failed"]
+    percent: int
+    waiting: bool
+    users: int
+    edges: int
+    celebrity_from: int | None
+    popular_from: int | None
+    seconds: dict[str, float]
+    error: str | None
+
+
+class MetricsOut(BaseModel):
+    """What the page polls. Times are in milliseconds, null where nothing was measured."""
+
+    time_ms: int
+    window_seconds: int
+    processing: dict[str, Any]
+    fanout: dict[str, Any]
+    active_users: int
+    queue: dict[str, Any]
+    backpressure: dict[str, Any]
+    hybrid: dict[str, Any]
+    workers: dict[str, Any]
+    store: dict[str, Any]
+    dataset: dict[str, Any]
 
 
 class Problem(BaseModel):

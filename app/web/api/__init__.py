@@ -8,6 +8,7 @@ from flask_openapi_swagger.plugins import RegisterPlugin
 
 from app import __version__
 from app.web.api import dead_letters, feeds, posts, system, users
+from app.web.api.description import complete
 from app.web.errors import refuse_invalid
 from app.web.schemas import Problem
 
@@ -46,9 +47,11 @@ def register(app: OpenAPI) -> None:
     for module in (posts, feeds, users, dead_letters, system):
         app.register_api(module.api)
 
+    description = complete(app.api_doc)
+
     @app.get("/api/openapi.json", doc_ui=False)
     def openapi_json() -> Response:
-        return jsonify(app.api_doc)
+        return jsonify(description)
 
     # The scripts and styles come from the installed package; the page is ours.
     app.register_blueprint(
