@@ -35,6 +35,9 @@ IN_FLIGHT = 2
 MOST_OPEN = 2
 """With claimed jobs a worker may have so many times `open_jobs` open. New jobs fill it up to
 `open_jobs` in every turn; without room beyond that, orphans would wait while any are new."""
+SUSPECT_CLAIMS = 2
+"""A job that was claimed so often without getting on may be what ends its workers. After a single
+claim it is more likely that its claimer was killed before it came to the job."""
 WATCH_COUNT = 1000
 """Taken jobs looked at on each shard, the oldest first; those beyond wait until these are done."""
 
@@ -152,7 +155,7 @@ class Deliverer:
                 watched[place] = (seen.beat, now)
             elif now - since < SILENCE_SECONDS or self.jobs_open >= most_open:
                 watched[place] = (beat, since)
-            elif seen.claims:
+            elif seen.claims >= SUSPECT_CLAIMS:
                 watched[place] = (beat, since)
                 suspects.append(seen)
             else:
