@@ -91,7 +91,7 @@ def test_no_worker_means_it_delivers_itself(loaded: Services) -> None:
 
 
 def test_waiting_has_an_end(loaded: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify, "_help_or_wait", lambda services: None)
+    monkeypatch.setattr(verify._Helper, "help_or_wait", lambda helper: None)
     verify.publish_random(loaded, 20, random.randrange(100), nothing)
     with pytest.raises(TimeoutError, match="jobs"):
         verify.drain(loaded, patience=0.05)
