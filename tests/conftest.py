@@ -20,6 +20,7 @@ from app.services.container import Services, build_services
 from app.settings import Settings
 from app.storage import keys
 from app.storage.client import Store
+from app.storage.metrics import Metrics
 from tests import servers
 
 BACKENDS = ("fake", "valkey", "redis", "cluster")
@@ -118,6 +119,13 @@ def all_pages(services: Services, user: int, strategy: Any, limit: int = 4) -> l
         cursor = page.next_cursor
         if cursor is None:
             return ids
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_outlives_its_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of one test's application would write into the next test's store. Whoever reads
+    metrics flushes first anyway; tests/browser runs real processes with their threads."""
+    monkeypatch.setattr(Metrics, "flush_in_background", lambda self: None)
 
 
 @pytest.fixture(autouse=True)

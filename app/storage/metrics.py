@@ -14,6 +14,8 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 
+import redis
+
 from app.domain.errors import StoreDown
 from app.domain.histogram import bucket_of
 from app.storage import keys
@@ -106,7 +108,8 @@ class Metrics:
     def _flush_for_ever(self) -> None:
         while True:
             time.sleep(FLUSH_SECONDS)
-            with suppress(StoreDown):  # the counts wait until the store answers
+            # The counts wait until the store answers, or takes them.
+            with suppress(StoreDown, redis.ResponseError):
                 self.flush(force=True)
 
     def _write(self, counts: Counter[str], seen: set[int]) -> None:
