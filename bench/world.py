@@ -160,7 +160,9 @@ class World:
         for followers, count in self.sizes.authors.items():
             self.authors[followers] = list(range(author, author + count))
             for one in self.authors[followers]:
-                fans = self.random.sample(range(self.sizes.readers), followers)
+                # The author of rows 1 to 5 and the rivals have the same readers, and all of them.
+                readers = max(self.sizes.large, followers)
+                fans = self.random.sample(range(readers), followers)
                 self._follow(one, fans)
             author += count
 
