@@ -153,7 +153,9 @@ def _look_up(store: Store, wanted: list[tuple[str, str, str]]) -> list[Key]:
 
 
 def _cli(services: Services) -> str:
-    """How redis-cli reaches the store; an address of your own may hold a password, so not shown."""
-    if services.settings.redis_url:
-        return 'redis-cli -u "$REDIS_URL"'
-    return f"redis-cli -p {services.settings.redis_port}"
+    """How redis-cli reaches the store; an address that may hold a password is not shown."""
+    url = services.settings.store_url
+    cluster = " -c" if services.store.is_cluster else ""
+    return (
+        f"redis-cli{cluster} -u {url}" if "@" not in url else f'redis-cli{cluster} -u "$REDIS_URL"'
+    )
