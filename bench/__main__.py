@@ -33,7 +33,7 @@ def main() -> int:
     wanted = options.only or [row.number for row in ROWS]
     run = report.Run(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        command="python -m bench " + " ".join(sys.argv[1:]),
+        command="python -m bench " + " ".join(Path(word).name for word in sys.argv[1:]),
         settings={
             "rounds": options.rounds,
             "quick": options.quick,

@@ -246,12 +246,18 @@ class Batch:
         if not self._store.is_cluster:
             return exchange(self._store.redis, commands, weights, limit)
         replies: list[Any] = []
-        for part in _parts(commands, weights, limit * len(self._store.redis.get_primaries())):
+        nodes = len(self._store.redis.get_primaries())
+        for part in _parts(commands, weights, CLUSTER_LIMITS * limit * nodes):
             pipeline = self._store.redis.pipeline()
             for command in part:
                 pipeline.execute_command(*command)
             replies += pipeline.execute(raise_on_error=False)
         return replies
+
+
+CLUSTER_LIMITS = 4
+"""So many times its limit a Cluster's node gets at once: all nodes must have answered before the
+next part is sent, so with less of it they would mostly wait."""
 
 
 def _parts(
