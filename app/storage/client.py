@@ -215,8 +215,8 @@ class Batch:
         """Sends all; the answers in order. With `raise_errors` the first refusal is raised,
         without it refusals stand in the list as exceptions.
 
-        No more than `limit` of the weighed work is under way on a server at once, so that other
-        clients get their turn in between.
+        No more than `limit` of the weighed work is under way on a server at once (on a Cluster's
+        node, CLUSTER_LIMITS times as much), so that other clients get their turn in between.
         """
         commands, self._commands = self._commands, []
         weights, self._weights = self._weights, []
@@ -256,8 +256,8 @@ class Batch:
 
 
 CLUSTER_LIMITS = 4
-"""So many times its limit a Cluster's node gets at once: all nodes must have answered before the
-next part is sent, so with less of it they would mostly wait."""
+"""So many times its limit a Cluster's node gets at once. All nodes must have answered before the
+next part is sent; with less of it they would mostly wait."""
 
 
 def _parts(
