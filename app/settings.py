@@ -80,12 +80,18 @@ class Settings:
         "Changes (posts, follows, controls) that one client may make; `none` switches it off.",
     )
     chunk: int = _setting(
-        "FANOUT_CHUNK", 100, "Followers that one script call delivers to (at most 4,000).", low=1
+        "FANOUT_CHUNK", 1000, "Followers that one script call delivers to (at most 4,000).", low=1
+    )
+    chunk_while_read: int = _setting(
+        "FANOUT_CHUNK_WHILE_READ",
+        50,
+        "The same while pages are being read: readers wait behind a call or two.",
+        low=1,
     )
     chunks_in_flight: int = _setting(
         "FANOUT_CHUNKS_IN_FLIGHT",
-        80,
-        "Script calls that a worker plans for one turn; two at a time are under way.",
+        8,
+        "Calls of FANOUT_CHUNK followers that make a worker's turn; two at a time are under way.",
         low=1,
     )
     open_jobs: int = _setting(

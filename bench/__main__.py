@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import loading, machine, report, report_text
+from bench import loading, machine, report, report_text, servers
 from bench.context import Context
 from bench.rows import Row
 from bench.servers import Missing
@@ -44,7 +44,7 @@ def main() -> int:
     begun = time.monotonic()
     with context.stack:
         report.say("laying out the data")
-        run.machine = machine.facts(context.world.client.info())
+        run.machine = machine.facts(context.world.client.info(), context.server)
         run.settings |= report.engine_settings(context.world.settings)
         for row in ROWS:
             if row.number in wanted:
@@ -73,7 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", type=_numbers, help="rows to measure, such as 1,4,7")
     parser.add_argument("--rounds", type=int, help="rounds of each row (5; quick: 3)")
     parser.add_argument("--seed", type=int, default=1, help="of the random data (1)")
-    parser.add_argument("--server", choices=("valkey", "redis"), default="valkey")
+    parser.add_argument("--server", choices=servers.KINDS, default="valkey")
     parser.add_argument(
         "--durable", action="store_true", help="servers write an append-only file, as in production"
     )

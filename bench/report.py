@@ -69,7 +69,14 @@ def _head(row: Row) -> dict[str, Any]:
 
 def engine_settings(settings: Settings) -> dict[str, Any]:
     """Those settings of the engine that bear on speed."""
-    names = ("shards", "chunk", "chunks_in_flight", "timeline_cap", "timeline_slack")
+    names = [
+        "shards",
+        "chunk",
+        "chunk_while_read",
+        "chunks_in_flight",
+        "timeline_cap",
+        "timeline_slack",
+    ]
     return {f"FANOUT_{name.upper()}": getattr(settings, name) for name in names}
 
 

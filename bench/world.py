@@ -22,8 +22,9 @@ from app.storage.client import Store
 from app.storage.connecting import connect
 
 LIBRARY = (Path(__file__).parent / "bench.lua").read_text()
-TEMPLATES = 16
-"""Different timelines that are copied: heads of lists are filled differently, as in real life."""
+TEMPLATES = 100
+"""Different timelines that are copied, one for each length that trimming with slack leaves: so each
+post finds a hundredth of the timelines due for trimming, as in the long run."""
 
 FIRST_AUTHOR = 1_000_000
 FIRST_LOG_AUTHOR = 2_000_000
@@ -137,7 +138,7 @@ class World:
             template = f"template:{tag}"
             batch = self.store.batch()
             for number in range(TEMPLATES):
-                length = sizes.length + number * 100 // TEMPLATES
+                length = sizes.length + number
                 name = f"{template}:{number}"
                 batch.add("DEL", name)
                 batch.add("LPUSH", name, *ids[:length])

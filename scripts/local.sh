@@ -51,6 +51,13 @@ embedded_server() { # prints the path of the Valkey server in the virtual enviro
       'REDIS_URL=redis://HOST:6379/0 ./start.sh   (your own Redis 7.0 or Valkey 8, or newer)'
 }
 
+allocator() { # prints the name of the system's jemalloc; nothing where there is none
+  # With it the embedded server delivers up to twice as fast (docs/decisions/024).
+  if [ "$(uname -s)" = Linux ]; then
+    "$ROOT/.venv/bin/python" -c 'import ctypes.util; print(ctypes.util.find_library("jemalloc") or "")'
+  fi
+}
+
 check_own_server() { # REDIS_URL answers and is new enough
   local answer
   answer=$("$ROOT/.venv/bin/python" - 2>&1 <<'PYTHON'
@@ -69,7 +76,7 @@ PYTHON
 }
 
 local_start() { # MODE: embedded or own
-  local mode=$1 socket=$RUN_DIR/supervisor.sock valkey=/bin/false embedded=false mark leftover
+  local mode=$1 socket=$RUN_DIR/supervisor.sock valkey=/bin/false embedded=false preload='' mark leftover
   ensure_venv requirements.txt
   leftover=$(marked_pids | tr '\n' ' ')
   if [ -n "$leftover" ]; then
@@ -81,6 +88,10 @@ local_start() { # MODE: embedded or own
     require_free REDIS_PORT
     valkey=$(embedded_server)
     embedded=true
+    preload=$(allocator)
+    if [ -z "$preload" ]; then
+      info "Tip: where the system has jemalloc (Debian: libjemalloc2) the embedded server is faster"
+    fi
     REDIS_URL=redis://127.0.0.1:$REDIS_PORT/0
   else
     check_own_server
@@ -98,7 +109,8 @@ local_start() { # MODE: embedded or own
     cd "$ROOT"
     export REDIS_URL PORT REDIS_PORT
     export FANOUT_RUN_ID=$mark FANOUT_ROOT=$ROOT FANOUT_RUN_DIR=$RUN_DIR FANOUT_BIN=$ROOT/.venv/bin \
-      FANOUT_SOCKET=$socket FANOUT_VALKEY=$valkey FANOUT_EMBEDDED=$embedded FANOUT_WORKERS=$WORKERS
+      FANOUT_SOCKET=$socket FANOUT_VALKEY=$valkey FANOUT_PRELOAD=$preload \
+      FANOUT_EMBEDDED=$embedded FANOUT_WORKERS=$WORKERS
     export PYTHONUNBUFFERED=1
     "$ROOT/.venv/bin/python" -m supervisor.supervisord -c config/supervisord.conf \
       >"$RUN_DIR/logs/start.log" 2>&1

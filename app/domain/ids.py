@@ -30,13 +30,9 @@ def millis_of(post_id: int) -> int:
     return (post_id >> 12) + EPOCH_MS
 
 
+@lru_cache(maxsize=16_384)
 def created_at(post_id: int) -> str:
-    """The id's time as ISO 8601 in UTC with milliseconds."""
+    """The id's time as ISO 8601 in UTC with milliseconds. A page asks for twenty of them, and many
+    pages for the same ones."""
     seconds, millis = divmod(millis_of(post_id), 1000)
-    return f"{_second(seconds)}.{millis:03}Z"
-
-
-@lru_cache(maxsize=4096)
-def _second(seconds: int) -> str:
-    """A page asks for twenty times, and many pages for the same ones."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03}Z"

@@ -32,6 +32,8 @@ BEAT_SECONDS = 0.25
 WATCH_SECONDS = 0.1
 IN_FLIGHT = 2
 """Chunks sent ahead of the answers: one that the server is at and one that waits for it."""
+READ_SECONDS = 1.0
+"""So long after a page was read others are expected, and the chunks stay small."""
 MOST_OPEN = 2
 """With claimed jobs a worker may have so many times `open_jobs` open. New jobs fill it up to
 `open_jobs` in every turn; without room beyond that, orphans would wait while any are new."""
@@ -58,7 +60,6 @@ class OpenJob:
         """Up to `size` followers that are not planned yet, as (shard, followers)."""
         for _ in range(len(self.shards)):
             shard = self.shards[0]
-            self.shards.rotate(-1)
             part = min(size, self.walks[shard].left - self.planned[shard])
             if part > 0:
                 self.planned[shard] += part
@@ -66,6 +67,7 @@ class OpenJob:
                 yield shard, part
             if size <= 0:
                 return
+            self.shards.rotate(-1)
 
     def progress(self) -> Progress:
         """The sums, counted in deliveries: followers times posts."""
@@ -99,6 +101,8 @@ class Deliverer:
         self._watched: dict[tuple[int, str], tuple[int, float]] = {}
         self._next_watch = 0.0
         self._lives: list[str] = []
+        self._pages: list[int] = []
+        self._read_until = 0.0
         self.delivered = 0
         self.walked = 0
 
@@ -119,10 +123,10 @@ class Deliverer:
         beaten = self._beat(batch)
         planned = self._plan(batch, allowance)
         walked, begun = self.walked, time.perf_counter_ns()
-        limit = IN_FLIGHT * self._settings.chunk
+        limit = IN_FLIGHT * self._chunk()
         replies = iter(batch.run(raise_errors=False, limit=limit))
         spent = time.perf_counter_ns() - begun
-        self._look_at_lives([next(replies) for _ in range(servers)])
+        self._look_at_servers([next(replies) for _ in range(servers)])
         taken = self._take([(shard, next(replies)) for shard in asked])
         for _ in range(beaten):
             next(replies)
@@ -206,13 +210,26 @@ class Deliverer:
             shards.clear()  # all held posts were deleted meanwhile: there is nothing to deliver
         return OpenJob(job, posts, walks, shards, self._clock() + BEAT_SECONDS)
 
-    def _look_at_lives(self, replies: list[Any]) -> None:
+    def _chunk(self) -> int:
+        """Followers of one call. A reader waits until the server is through with what it was sent,
+        and a call has a price of its own: small while anybody reads, large otherwise."""
+        settings = self._settings
+        if self._clock() < self._read_until:
+            return min(settings.chunk, settings.chunk_while_read)
+        return settings.chunk
+
+    def _look_at_servers(self, replies: list[Any]) -> None:
         """Drops all open jobs when a server came back from a crash: it may have undone deliveries
-        that this process takes for made. The jobs fall silent and are claimed, by their cursors."""
+        that this process takes for made. The jobs fall silent and are claimed, by their cursors.
+        Notes as well whether pages were read since the last look."""
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
-        lives = [reply.decode() for reply in replies]
+        lives = [life.decode() for life, _ in replies]
+        pages = [read for _, read in replies]
+        if self._pages and pages != self._pages:
+            self._read_until = self._clock() + READ_SECONDS
+        self._pages = pages
         if self._lives and lives != self._lives:
             self._open.clear()
             self.lose_sight()
@@ -237,8 +254,8 @@ class Deliverer:
     def _plan(self, batch: Batch, allowance: int | None) -> list[tuple[OpenJob, int]]:
         """Adds the turn's deliveries: a chunk for every job, and further rounds of chunks until
         the round trip is full or nothing is left to ask for."""
-        chunk = self._settings.chunk
-        budget = chunk * self._settings.chunks_in_flight
+        chunk = self._chunk()
+        budget = self._settings.chunk * self._settings.chunks_in_flight
         bound = sys.maxsize if allowance is None else allowance
         plan: list[tuple[OpenJob, int]] = []
         waiting = list(self._open.items())

@@ -140,9 +140,10 @@ class Jobs:
     def ask_lives(self, batch: Batch, token: str) -> int:
         """Asks every server which life of its process this is; so many answers will come.
 
-        An answer is the first token that anybody gave since the server started; `token` must be
-        a new one each time, or a lone worker would not see that it names a new life. Another answer
-        than before: it came back from a crash, and its last writes may be undone.
+        An answer is [life, pages of feeds it was asked for]. A life is the first token that anybody
+        gave since the server started; `token` must be a new one each time, or a lone worker would
+        not see that it names a new life. Another life than before: it came back from a crash, and
+        its last writes may be undone.
         """
         shards = range(self._store.shards if self._store.is_cluster else 1)
         for shard in shards:

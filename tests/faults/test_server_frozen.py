@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from tests.faults.harness import LONG, SLACK, Rig, in_background, insist, ms
 
-FROZEN_SECONDS = 10.0 if LONG else 3.0
+FROZEN_SECONDS = 10.0 if LONG else 5.0
 CLIENTS = 12
 AUTHORS = 4
 

@@ -15,6 +15,9 @@ AUTHORS, FOLLOWERS = 20, 1_000
 BURST = 40
 PACE = 120_000
 """Deliveries a second: slow enough that every kill finds jobs half done."""
+QUIET = 0.5, 1.2
+"""Seconds between two kills. Whoever takes a dead worker's jobs over has watched them for a second,
+so somebody must live that long: kills that follow each other faster leave nobody who has."""
 
 
 class Watch:
@@ -55,6 +58,7 @@ def test_kill_9_at_random_moments(start: Callable[..., Rig], tell: Callable[[str
         for _ in range(KILLS):
             while rig.queue().backlog > 3 * BURST * FOLLOWERS:
                 time.sleep(0.05)
+            time.sleep(draw.uniform(*QUIET))
             for _ in range(BURST):
                 rig.publish(draw.randint(1, AUTHORS))
             time.sleep(draw.uniform(0, 0.3))

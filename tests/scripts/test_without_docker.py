@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import os
 import signal
 import subprocess
@@ -61,6 +62,8 @@ def start(checkout: Checkout, *options: str, **env: str) -> str:
 def test_from_start_to_stop(checkout: Checkout) -> None:
     out = start(checkout)
     assert "because of --no-docker" in out
+    maps = Path(f"/proc/{pid_of(checkout, 'valkey-server')}/maps").read_text()
+    assert ("libjemalloc" in maps) == (ctypes.util.find_library("jemalloc") is not None)
     assert f"http://localhost:{checkout.env['PORT']}" in out
 
     code, page = checkout.call("GET", "/")

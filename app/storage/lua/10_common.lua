@@ -58,10 +58,18 @@ end
 -- with a constant one a lone worker would give the next life the name of the last.
 local life = redis.REDIS_VERSION == nil and 'simulated' or nil -- fakeredis keeps no memory
 
+-- Pages of feeds that this life was asked for: somebody waits for each of them.
+local pages_read = 0
+
+local function note_page()
+  pages_read = pages_read + 1
+end
+
 -- KEYS any key of the server that is asked  ARGV word
+-- Returns {life, pages read in it}.
 register('life', function(_, args)
   life = life or args[1]
-  return life
+  return {life, pages_read}
 end, {'no-writes'})
 
 -- KEYS any  Refused by a server that takes no writes now, such as one out of memory.

@@ -88,6 +88,7 @@ end
 -- bodies are joined by commas. with_bodies saves the reader a second round trip; a Cluster has to
 -- ask each shard, so it sends 0.
 register('timeline_page', function(keys, args)
+  note_page()
   local key, tag, user = keys[1], args[1], args[2]
   local before, count = tonumber(args[3]), tonumber(args[4])
   local followed = {}

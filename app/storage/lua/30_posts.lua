@@ -19,6 +19,7 @@ end, {'no-writes'})
 -- Fewer than `count`: there are no more. Each log is asked for a few ids first, and for more only
 -- while its last one could still belong to the answer: most logs have nothing in a page.
 register('newest_posts', function(_, args)
+  note_page()
   local tag, before, count = args[1], tonumber(args[2]), tonumber(args[3])
   local step = math.ceil(count / (#args - 3)) + 1
   local found, logs, nexts, lasts = {}, {}, {}, {} -- the last three: of logs that go on
