@@ -298,7 +298,7 @@ def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Ser
     if isinstance(crowd.store.redis, redis.Redis) and "fake" in type(crowd.store.redis).__module__:
         pytest.skip("fakeredis keeps nothing between two calls of a script")
     crowd.jobs.finish(batch, job, Progress(7, 7, 0), "before")
-    crowd.jobs.finish(batch, job, Progress(7, 7, 0), lives[0].decode())
+    crowd.jobs.finish(batch, job, Progress(7, 7, 0), lives[0][0].decode())
     answers: list[Any] = batch.run()
     assert answers[0] == [-1, 0]
     assert answers[1][0] == 1

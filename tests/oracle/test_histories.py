@@ -45,6 +45,7 @@ class Histories(RuleBasedStateMachine):
             timeline_cap=4,
             timeline_slack=1,
             chunk=2,
+            chunk_while_read=1,
             celebrity_followers=4,
             hold_followers=3,
             backlog_low=1,
