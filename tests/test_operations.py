@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import redis
 
@@ -78,9 +76,8 @@ def test_letters_that_die_out_of_order(crowd: Services) -> None:
     for text in ("first", "second"):
         crowd.publishing.publish(AUTHOR, text, "write")
         batch = crowd.store.batch()
-        shard = AUTHOR % crowd.store.shards
-        crowd.jobs.ask_new(batch, shard, "w", 1)
-        jobs += crowd.jobs.read_new(shard, batch.run()[0])
+        crowd.jobs.ask(batch, "w", "now", 1)
+        jobs += [job for reply in batch.run() for job in crowd.jobs.answer(reply).jobs]
     for job in reversed(jobs):
         died = [crowd.jobs.fail(job, "on purpose") for _ in range(5)]
         assert died == [False] * 4 + [True]
@@ -289,19 +286,19 @@ def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Ser
     crowd.publishing.publish(AUTHOR, "to all", "write")
     shard = AUTHOR % crowd.store.shards
     batch = crowd.store.batch()
-    crowd.jobs.ask_lives(batch, "now")
-    crowd.jobs.ask_new(batch, shard, "w", 1)
-    *lives, taken = batch.run()
-    (job,) = crowd.jobs.read_new(shard, taken)
+    crowd.jobs.ask(batch, "w", "now", 1)
+    answers = [crowd.jobs.answer(reply) for reply in batch.run()]
+    (job,) = (job for answer in answers for job in answer.jobs)
+    assert job.shard == shard
     from app.storage.jobs import Progress
 
     if isinstance(crowd.store.redis, redis.Redis) and "fake" in type(crowd.store.redis).__module__:
         pytest.skip("fakeredis keeps nothing between two calls of a script")
     crowd.jobs.finish(batch, job, Progress(7, 7, 0), "before")
-    crowd.jobs.finish(batch, job, Progress(7, 7, 0), lives[0][0].decode())
-    answers: list[Any] = batch.run()
-    assert answers[0] == [-1, 0]
-    assert answers[1][0] == 1
+    crowd.jobs.finish(batch, job, Progress(7, 7, 0), answers[shard % len(answers)].life)
+    late, fine = batch.run()
+    assert late == [-1, 0]
+    assert fine[0] == 1
 
 
 def test_orphans_do_not_wait_behind_new_jobs(backend: Backend) -> None:

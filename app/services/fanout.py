@@ -21,7 +21,7 @@ import redis
 
 from app.settings import Settings
 from app.storage.client import Batch, Store
-from app.storage.jobs import Job, Jobs, Pending, Progress, Walked
+from app.storage.jobs import Answer, Job, Jobs, Pending, Progress, Walked
 from app.storage.metrics import Metrics
 from app.storage.posts import Posts
 
@@ -118,7 +118,6 @@ class Deliverer:
         whether there was anything to do.
         """
         batch = self._store.batch()
-        servers = self._jobs.ask_lives(batch, secrets.token_hex(8))
         asked = self._ask(batch, allowance)
         beaten = self._beat(batch)
         planned = self._plan(batch, allowance)
@@ -126,8 +125,9 @@ class Deliverer:
         limit = IN_FLIGHT * self._chunk()
         replies = iter(batch.run(raise_errors=False, limit=limit))
         spent = time.perf_counter_ns() - begun
-        self._look_at_servers([next(replies) for _ in range(servers)])
-        taken = self._take([(shard, next(replies)) for shard in asked])
+        answers = self._answers([next(replies) for _ in range(asked)])
+        self._look_at_servers(answers)
+        taken = self._take([job for answer in answers for job in answer.jobs])
         for _ in range(beaten):
             next(replies)
         for opened, shard in planned:
@@ -186,19 +186,18 @@ class Deliverer:
             if time.monotonic() > end:
                 raise TimeoutError(f"Deliveries were still going on after {patience} s.")
 
-    def _ask(self, batch: Batch, allowance: int | None) -> range:
+    def _ask(self, batch: Batch, allowance: int | None) -> int:
         room = 0 if allowance == 0 else self._settings.open_jobs - len(self._open)
-        shards = range(self._store.shards if room > 0 else 0)
-        for shard in shards:
-            self._jobs.ask_new(batch, shard, self._worker, max(1, room // self._store.shards))
-        return shards
+        count = max(1, room // self._store.shards) if room > 0 else 0
+        return self._jobs.ask(batch, self._worker, secrets.token_hex(8), count)
 
-    def _take(self, replies: list[tuple[int, Any]]) -> int:
-        jobs = []
-        for shard, reply in replies:
+    def _answers(self, replies: list[Any]) -> list[Answer]:
+        for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
-            jobs += self._jobs.read_new(shard, reply)
+        return [self._jobs.answer(reply) for reply in replies]
+
+    def _take(self, jobs: list[Job]) -> int:
         for job, walks in zip(jobs, self._jobs.first_walks(jobs), strict=True):
             self._open[job.shard, job.entry] = self._opened(job, walks)
         return len(jobs)
@@ -218,15 +217,12 @@ class Deliverer:
             return min(settings.chunk, settings.chunk_while_read)
         return settings.chunk
 
-    def _look_at_servers(self, replies: list[Any]) -> None:
+    def _look_at_servers(self, answers: list[Answer]) -> None:
         """Drops all open jobs when a server came back from a crash: it may have undone deliveries
         that this process takes for made. The jobs fall silent and are claimed, by their cursors.
         Notes as well whether pages were read since the last look."""
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        lives = [life.decode() for life, _ in replies]
-        pages = [read for _, read in replies]
+        lives = [answer.life for answer in answers]
+        pages = [answer.pages_read for answer in answers]
         if self._pages and pages != self._pages:
             self._read_until = self._clock() + READ_SECONDS
         self._pages = pages

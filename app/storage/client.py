@@ -88,6 +88,14 @@ class Store:
             self._is_cluster = isinstance(self.redis, RedisCluster)
         return self._is_cluster
 
+    @property
+    def groups(self) -> list[range]:
+        """The shards, in groups that one call may touch: all on one server, each alone on a
+        Cluster. Raises `StoreDown`."""
+        if self.is_cluster:
+            return [range(shard, shard + 1) for shard in range(self.shards)]
+        return [range(self.shards)]
+
     @contextmanager
     def meter(self) -> Iterator[Cost]:
         """Counts this thread's commands and round trips for as long as the block lasts."""

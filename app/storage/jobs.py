@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from app.domain.errors import Overloaded
+from app.domain.ids import shard_of_post
 from app.domain.models import FanoutStatus
 from app.settings import Settings
 from app.storage import keys
@@ -76,6 +77,19 @@ class Account:
     lag_ms: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server tells a worker at the start of a turn.
+
+    Another `life` than before: the server came back from a crash, and its last writes may be
+    undone. `pages_read` counts the pages of feeds that it was asked for in this life.
+    """
+
+    life: str
+    pages_read: int
+    jobs: list[Job]
+
+
 @dataclass(slots=True)
 class Walked:
     """The state of one shard's walk, as the last call left it. Followers, not deliveries."""
@@ -102,13 +116,22 @@ class Jobs:
         self._store = store
         self._settings = settings
 
-    def ask_new(self, batch: Batch, shard: int, worker: str, count: int) -> None:
-        """Asks for new jobs of a shard; `read_new` reads the answer."""
-        batch.call("take_jobs", keys.jobs(shard), keys.tag(shard), worker, count)
+    def ask(self, batch: Batch, worker: str, word: str, count: int) -> int:
+        """Asks every server for new jobs, at most `count` of a shard, and which life of its process
+        this is; so many answers will come, for `answer` to read.
 
-    def read_new(self, shard: int, reply: Iterable[Any] | None) -> list[Job]:
-        """The jobs in an answer to `ask_new`."""
-        return [_job(shard, account) for account in reply or () if account]
+        A life is the first word that anybody gave since the server started; `word` must be a new
+        one each time, or a lone worker would not see that it names a new life.
+        """
+        groups = self._store.groups
+        for shards in groups:
+            batch.call("ask", keys.jobs(shards[0]), word, worker, count, *map(keys.tag, shards))
+        return len(groups)
+
+    def answer(self, reply: Any) -> Answer:
+        """What a server says to `ask`."""
+        life, pages, accounts = reply
+        return Answer(life.decode(), pages, [_job(account) for account in accounts])
 
     def deliver(self, batch: Batch, job: Job, shard: int, chunk: int, posts: list[int]) -> None:
         """One chunk of the walk over the followers on `shard`; `read_walk` reads the answer."""
@@ -136,19 +159,6 @@ class Jobs:
             progress.delivered,
             progress.skipped,
         )
-
-    def ask_lives(self, batch: Batch, token: str) -> int:
-        """Asks every server which life of its process this is; so many answers will come.
-
-        An answer is [life, pages of feeds it was asked for]. A life is the first token that anybody
-        gave since the server started; `token` must be a new one each time, or a lone worker would
-        not see that it names a new life. Another life than before: it came back from a crash, and
-        its last writes may be undone.
-        """
-        shards = range(self._store.shards if self._store.is_cluster else 1)
-        for shard in shards:
-            batch.call("life", keys.jobs(shard), token)
-        return len(shards)
 
     def finish(self, batch: Batch, job: Job, progress: Progress, life: str) -> None:
         """Acknowledges the job. The answer is (1, lag in ms) to the first to say so, (0, 0) to
@@ -186,7 +196,7 @@ class Jobs:
             seen.entry,
             seen.beat,
         )
-        return _job(seen.shard, reply) if reply else None
+        return _job(reply) if reply else None
 
     def fail(self, job: Job, reason: str) -> bool:
         """Notes that a job failed. True: it failed too often and is a dead letter now."""
@@ -328,12 +338,13 @@ def _letter(shard: int, entry: str, account: Any) -> DeadLetter:
     )
 
 
-def _job(shard: int, account: Any) -> Job:
+def _job(account: Any) -> Job:
     named = {key.decode(): value.decode() for key, value in pairs(account)}
+    job = int(named["job"])
     return Job(
         entry=named["entry"],
-        id=int(named["job"]),
-        shard=shard,
+        id=job,
+        shard=shard_of_post(job),
         author_id=int(named["author"]),
         since=int(named["since"]),
         last=int(named["last"]),

@@ -65,12 +65,11 @@ local function note_page()
   pages_read = pages_read + 1
 end
 
--- KEYS any key of the server that is asked  ARGV word
--- Returns {life, pages read in it}.
-register('life', function(_, args)
-  life = life or args[1]
-  return {life, pages_read}
-end, {'no-writes'})
+-- What a worker compares from turn to turn.
+local function life_and_pages(word)
+  life = life or word
+  return life, pages_read
+end
 
 -- KEYS any  Refused by a server that takes no writes now, such as one out of memory.
 register('writable', function()

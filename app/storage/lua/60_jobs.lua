@@ -87,24 +87,35 @@ local function bury(tag, stream, entry, job, reason)
   return 1
 end
 
--- KEYS jobs  ARGV tag worker count
--- New jobs for a worker: the account of each.
-register('take_jobs', function(keys, args)
-  if redis.call('EXISTS', keys[1]) == 0 then return {} end
-  local reply = redis.pcall('XREADGROUP', 'GROUP', GROUP, args[2], 'COUNT', args[3],
-    'STREAMS', keys[1], '>')
+-- Adds up to `count` new jobs of a shard to `accounts`, for a worker.
+local function take(tag, worker, count, accounts)
+  local stream = 'jobs:' .. tag
+  if redis.call('EXISTS', stream) == 0 then return end
+  local reply = redis.pcall('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', count,
+    'STREAMS', stream, '>')
   if type(reply) == 'table' and reply.err then -- the group is gone: what was taken is taken anew
-    redis.call('XGROUP', 'CREATE', keys[1], GROUP, '0')
-    return {}
+    redis.call('XGROUP', 'CREATE', stream, GROUP, '0')
+    return
   end
-  if not reply or not reply[1] then return {} end
+  if not reply or not reply[1] then return end
   local entries = reply[1][2]
   if type(reply[1]) ~= 'table' then entries = reply[2] end -- RESP3's shape: fakeredis answers so
-  local accounts = {}
   for i = 1, #entries do
-    accounts[i] = redis.call('HGETALL', account_key(args[1], entries[i][2][2]))
+    local account = redis.call('HGETALL', account_key(tag, entries[i][2][2]))
+    if #account > 0 then accounts[#accounts + 1] = account end
   end
-  return accounts
+end
+
+-- KEYS jobs  ARGV word worker count tag...
+-- What a worker asks a server at each turn: {its life, pages read in it, the accounts of new jobs},
+-- of these shards, which share the server. `count` is for each shard; 0: no new jobs.
+register('ask', function(_, args)
+  local accounts = {}
+  if args[3] ~= '0' then
+    for i = 4, #args do take(args[i], args[2], args[3], accounts) end
+  end
+  local known, pages = life_and_pages(args[1])
+  return {known, pages, accounts}
 end)
 
 -- KEYS jobs  ARGV tag count

@@ -6,10 +6,10 @@ local YOUNG_MS = 43200000      -- half of it: an older job without a cursor may 
 
 -- Pushes without looking. Returns how many timelines took the id.
 local function push_blindly(prefix, fans, text_id, cap, slack)
-  local reached, limit = 0, cap + slack
+  local reached, limit, call = 0, cap + slack, redis.call
   for i = #fans, 1, -1 do
     local key = prefix .. fans[i]
-    local length = redis.call('LPUSHX', key, text_id)
+    local length = call('LPUSHX', key, text_id)
     if length > 0 then
       reached = reached + 1
       if length > limit then trim(key, cap) end
