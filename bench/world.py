@@ -8,6 +8,7 @@ their timelines are the engine's own work.
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,8 +78,9 @@ QUICK = Sizes(
 
 
 def settings(url: str, **changes: Any) -> Settings:
-    """The product's defaults, with a backlog that never counts as high: what is measured is how
-    fast posts are accepted and delivered, not how they are held back."""
+    """The product's defaults, or what FANOUT_* variables say, with a backlog that never counts as
+    high: what is measured is how fast posts are accepted and delivered, not how they are held back.
+    """
     values: dict[str, Any] = {
         "redis_url": url,
         "dataset": "none",
@@ -87,7 +89,7 @@ def settings(url: str, **changes: Any) -> Settings:
         "backlog_limit": 10**12 + 2,
         "store_timeout": 10.0,
     }
-    return Settings(**{**values, **changes})
+    return replace(Settings.from_env(os.environ), **{**values, **changes})
 
 
 class World:

@@ -18,6 +18,10 @@ from app.storage.failures import store_errors
 LOAD_SECONDS = 60.0
 """Time-out of the calls that load a dataset; a server that writes a lot may stop for seconds."""
 
+NODE_SECONDS = 0.3
+"""Time-out of reaching a Cluster's node. A request that meets a dead one tries it, its replica and
+those who know the new layout, one after the other; a second for each would add up to many."""
+
 
 def connect(settings: Settings) -> Store:
     """The store that the settings name, not yet connected."""
@@ -42,6 +46,7 @@ def _open(settings: Settings, call_seconds: float, *, retries: int) -> Any:
             client.close()
             # One retry: a node that failed over answers at its new place.
             options["retry"] = Retry(NoBackoff(), retries)
+            options["socket_connect_timeout"] = min(settings.store_timeout, NODE_SECONDS)
             client = RedisCluster.from_url(settings.store_url, **options)
         _check_shards(client, settings.shards)
         _update_library(client)

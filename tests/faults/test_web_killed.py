@@ -19,7 +19,7 @@ AUTHORS = 6
 
 
 def test_one_post_for_each_key(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
-    rig = start()
+    rig = start(FANOUT_TIMELINE_CAP="20000", FANOUT_LOG_CAP="20000")  # all posts are compared
     rig.load(dict.fromkeys(range(1, AUTHORS + 1), 50))
     rig.start_workers(1)
     rig.start_web()

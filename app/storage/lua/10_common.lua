@@ -3,8 +3,9 @@
 --
 -- KEYS: each function declares one key. It also touches keys that it builds from the same hash
 -- tag, some of them (timelines) only known from what it reads. All share the declared key's slot,
--- so this is safe on a Cluster; `tests/` proves it on a real one. `app/storage/keys.py` is the
--- catalogue of all names.
+-- so this is safe on a Cluster; `tests/` proves it on a real one. Where all shards share one server
+-- two calls save round trips by touching several of them: the bodies of `timeline_page`, and `ask`.
+-- `app/storage/keys.py` is the catalogue of all names.
 
 local EPOCH_MS = 1767225600000
 
