@@ -10,6 +10,8 @@ from app.services.container import Services, build_services
 from app.services.fanout import Deliverer
 from app.services.repair import Repaired, repair
 from app.storage import keys
+from app.storage.client import Batch
+from app.storage.jobs import Job, Progress
 from tests.conftest import Backend, add_users, all_pages, small_settings
 
 AUTHOR, READERS = 9, range(1, 8)
@@ -290,8 +292,6 @@ def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Ser
     answers = [crowd.jobs.answer(reply) for reply in batch.run()]
     (job,) = (job for answer in answers for job in answer.jobs)
     assert job.shard == shard
-    from app.storage.jobs import Progress
-
     if isinstance(crowd.store.redis, redis.Redis) and "fake" in type(crowd.store.redis).__module__:
         pytest.skip("fakeredis keeps nothing between two calls of a script")
     crowd.jobs.finish(batch, job, Progress(7, 7, 0), "before")
@@ -322,3 +322,36 @@ def test_orphans_do_not_wait_behind_new_jobs(backend: Backend) -> None:
     full.turn(1)
     assert full.rescue() == 1
     assert full.jobs_open > settings.open_jobs
+
+
+def test_chunks_are_small_while_somebody_reads(backend: Backend) -> None:
+    if backend.name == "fake":
+        pytest.skip("fakeredis keeps nothing between two calls of a script")
+    settings = small_settings(shards=1, chunk=4, chunk_while_read=1, chunks_in_flight=1)
+    services = build_services(settings, backend.store(1))
+    add_users(services.store, range(42))
+    for reader in range(1, 41):
+        services.graph.follow(reader, 0)
+    services.publishing.publish(0, "to all", "write")
+    now, calls = 0.0, []
+    worker = services.deliverer("w")
+    worker._clock = lambda: now
+    planned = services.jobs.deliver
+
+    def deliver(batch: Batch, job: Job, shard: int, chunk: int, posts: list[int]) -> None:
+        calls.append(chunk)
+        planned(batch, job, shard, chunk, posts)
+
+    services.jobs.deliver = deliver  # type: ignore[method-assign]
+    worker.turn()  # takes the job
+    worker.turn()
+    assert calls == [4]
+    services.feeds.page(41, "read")
+    worker.turn()  # sees the page
+    worker.turn()
+    assert calls == [4, 4, 1, 1, 1, 1]
+    now = 1.1
+    worker.turn()
+    assert calls[6:] == [4]
+    worker.run_until_idle()
+    assert services.heartbeats.queue().backlog == 0
