@@ -80,7 +80,7 @@ class Settings:
         "Changes (posts, follows, controls) that one client may make; `none` switches it off.",
     )
     chunk: int = _setting(
-        "FANOUT_CHUNK", 1000, "Followers that one script call delivers to (at most 4,000).", low=1
+        "FANOUT_CHUNK", 500, "Followers that one script call delivers to (at most 4,000).", low=1
     )
     chunk_while_read: int = _setting(
         "FANOUT_CHUNK_WHILE_READ",
@@ -90,7 +90,7 @@ class Settings:
     )
     chunks_in_flight: int = _setting(
         "FANOUT_CHUNKS_IN_FLIGHT",
-        8,
+        16,
         "Calls of FANOUT_CHUNK followers that make a worker's turn; two at a time are under way.",
         low=1,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ def engine_settings(settings: Settings) -> dict[str, Any]:
         "timeline_cap",
         "timeline_slack",
     ]
-    return {f"FANOUT_{name.upper()}": getattr(settings, name) for name in names}
+    shown = {f"FANOUT_{name.upper()}": getattr(settings, name) for name in names}
+    return shown | {name: text for name, text in os.environ.items() if name.startswith("FANOUT_")}
 
 
 def say(text: str) -> None:

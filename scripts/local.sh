@@ -89,7 +89,7 @@ local_start() { # MODE: embedded or own
     valkey=$(embedded_server)
     embedded=true
     preload=$(allocator)
-    if [ -z "$preload" ]; then
+    if [ -z "$preload" ] && [ "$(uname -s)" = Linux ]; then
       info "Tip: where the system has jemalloc (Debian: libjemalloc2) the embedded server is faster"
     fi
     REDIS_URL=redis://127.0.0.1:$REDIS_PORT/0

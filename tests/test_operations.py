@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 import redis
 
@@ -11,7 +13,7 @@ from app.services.fanout import Deliverer
 from app.services.repair import Repaired, repair
 from app.storage import keys
 from app.storage.client import Batch
-from app.storage.jobs import Job, Progress
+from app.storage.job_records import Job, Progress
 from tests.conftest import Backend, add_users, all_pages, small_settings
 
 AUTHOR, READERS = 9, range(1, 8)
@@ -115,6 +117,28 @@ def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(crowd: 
     assert "ends" in letter.reason or "end its workers" in letter.reason
     assert {crowd.publishing.fanout(post).status for post in good} == {"done"}
     assert all_pages(crowd, READERS[0], "write") == good[::-1]
+
+
+@pytest.mark.parametrize("broken", ["no account", "no recipients"])
+def test_a_broken_account_stops_nobody(crowd: Services, broken: str) -> None:
+    bad, _ = crowd.publishing.publish(AUTHOR, "broken", "write")
+    name = keys.fanout(AUTHOR % crowd.store.shards, bad.id)
+    if broken == "no account":
+        crowd.store.command("SET", name, "overwritten by somebody")
+    else:
+        crowd.store.command("HDEL", name, "recipients", "counts")
+    good, _ = crowd.publishing.publish(AUTHOR, "good", "write")
+    now = 0.0
+    worker = crowd.deliverer("w")
+    worker._clock = lambda: now
+    for _ in range(60):
+        with suppress(KeyError):  # such a job may end its worker, but not for ever
+            worker.turn()
+            worker.rescue()
+        now += 0.3
+    assert crowd.publishing.fanout(good.id).status == "done"
+    assert crowd.heartbeats.queue().jobs == 0
+    assert len(crowd.dead_letters.list()) == (broken == "no recipients")
 
 
 def test_a_job_that_gets_on_is_never_put_aside(crowd: Services) -> None:
@@ -350,7 +374,7 @@ def test_chunks_are_small_while_somebody_reads(backend: Backend) -> None:
     worker.turn()  # sees the page
     worker.turn()
     assert calls == [4, 4, 1, 1, 1, 1]
-    now = 1.1
+    now = 10.1
     worker.turn()
     assert calls[6:] == [4]
     worker.run_until_idle()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from app.domain.errors import UnknownLetter
-from app.storage.jobs import DeadLetter, Jobs
+from app.storage.job_records import DeadLetter
+from app.storage.jobs import Jobs
 
 LIST_LIMIT = 1_000
 _ID = re.compile(r"(\d{1,3})-(\d{1,16})", re.ASCII)

@@ -12,16 +12,17 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import redis
 
+from app.services.open_job import OpenJob
 from app.settings import Settings
 from app.storage.client import Batch, Store
-from app.storage.jobs import Answer, Job, Jobs, Pending, Progress, Walked
+from app.storage.job_records import Answer, Job, Pending, Walked
+from app.storage.jobs import Jobs
 from app.storage.metrics import Metrics
 from app.storage.posts import Posts
 
@@ -32,7 +33,7 @@ BEAT_SECONDS = 0.25
 WATCH_SECONDS = 0.1
 IN_FLIGHT = 2
 """Chunks sent ahead of the answers: one that the server is at and one that waits for it."""
-READ_SECONDS = 1.0
+READ_SECONDS = 10.0
 """So long after a page was read others are expected, and the chunks stay small."""
 MOST_OPEN = 2
 """With claimed jobs a worker may have so many times `open_jobs` open. New jobs fill it up to
@@ -42,39 +43,6 @@ SUSPECT_CLAIMS = 2
 claim it is more likely that its claimer was killed before it came to the job."""
 WATCH_COUNT = 1000
 """Taken jobs looked at on each shard, the oldest first; those beyond wait until these are done."""
-
-
-@dataclass(slots=True)
-class OpenJob:
-    """A job this worker is at. `shards` are those whose walk is not over; `planned` is what the
-    turn that is being put together already asks of each, in followers."""
-
-    job: Job
-    posts: list[int]
-    walks: dict[int, Walked]
-    shards: deque[int]
-    next_beat: float
-    planned: Counter[int] = field(default_factory=Counter)
-
-    def slice(self, size: int) -> Iterator[tuple[int, int]]:
-        """Up to `size` followers that are not planned yet, as (shard, followers)."""
-        for _ in range(len(self.shards)):
-            shard = self.shards[0]
-            part = min(size, self.walks[shard].left - self.planned[shard])
-            if part > 0:
-                self.planned[shard] += part
-                size -= part
-                yield shard, part
-            if size <= 0:
-                return
-            self.shards.rotate(-1)
-
-    def progress(self) -> Progress:
-        """The sums, counted in deliveries: followers times posts."""
-        posts = max(1, len(self.posts))
-        delivered = sum(walk.delivered for walk in self.walks.values()) * posts
-        skipped = sum(walk.skipped for walk in self.walks.values()) * posts
-        return Progress(delivered + skipped, delivered, skipped, posts)
 
 
 class Deliverer:
@@ -205,6 +173,7 @@ class Deliverer:
     def _opened(self, job: Job, walks: dict[int, Walked]) -> OpenJob:
         posts = self._held_posts(job) if job.is_release else [job.last]
         shards = deque(shard for shard, walk in walks.items() if walk.left)
+        shards.rotate(-len(self._open))  # jobs that start together go to different servers
         if not posts and job.strategy != "drop":
             shards.clear()  # all held posts were deleted meanwhile: there is nothing to deliver
         return OpenJob(job, posts, walks, shards, self._clock() + BEAT_SECONDS)

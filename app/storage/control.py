@@ -13,7 +13,7 @@ import redis
 from app.domain.ids import millis_of
 from app.storage import keys
 from app.storage.client import Store
-from app.storage.pullers import pairs
+from app.storage.replies import pairs
 
 WORKER_SILENT_SECONDS = 3.0
 """A worker that has not been heard of for so long is not counted as live."""

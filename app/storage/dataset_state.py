@@ -14,6 +14,7 @@ from app.domain.kinds import ALL_REGULAR, Thresholds
 from app.domain.models import Kind
 from app.storage import keys
 from app.storage.client import Store
+from app.storage.replies import pairs
 
 SILENCE_MS = 10_000
 """A loader that was not heard of for so long is dead. It beats every quarter of a second."""
@@ -174,9 +175,6 @@ def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _fields(reply: Any) -> dict[str, str]:
-    """HGETALL's answer, a map or a flat list by the client's protocol, as texts."""
-    pairs = (
-        reply.items() if isinstance(reply, Mapping) else zip(reply[0::2], reply[1::2], strict=True)
-    )
-    return {_text(name): _text(value) for name, value in pairs}
+def _fields(reply: object) -> dict[str, str]:
+    """HGETALL's answer as texts."""
+    return {_text(name): _text(value) for name, value in pairs(reply)}

@@ -3,110 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from app.domain.errors import Overloaded
-from app.domain.ids import shard_of_post
 from app.domain.models import FanoutStatus
 from app.settings import Settings
 from app.storage import keys
 from app.storage.client import Batch, Store
-from app.storage.pullers import pairs
+from app.storage.job_records import (
+    Account,
+    Answer,
+    DeadLetter,
+    Job,
+    Pending,
+    Progress,
+    Walked,
+    read_job,
+    read_letter,
+)
+from app.storage.replies import pairs
 
 SWEEP_COUNT = 200
 """Unfinished jobs of a shard that the sweeper looks at in one call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What an account says. `counts` are the followers on each shard at acceptance."""
-
-    entry: str
-    id: int
-    shard: int
-    author_id: int
-    since: int
-    last: int
-    strategy: str
-    counts: tuple[int, ...]
-
-    @property
-    def is_release(self) -> bool:
-        """Whether it delivers held posts rather than a new one."""
-        return self.strategy in ("release", "drop")
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A job that some worker has taken and not finished. `claims`: how often it was claimed
-    since it last got on."""
-
-    shard: int
-    entry: str
-    worker: str
-    beat: int
-    claims: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A job that was put aside. `entry` is the letter's place in its shard's stream; `post_id` is
-    the newest post that the job was to deliver."""
-
-    shard: int
-    entry: str
-    job_id: int
-    author_id: int
-    post_id: int
-    strategy: str
-    recipients: int
-    delivered: int
-    fails: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """How far a job's deliveries have come, as its shard has it booked."""
-
-    status: FanoutStatus
-    recipients: int
-    delivered: int
-    skipped: int
-    lag_ms: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a server tells a worker at the start of a turn.
-
-    Another `life` than before: the server came back from a crash, and its last writes may be
-    undone. `pages_read` counts the pages of feeds that it was asked for in this life.
-    """
-
-    life: str
-    pages_read: int
-    jobs: list[Job]
-
-
-@dataclass(slots=True)
-class Walked:
-    """The state of one shard's walk, as the last call left it. Followers, not deliveries."""
-
-    left: int
-    delivered: int = 0
-    skipped: int = 0
-
-
-@dataclass(slots=True)
-class Progress:
-    """The sums over a job's walks, in deliveries."""
-
-    walked: int = 0
-    delivered: int = 0
-    skipped: int = 0
-    posts: int = 1
 
 
 class Jobs:
@@ -131,10 +49,11 @@ class Jobs:
     def answer(self, reply: Any) -> Answer:
         """What a server says to `ask`."""
         life, pages, accounts = reply
-        return Answer(life.decode(), pages, [_job(account) for account in accounts])
+        return Answer(life.decode(), pages, [read_job(account) for account in accounts])
 
     def deliver(self, batch: Batch, job: Job, shard: int, chunk: int, posts: list[int]) -> None:
-        """One chunk of the walk over the followers on `shard`; `read_walk` reads the answer."""
+        """One chunk of the walk over the followers on `shard`. The answer is {fans left, delivered,
+        skipped so far, delivered, skipped by this call}, in followers."""
         batch.call(
             "deliver",
             keys.fans(shard, job.author_id),
@@ -196,7 +115,7 @@ class Jobs:
             seen.entry,
             seen.beat,
         )
-        return _job(reply) if reply else None
+        return read_job(reply) if reply else None
 
     def fail(self, job: Job, reason: str) -> bool:
         """Notes that a job failed. True: it failed too often and is a dead letter now."""
@@ -285,7 +204,7 @@ class Jobs:
         for shard in range(self._store.shards):
             batch.call("dead_letters", keys.dead(shard), keys.tag(shard), "+", count)
         return [
-            _letter(shard, entry.decode(), account)
+            read_letter(shard, entry.decode(), account)
             for shard, rows in enumerate(batch.run())
             for entry, account in rows
         ]
@@ -320,34 +239,3 @@ class Jobs:
             int(fields.get(b"skipped", 0)),
             None if lag is None else float(lag),
         )
-
-
-def _letter(shard: int, entry: str, account: Any) -> DeadLetter:
-    named = {key.decode(): value.decode() for key, value in pairs(account)}
-    return DeadLetter(
-        shard,
-        entry,
-        int(named.get("job", 0)),
-        int(named.get("author", 0)),
-        int(named.get("last", 0)),
-        named.get("strategy", ""),
-        int(named.get("recipients", 0)),
-        int(named.get("delivered", 0)),
-        int(named.get("fails", 0)),
-        named.get("reason", ""),
-    )
-
-
-def _job(account: Any) -> Job:
-    named = {key.decode(): value.decode() for key, value in pairs(account)}
-    job = int(named["job"])
-    return Job(
-        entry=named["entry"],
-        id=job,
-        shard=shard_of_post(job),
-        author_id=int(named["author"]),
-        since=int(named["since"]),
-        last=int(named["last"]),
-        strategy=named["strategy"],
-        counts=tuple(map(int, named["counts"].split(","))),
-    )

@@ -20,7 +20,7 @@ from app.domain.errors import StoreDown
 from app.domain.histogram import bucket_of
 from app.storage import keys
 from app.storage.client import Batch, Store
-from app.storage.pullers import pairs
+from app.storage.replies import pairs
 
 SLICE_SECONDS = 5
 WINDOW_SLICES = 12

@@ -9,6 +9,7 @@ from typing import Literal, cast
 
 from app.storage import keys
 from app.storage.client import Store
+from app.storage.replies import pairs
 
 Why = Literal["read", "hybrid", "held", "returning"]
 
@@ -82,14 +83,6 @@ class Pullers:
             limit,
         )
         return bool(released)
-
-
-def pairs(reply: object) -> list[tuple[bytes, bytes]]:
-    """An HGETALL answer as pairs, whichever protocol version or client it came through."""
-    if isinstance(reply, dict):
-        return list(reply.items())
-    flat = cast("list[bytes]", reply)
-    return list(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _puller(author: int, value: str) -> Puller:

@@ -13,7 +13,7 @@ from app.services.control import FASTEST
 from app.services.dead_letters import LIST_LIMIT as LETTERS_LIMIT
 from app.services.dead_letters import letter_id
 from app.services.users import LIST_LIMIT
-from app.storage.jobs import DeadLetter
+from app.storage.job_records import DeadLetter
 from app.storage.keys import MAX_USER_ID
 
 UserId = Annotated[int, Field(ge=0, lt=MAX_USER_ID)]

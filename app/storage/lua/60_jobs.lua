@@ -29,6 +29,13 @@ local function account_key(tag, job)
   return 'fanout:' .. tag .. ':' .. job
 end
 
+-- What an account says, field by field; nothing when its key is gone or holds something else. One
+-- broken key must not fail the call, which speaks for many jobs.
+local function account_of(tag, job)
+  local account = redis.pcall('HGETALL', account_key(tag, job))
+  return account.err and {} or account
+end
+
 -- Holding begins in a publish and ends here, where the backlog falls to the low mark.
 local function add_backlog(tag, deliveries)
   local key = 'backlog:' .. tag
@@ -70,10 +77,10 @@ end
 
 -- Puts a job aside. The letter has an id of its own: jobs do not die in the order of their ids.
 local function bury(tag, stream, entry, job, reason)
-  if not dequeue(tag, stream, entry, job) then return 0 end
   local key, dead = account_key(tag, job), 'dead:' .. tag
   local account = redis.call('HMGET', key, 'recipients', 'booked')
-  add_backlog(tag, tonumber(account[2] or '0') - tonumber(account[1]))
+  if not dequeue(tag, stream, entry, job) then return 0 end
+  add_backlog(tag, tonumber(account[2] or '0') - tonumber(account[1] or '0'))
   redis.call('HSET', key, 'status', 'dead', 'reason', reason)
   if redis.call('XLEN', dead) >= DEAD_CAP then
     local oldest = redis.call('XRANGE', dead, '-', '+', 'COUNT', 1)[1]
@@ -101,7 +108,7 @@ local function take(tag, worker, count, accounts)
   local entries = reply[1][2]
   if type(reply[1]) ~= 'table' then entries = reply[2] end -- RESP3's shape: fakeredis answers so
   for i = 1, #entries do
-    local account = redis.call('HGETALL', account_key(tag, entries[i][2][2]))
+    local account = account_of(tag, entries[i][2][2])
     if #account > 0 then accounts[#accounts + 1] = account end
   end
 end
@@ -116,7 +123,7 @@ register('ask', function(_, args)
   end
   local known, pages = life_and_pages(args[1])
   return {known, pages, accounts}
-end)
+end, {'allow-oom'})
 
 -- KEYS jobs  ARGV tag count
 -- All taken and unfinished jobs: {entry, worker, beat, claims without progress} each.
@@ -142,7 +149,7 @@ register('claim_job', function(keys, args)
   local claimed = redis.call('XCLAIM', keys[1], GROUP, worker, 0, entry)
   if #claimed == 0 or not claimed[1] then return {} end
   local job = claimed[1][2][2]
-  local account = redis.call('HGETALL', account_key(tag, job))
+  local account = account_of(tag, job)
   if #account == 0 then -- nothing says any more what there was to do
     dequeue(tag, keys[1], entry, job)
     return {}

@@ -1,0 +1,42 @@
+"""A job that a worker is at."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from app.storage.job_records import Job, Progress, Walked
+
+
+@dataclass(slots=True)
+class OpenJob:
+    """A job this worker is at. `shards` are those whose walk is not over; `planned` is what the
+    turn that is being put together already asks of each, in followers."""
+
+    job: Job
+    posts: list[int]
+    walks: dict[int, Walked]
+    shards: deque[int]
+    next_beat: float
+    planned: Counter[int] = field(default_factory=Counter)
+
+    def slice(self, size: int) -> Iterator[tuple[int, int]]:
+        """Up to `size` followers that are not planned yet, as (shard, followers)."""
+        for _ in range(len(self.shards)):
+            shard = self.shards[0]
+            self.shards.rotate(-1)  # the next chunk goes to another server of a Cluster
+            part = min(size, self.walks[shard].left - self.planned[shard])
+            if part > 0:
+                self.planned[shard] += part
+                size -= part
+                yield shard, part
+            if size <= 0:
+                return
+
+    def progress(self) -> Progress:
+        """The sums, counted in deliveries: followers times posts."""
+        posts = max(1, len(self.posts))
+        delivered = sum(walk.delivered for walk in self.walks.values()) * posts
+        skipped = sum(walk.skipped for walk in self.walks.values()) * posts
+        return Progress(delivered + skipped, delivered, skipped, posts)

@@ -1,0 +1,134 @@
+"""What is known of a fan-out job: its account, its place in the stream, how far it has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.ids import shard_of_post
+from app.domain.models import FanoutStatus
+from app.storage.replies import pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What an account says. `counts` are the followers on each shard at acceptance."""
+
+    entry: str
+    id: int
+    shard: int
+    author_id: int
+    since: int
+    last: int
+    strategy: str
+    counts: tuple[int, ...]
+
+    @property
+    def is_release(self) -> bool:
+        """Whether it delivers held posts rather than a new one."""
+        return self.strategy in ("release", "drop")
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A job that some worker has taken and not finished. `claims`: how often it was claimed
+    since it last got on."""
+
+    shard: int
+    entry: str
+    worker: str
+    beat: int
+    claims: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A job that was put aside. `entry` is the letter's place in its shard's stream; `post_id` is
+    the newest post that the job was to deliver."""
+
+    shard: int
+    entry: str
+    job_id: int
+    author_id: int
+    post_id: int
+    strategy: str
+    recipients: int
+    delivered: int
+    fails: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How far a job's deliveries have come, as its shard has it booked."""
+
+    status: FanoutStatus
+    recipients: int
+    delivered: int
+    skipped: int
+    lag_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server tells a worker at the start of a turn.
+
+    Another `life` than before: the server came back from a crash, and its last writes may be
+    undone. `pages_read` counts the pages of feeds that it was asked for in this life.
+    """
+
+    life: str
+    pages_read: int
+    jobs: list[Job]
+
+
+@dataclass(slots=True)
+class Walked:
+    """The state of one shard's walk, as the last call left it. Followers, not deliveries."""
+
+    left: int
+    delivered: int = 0
+    skipped: int = 0
+
+
+@dataclass(slots=True)
+class Progress:
+    """The sums over a job's walks, in deliveries."""
+
+    walked: int = 0
+    delivered: int = 0
+    skipped: int = 0
+    posts: int = 1
+
+
+def read_letter(shard: int, entry: str, account: Any) -> DeadLetter:
+    """From the reply with its account."""
+    named = {key.decode(): value.decode() for key, value in pairs(account)}
+    return DeadLetter(
+        shard,
+        entry,
+        int(named.get("job", 0)),
+        int(named.get("author", 0)),
+        int(named.get("last", 0)),
+        named.get("strategy", ""),
+        int(named.get("recipients", 0)),
+        int(named.get("delivered", 0)),
+        int(named.get("fails", 0)),
+        named.get("reason", ""),
+    )
+
+
+def read_job(account: Any) -> Job:
+    """From an account's reply. Raises `KeyError` or `ValueError` when it is broken."""
+    named = {key.decode(): value.decode() for key, value in pairs(account)}
+    job = int(named["job"])
+    return Job(
+        entry=named["entry"],
+        id=job,
+        shard=shard_of_post(job),
+        author_id=int(named["author"]),
+        since=int(named["since"]),
+        last=int(named["last"]),
+        strategy=named["strategy"],
+        counts=tuple(map(int, named["counts"].split(","))),
+    )

@@ -1,0 +1,13 @@
+"""Reading what the server answers."""
+
+from __future__ import annotations
+
+from typing import cast
+
+
+def pairs(reply: object) -> list[tuple[bytes, bytes]]:
+    """An HGETALL answer as pairs, whichever protocol version or client it came through."""
+    if isinstance(reply, dict):
+        return list(reply.items())
+    flat = cast("list[bytes]", reply)
+    return list(zip(flat[::2], flat[1::2], strict=True))
