@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from app.services.fanout import READ_SECONDS
 from bench import servers
 from bench.context import Context
 from bench.measure import Outcome, Reach, quantile
@@ -24,11 +25,15 @@ def during(context: Context) -> Outcome:
     world = context.world
     rest: list[float] = []
     busy: list[float] = []
+    first: list[float] = []
     with servers.worker(world.url, "bench-reader"):
         for number in range(context.rounds + 1):
+            time.sleep(READ_SECONDS)
+            alone = _first(world, world.largest)
             quiet = _reads(world, None)
             loaded = _reads(world, world.largest)
             if number:
+                first.append(1e3 * alone)
                 rest.append(1e3 * quantile(quiet, 0.99))
                 busy.append(1e3 * quantile(loaded, 0.99))
     return Outcome(
@@ -39,8 +44,22 @@ def during(context: Context) -> Outcome:
         notes=[
             f"{READS:,} pages of 20 from full timelines, engine level, "
             f"{1e3 * PAUSE:g} ms between two; a worker process delivers all the while",
+            f"a page that meets large chunks, the first after {READ_SECONDS:g} s without any, took "
+            + ", ".join(f"{ms:.1f}" for ms in sorted(first))
+            + " ms",
         ],
     )
+
+
+def _first(world: World, author: int) -> float:
+    """Seconds of a page in the middle of a fan-out, when nobody has read for a while."""
+    waiting = _top_up(world, author, [])
+    time.sleep(0.1)  # under way: the posts take several times as long
+    begun = time.perf_counter()
+    world.services.feeds.page(world.page_readers[0], "write")
+    spent = time.perf_counter() - begun
+    wait_until_done(world, waiting)
+    return spent
 
 
 def _reads(world: World, author: int | None) -> list[float]:
