@@ -1,0 +1,296 @@
+"""The state machine of the random histories: its simple rules, and what must hold after each.
+
+`sequences.py` and `races.py` add rules to it. Rules call each other's methods: a sequence is made
+of the same posts, follows and turns as everything else, and the truth is told of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from unittest.mock import patch
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from app.domain.errors import Overloaded
+from app.domain.models import STRATEGIES, Strategy
+from app.services.container import Services, build_services
+from app.services.dead_letters import letter_id
+from app.services.fanout import Deliverer
+from app.storage import keys
+from tests.conftest import Backend, add_users, small_settings
+from tests.oracle.truth import Truth
+
+USERS = 9
+SHARDS = 3
+user = st.integers(0, USERS - 1)
+strategy = st.sampled_from(STRATEGIES)
+either = st.integers(0, 1)
+allowances = st.sampled_from([None, None, 0, 1, 3])
+schedules = st.lists(st.tuples(either, allowances), max_size=4)
+"""Turns of the two workers, as (worker, allowance)."""
+Schedule = list[tuple[int, int | None]]
+
+
+class Machine(RuleBasedStateMachine):
+    """Posts, follows, unfollows, deletes, reads, and workers that work, pause and die."""
+
+    backend: Backend
+
+    @initialize(
+        edges=st.sets(st.tuples(user, user), max_size=40),
+        low=st.sampled_from([1, 3]),
+        chunk_while_read=st.sampled_from([1, 2]),
+    )
+    def begin(self, edges: set[tuple[int, int]], low: int, chunk_while_read: int) -> None:
+        self.settings = small_settings(
+            shards=SHARDS,
+            timeline_cap=4,
+            timeline_slack=1,
+            chunk=2,
+            chunk_while_read=chunk_while_read,
+            celebrity_followers=4,
+            hold_followers=3,
+            backlog_low=low,
+            backlog_high=5,
+            backlog_limit=9,
+        )
+        store = self.backend.store(self.settings.shards)
+        self.services: Services = build_services(self.settings, store)
+        add_users(store, range(USERS))
+        self.truth = Truth()
+        self.keys: dict[tuple[int, str], tuple[Strategy, int]] = {}
+        self.pushed: dict[int, int] = {}  # post -> author, while no edge to the author changed
+        self.broken: set[int] = set()
+        self.now = 0.0
+        self.born = 0
+        self.workers = [self.new_worker(), self.new_worker()]
+        for follower, followee in edges:
+            self.follow(follower, followee)
+
+    def new_worker(self) -> Deliverer:
+        self.born += 1
+        worker = self.services.deliverer(f"worker-{self.born}")
+        worker._clock = lambda: self.now
+        return worker
+
+    def fans(self, author: int) -> list[int]:
+        return [reader for reader in range(USERS) if author in self.truth.following[reader]]
+
+    def post(
+        self,
+        author: int,
+        how: Strategy,
+        *,
+        key: str | None = None,
+        after_count: Callable[[], None] = lambda: None,
+    ) -> bool:
+        """Publishes and checks the answer. `after_count` happens between the count of the
+        followers and the post. Returns whether a new post is on its way to followers."""
+        queue, shard = self.services.heartbeats.queue(), author % SHARDS
+        backlog, holding = queue.backlogs[shard], queue.holding[shard]
+        followers = len(self.fans(author))
+        limits, publishing = self.settings, self.services.publishing
+        before = self.keys.get((author, key)) if key else None
+        full = backlog + followers > limits.backlog_limit
+        large = followers >= limits.hold_followers
+        count = publishing._graph.follower_counts
+
+        def counted(who: int) -> list[int]:
+            counts = count(who)
+            after_count()
+            return counts
+
+        try:
+            with patch.object(publishing._graph, "follower_counts", counted):
+                post, fanout = publishing.publish(author, f"a post by {author}", how, key)
+        except Overloaded:
+            assert full
+            assert not large
+            assert not before
+            return False
+        if before:
+            assert post.id == before[1]
+            return False
+        assert fanout.recipients == followers
+        if how == "write" and followers:
+            held = large and (
+                full or backlog >= limits.backlog_high or (holding and backlog > limits.backlog_low)
+            )
+            assert (fanout.status == "pull") == held
+            assert held or not full
+        if key:
+            self.keys[author, key] = (how, post.id)
+        assert post.id > max(
+            (known for known in self.truth.posts if known % 4096 // 16 == post.id % 4096 // 16),
+            default=0,
+        )
+        self.truth.posts[post.id] = author
+        if fanout.status != "queued":
+            return False
+        if len(self.fans(author)) == followers:
+            self.pushed[post.id] = author
+        return followers > 0
+
+    def _edge_changes(self, followee: int) -> None:
+        for post in [post for post, author in self.pushed.items() if author == followee]:
+            del self.pushed[post]
+
+    @rule(follower=user, followee=user)
+    def follow(self, follower: int, followee: int) -> None:
+        if follower != followee:
+            self._edge_changes(followee)
+            self.services.graph.follow(follower, followee)
+            self.truth.following[follower].add(followee)
+
+    @rule(follower=user, followee=user)
+    def unfollow(self, follower: int, followee: int) -> None:
+        if follower != followee:
+            self._edge_changes(followee)
+            self.services.graph.unfollow(follower, followee)
+            self.truth.following[follower].discard(followee)
+
+    @rule(worker=either, allowance=allowances)
+    def work(self, worker: int, allowance: int | None) -> None:
+        """Within a turn a backlog only falls. Holding ends at the low mark, not before."""
+        before = self.services.heartbeats.queue()
+        self.workers[worker].turn(allowance)
+        after = self.services.heartbeats.queue()
+        for shard in range(SHARDS):
+            assert after.backlogs[shard] <= before.backlogs[shard]
+            if before.holding[shard] and before.backlogs[shard] > self.settings.backlog_low:
+                low = after.backlogs[shard] <= self.settings.backlog_low
+                assert after.holding[shard] != low
+
+    def turns(self, schedule: Schedule) -> None:
+        for worker, allowance in schedule:
+            self.workers[worker].turn(allowance)
+
+    def work_it_off(self) -> None:
+        """Both workers until they have nothing left."""
+        for worker in self.workers:
+            worker.run_until_idle()
+
+    @rule(seconds=st.sampled_from([0.3, 1.2]))
+    def time_passes(self, seconds: float) -> None:
+        for worker in self.workers:
+            worker.rescue()
+        self.now += seconds
+        for worker in self.workers:
+            worker.rescue()
+
+    @rule()
+    def release(self) -> None:
+        self.services.releases.run(force=True)
+
+    @rule(reader=user)
+    def break_timeline(self, reader: int) -> None:
+        """Deliveries to this reader fail from now on."""
+        self.services.store.command("SET", keys.timeline(reader % SHARDS, reader), "no list")
+        self.broken.add(reader)
+
+    @rule(reader=user)
+    def lose_timeline(self, reader: int) -> None:
+        """It expired, or was broken and is repaired."""
+        self.services.store.command("DEL", keys.timeline(reader % SHARDS, reader))
+        self.broken.discard(reader)
+
+    def heal(self) -> None:
+        for reader in sorted(self.broken):
+            self.lose_timeline(reader)
+
+    @rule()
+    def sweep(self) -> None:
+        self.services.jobs.sweep()
+
+    @rule()
+    def requeue(self) -> None:
+        for letter in self.services.dead_letters.list():
+            with suppress(Overloaded):
+                self.services.dead_letters.requeue(letter_id(letter))
+                self.bounded_backlog()
+
+    @rule(reader=user, how=strategy, limit=st.integers(1, 6))
+    def read(self, reader: int, how: Strategy, limit: int) -> None:
+        """Never wrong, only late: what is missing must still be in the backlog, or put aside."""
+        if reader in self.broken and how != "read":
+            return
+        ids = self.whole_feed(reader, how, limit)
+        truth = self.truth.feed(reader)
+        assert set(ids) <= set(truth)
+        for post in set(truth) - set(ids):
+            assert how != "read"
+            status = self.services.publishing.fanout(post).status
+            assert status in ("queued", "running", "dead")
+
+    def whole_feed(self, reader: int, how: Strategy, limit: int) -> list[int]:
+        """All pages. A page that does not go down would be the next one again, for ever."""
+        ids: list[int] = []
+        cursor = None
+        while True:
+            page = self.services.feeds.page(reader, how, limit, cursor)
+            ids += [post.id for post in page.items]
+            assert ids == sorted(set(ids), reverse=True)
+            cursor = page.next_cursor
+            if cursor is None:
+                return ids
+
+    def settle(self) -> None:
+        """Heals everything and lets the workers come to an end, so that no backlog is left."""
+        self.heal()
+        for _ in range(50):
+            self.services.releases.run(force=True)
+            self.sweep()
+            self.requeue()
+            self.work_it_off()
+            waiting = [
+                puller
+                for puller in self.services.pullers.all()
+                if puller.releasing or puller.why in ("held", "returning")
+            ]
+            queue = self.services.heartbeats.queue()
+            if queue.jobs == 0 and queue.dead == 0 and not waiting:
+                break
+            self.time_passes(1.2)
+        assert (queue.jobs, queue.backlog, queue.dead, waiting) == (0, 0, 0, [])
+        assert self.services.metrics.stage(queue) == "normal"
+        assert self.services.jobs.audit_backlogs() == [(0, 0)] * SHARDS
+        for post in self.pushed:
+            fanout = self.services.publishing.fanout(post)
+            assert fanout.status == "done"
+            assert fanout.delivered + fanout.skipped == fanout.recipients
+        self.pushed.clear()
+
+    @rule()
+    def drain(self) -> None:
+        """With no backlog every strategy returns the truth, to the very end."""
+        self.settle()
+        for reader in range(USERS):
+            for how in STRATEGIES:
+                assert self.whole_feed(reader, how, 3) == self.truth.feed(reader)
+
+    def bounded_backlog(self) -> None:
+        queue = self.services.heartbeats.queue()
+        assert all(0 <= part <= self.settings.backlog_limit for part in queue.backlogs)
+
+    @invariant()
+    def bounded(self) -> None:
+        if not hasattr(self, "services"):
+            return
+        self.bounded_backlog()
+        assert all(said == is_so for said, is_so in self.services.jobs.audit_backlogs())
+        store, limits = self.services.store, self.settings
+        batch = store.batch()
+        for reader in range(USERS):
+            batch.add("LRANGE", keys.timeline(reader % store.shards, reader), 0, -1)
+        for reply in batch.run(raise_errors=False):
+            if isinstance(reply, Exception):
+                continue  # broken on purpose
+            values = [float(element) for element in reply]
+            assert values == sorted(set(values), reverse=True)
+            assert len(values) <= limits.timeline_cap + limits.timeline_slack + 1
+
+    def teardown(self) -> None:
+        if hasattr(self, "services"):
+            self.drain()

@@ -1,0 +1,221 @@
+"""Rules that do several things in a row, where chance alone would hardly ever meet a rare order.
+
+Each leaves its numbers and its schedule to chance, and may begin amid whatever was going on.
+"""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from app.domain.models import Strategy
+from tests.oracle.machine import SHARDS, USERS, Machine, Schedule, either, schedules, strategy, user
+
+shard = st.integers(0, SHARDS - 1)
+
+
+class Sequences(Machine):
+    """Walks under way, partial failures, releases, dead letters, a backlog at its limit."""
+
+    def audience(self, author: int, on_shard: int, absent: int | None = None) -> list[int]:
+        """Makes the shard's users, and nobody else, follow the author, in this order, and have
+        timelines."""
+        readers = [reader for reader in range(on_shard, USERS, SHARDS) if reader != author]
+        for fan in self.fans(author):
+            self.unfollow(fan, author)
+        for reader in readers:
+            if reader != absent:
+                self.follow(reader, author)
+        for reader in readers:
+            self.read(reader, "write", 6)
+        # A reader makes chunks small for a second. Here a chunk takes two followers.
+        for worker in self.workers:
+            worker.turn(0)
+        self.now += 1.2
+        return readers
+
+    @rule(
+        author=user,
+        on_shard=shard,
+        which=st.integers(0, 2),
+        leaves=st.booleans(),
+        reads=st.booleans(),
+        allowance=st.sampled_from([1, 1, 2]),
+        worker=either,
+    )
+    def an_edge_changes_during_a_walk(
+        self,
+        author: int,
+        on_shard: int,
+        which: int,
+        leaves: bool,
+        reads: bool,
+        allowance: int,
+        worker: int,
+    ) -> None:
+        """New fans go to the list's tail and a leaving one moves others towards the head."""
+        self.settle()
+        who = range(on_shard, USERS, SHARDS)[which]
+        readers = self.audience(author, on_shard, absent=None if leaves else who)
+        self.post(author, "write")
+        self.turns([(0, None), (0, allowance)])
+        (self.unfollow if leaves else self.follow)(who, author)
+        if reads:
+            self.read(who, "write", 6)
+        self.workers[worker].turn(allowance)
+        self.bounded()
+        self.work_it_off()
+        for reader in readers:
+            self.read(reader, "write", 6)
+
+    @rule(author=user, on_shard=shard, which=st.integers(0, 2))
+    def a_chunk_fails_half_way(self, author: int, on_shard: int, which: int) -> None:
+        """The next try must neither repeat what was made nor pass over what was not."""
+        self.settle()
+        readers = self.audience(author, on_shard)
+        self.break_timeline(readers[which % len(readers)])
+        self.post(author, "write")
+        self.work_it_off()
+        self.heal()
+        self.time_passes(1.2)
+        self.work_it_off()
+        self.bounded()
+        for reader in readers:
+            self.read(reader, "write", 6)
+
+    @rule(
+        author=user,
+        reader=user,
+        newer=st.integers(0, 7),
+        how=strategy,
+        schedule=schedules,
+        limit=st.integers(1, 6),
+    )
+    def a_late_delivery(
+        self,
+        author: int,
+        reader: int,
+        newer: int,
+        how: Strategy,
+        schedule: Schedule,
+        limit: int,
+    ) -> None:
+        """A post arrives where newer ones lie, and a rebuild has put it there already."""
+        self.follow(reader, author)
+        self.post(author, "write")
+        self.turns(schedule)
+        for _ in range(newer):
+            self.post(reader, how)
+        self.lose_timeline(reader)
+        self.read(reader, "write", limit)
+        self.work_it_off()
+        self.bounded()
+        self.read(reader, "write", limit)
+
+    @rule(
+        author=user,
+        reader=user,
+        alone=st.sampled_from([True, True, False]),
+        calm=st.sampled_from([True, True, False]),
+        before=st.sampled_from([1, 1, 2, 2, 3, 5]),
+        returns=st.booleans(),
+        taker=st.sampled_from([None, 0, 1]),
+        during=st.integers(0, 3),
+        how=st.sampled_from(["read", "write"]),
+        again=st.booleans(),
+        quick=either,
+    )
+    def hold_and_release(
+        self,
+        author: int,
+        reader: int,
+        alone: bool,
+        calm: bool,
+        before: int,
+        returns: bool,
+        taker: int | None,
+        during: int,
+        how: Strategy,
+        again: bool,
+        quick: int,
+    ) -> None:
+        """Posts are held back, some more of them while the release is under way, and the next
+        release must begin with the first of those."""
+        if calm:
+            self.settle()
+        if alone:
+            for fan in self.fans(author):
+                self.unfollow(fan, author)
+        self.follow(reader, author)
+        self.read(reader, "write", 6)
+        for _ in range(before):
+            self.post(author, "read")
+        if returns:
+            self.post(author, "write")
+        if taker is not None:
+            self.workers[taker].turn()  # takes the pushed post's job, delivers nothing yet
+        self.release()
+        for _ in range(during):
+            self.post(author, how)
+        self.workers[quick].run_until_idle()
+        self.bounded()
+        self.read(reader, "write", 6)
+        self.work_it_off()
+        if again:
+            self.post(author, "write")
+            self.work_it_off()
+            self.release()
+            self.work_it_off()
+        self.read(reader, "write", 6)
+
+    @rule(author=user, reader=user, before=st.integers(1, 3), taker=either)
+    def a_release_overtakes_a_job(self, author: int, reader: int, before: int, taker: int) -> None:
+        """A pushed post after held ones is delivered by the release and by its own job."""
+        self.settle()
+        for fan in self.fans(author):
+            self.unfollow(fan, author)
+        self.follow(reader, author)
+        self.read(reader, "write", 6)
+        for _ in range(before):
+            self.post(author, "read")
+        self.post(author, "write")
+        self.workers[taker].turn()
+        self.release()
+        self.workers[1 - taker].run_until_idle()
+        self.work_it_off()
+        self.bounded()
+        self.read(reader, "write", 6)
+
+    @rule(author=user)
+    def bury(self, author: int) -> None:
+        """Deliveries of a post fail until it is a dead letter."""
+        if self.services.heartbeats.queue().dead:
+            return
+        for reader in self.fans(author):
+            self.break_timeline(reader)
+        if not self.post(author, "write"):
+            return
+        for _ in range(8):
+            self.work_it_off()
+            if self.services.heartbeats.queue().dead:
+                break
+            self.time_passes(1.2)
+        self.bounded()
+        self.heal()
+
+    @rule(author=user, fans=st.integers(1, 6), buried=st.booleans(), requeued=st.booleans())
+    def fill_the_backlog(self, author: int, fans: int, buried: bool, requeued: bool) -> None:
+        """Up to the limit, with a dead letter that would pass it; then off again in small steps."""
+        for reader in range(USERS):
+            (self.follow if reader < fans else self.unfollow)(reader, author)
+        if buried:
+            self.bury(author)
+        for _ in range(self.settings.backlog_limit + 1):
+            if not self.post(author, "write"):
+                break
+        if requeued:
+            self.requeue()
+        for step in range(8):
+            self.work(step % 2, 1)
+            self.now += 0.3
+            self.bounded_backlog()
