@@ -14,16 +14,24 @@ def a_job(*left: int) -> OpenJob:
     return OpenJob(job, [1], walks, deque(shard for shard in walks if left[shard]), 0.0)
 
 
-def test_chunks_take_turns_between_shards_so_that_no_server_idles() -> None:
-    opened = a_job(10, 10, 10)
-    assert [list(opened.slice(4)) for _ in range(4)] == [[(0, 4)], [(1, 4)], [(2, 4)], [(0, 4)]]
+def chunks(opened: OpenJob, *sizes: int, spread: bool = False) -> list[list[tuple[int, int]]]:
+    return [list(opened.slice(size, spread=spread)) for size in sizes]
+
+
+def test_on_a_cluster_chunks_take_turns_between_shards() -> None:
+    wanted = [[(0, 4)], [(1, 4)], [(2, 4)], [(0, 4)]]
+    assert chunks(a_job(10, 10, 10), 4, 4, 4, 4, spread=True) == wanted
+
+
+def test_on_one_server_a_shard_is_walked_to_its_end() -> None:
+    wanted = [[(0, 4)], [(0, 4)], [(0, 2), (1, 2)], [(1, 4)]]
+    assert chunks(a_job(10, 10, 10), 4, 4, 4, 4) == wanted
 
 
 def test_a_chunk_is_filled_up_from_further_shards() -> None:
-    opened = a_job(3, 0, 2, 9)
-    assert list(opened.slice(6)) == [(0, 3), (2, 2), (3, 1)]
-    assert list(opened.slice(100)) == [(3, 8)]
-    assert list(opened.slice(1)) == []
+    for spread in (False, True):
+        found = chunks(a_job(3, 0, 2, 9), 6, 100, 1, spread=spread)
+        assert found == [[(0, 3), (2, 2), (3, 1)], [(3, 8)], []]
 
 
 def test_progress_counts_deliveries() -> None:

@@ -173,7 +173,6 @@ class Deliverer:
     def _opened(self, job: Job, walks: dict[int, Walked]) -> OpenJob:
         posts = self._held_posts(job) if job.is_release else [job.last]
         shards = deque(shard for shard, walk in walks.items() if walk.left)
-        shards.rotate(-len(self._open))  # jobs that start together go to different servers
         if not posts and job.strategy != "drop":
             shards.clear()  # all held posts were deleted meanwhile: there is nothing to deliver
         return OpenJob(job, posts, walks, shards, self._clock() + BEAT_SECONDS)
@@ -222,6 +221,7 @@ class Deliverer:
         chunk = self._chunk()
         budget = self._settings.chunk * self._settings.chunks_in_flight
         bound = sys.maxsize if allowance is None else allowance
+        spread = self._store.is_cluster
         plan: list[tuple[OpenJob, int]] = []
         waiting = list(self._open.items())
         while waiting and budget > 0:
@@ -230,7 +230,8 @@ class Deliverer:
                 # A release delivers many posts to each follower: fewer followers, the same work.
                 posts = max(1, len(opened.posts))
                 got = 0
-                for shard, followers in opened.slice(min(max(1, chunk // posts), bound)):
+                size = min(max(1, chunk // posts), bound)
+                for shard, followers in opened.slice(size, spread=spread):
                     self._jobs.deliver(batch, opened.job, shard, followers, opened.posts)
                     batch.weigh(followers * posts)
                     plan.append((opened, shard))
