@@ -109,6 +109,16 @@ def add_users(store: Store, user_ids: range) -> None:
     batch.run()
 
 
+def one_reader(backend: Backend, **changes: Any) -> Services:
+    """User 1 follows user 0 and has a timeline; user 2 is alone."""
+    settings = small_settings(**changes)
+    services = build_services(settings, backend.store(settings.shards))
+    add_users(services.store, range(3))
+    services.graph.follow(1, 0)
+    services.feeds.page(1, "write")
+    return services
+
+
 def all_pages(services: Services, user: int, strategy: Any, limit: int = 4) -> list[int]:
     """The ids of the whole feed, page after page."""
     ids: list[int] = []

@@ -14,7 +14,7 @@ from app.services.container import Services, build_services
 from app.storage import keys
 from app.storage.client import Store
 from tests import servers
-from tests.conftest import Backend, add_users, all_pages, small_settings
+from tests.conftest import Backend, add_users, all_pages, one_reader, small_settings
 
 READERS = range(1, 13)
 
@@ -92,11 +92,7 @@ def test_a_release_whose_posts_were_deleted_leaves_timelines_alone(crowd: Servic
 
 
 def test_many_deleted_posts_cost_few_round_trips(backend: Backend) -> None:
-    settings = small_settings(timeline_cap=400)
-    services = build_services(settings, backend.store(settings.shards))
-    add_users(services.store, range(3))
-    services.graph.follow(1, 0)
-    services.feeds.page(1, "write")
+    services = one_reader(backend, timeline_cap=400)
     posts = [services.publishing.publish(0, f"post {n}", "write")[0].id for n in range(120)]
     deliver(services)
     for post in posts[1:-5]:

@@ -18,7 +18,7 @@ from app.domain.models import STRATEGIES, Strategy
 from app.services.container import Services, build_services
 from app.storage import keys
 from app.storage.client import Store
-from tests.conftest import Backend, add_users, all_pages, small_settings
+from tests.conftest import Backend, add_users, all_pages, one_reader, small_settings
 
 CELEBRITY, READERS = 0, range(1, 9)
 
@@ -271,11 +271,7 @@ def test_who_is_not_there(crowd: Services) -> None:
 
 
 def test_a_log_keeps_its_newest_posts(backend: Backend) -> None:
-    settings = small_settings(log_cap=5)
-    services = build_services(settings, backend.store(settings.shards))
-    add_users(services.store, range(3))
-    services.graph.follow(1, 0)
-    services.feeds.page(1, "write")
+    services = one_reader(backend, log_cap=5)
     ids = [services.publishing.publish(0, f"post {n}", "write")[0].id for n in range(9)]
     deliver(services)
     for how in STRATEGIES:

@@ -45,14 +45,16 @@ class DeadLetters:
 
     def could_be(self, name: str) -> bool:
         """Whether a letter may have this name; it may be gone all the same."""
+        return self._place(name) is not None
+
+    def _place(self, name: str) -> tuple[int, str] | None:
+        """The letter's shard and its entry there."""
         found = _ID.fullmatch(name)
-        return found is not None and int(found[1]) < self._shards
+        if found is None or int(found[1]) >= self._shards:
+            return None
+        return int(found[1]), f"{found[2]}-0"
 
     def _settle(self, name: str, *, requeue: bool) -> None:
-        found = _ID.fullmatch(name)
-        if (
-            found is None
-            or not self.could_be(name)
-            or not self._jobs.settle(int(found[1]), f"{found[2]}-0", requeue=requeue)
-        ):
+        place = self._place(name)
+        if place is None or not self._jobs.settle(*place, requeue=requeue):
             raise UnknownLetter(f"There is no dead letter {name}. GET /api/dead-letters lists all.")

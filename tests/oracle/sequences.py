@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from app.domain.models import Strategy
+from app.services.fanout import READ_SECONDS
 from tests.oracle.machine import SHARDS, USERS, Machine, Schedule, either, schedules, strategy, user
 
 shard = st.integers(0, SHARDS - 1)
@@ -21,18 +22,28 @@ class Sequences(Machine):
         """Makes the shard's users, and nobody else, follow the author, in this order, and have
         timelines."""
         readers = [reader for reader in range(on_shard, USERS, SHARDS) if reader != author]
-        for fan in self.fans(author):
-            self.unfollow(fan, author)
+        self.nobody_follows(author)
         for reader in readers:
             if reader != absent:
                 self.follow(reader, author)
         for reader in readers:
             self.read(reader, "write", 6)
-        # A reader makes chunks small for a second. Here a chunk takes two followers.
+        # A reader makes chunks small for a while. Here a chunk takes two followers.
         for worker in self.workers:
             worker.turn(0)
-        self.now += 1.2
+        self.now += READ_SECONDS
         return readers
+
+    def nobody_follows(self, author: int) -> None:
+        for fan in self.fans(author):
+            self.unfollow(fan, author)
+
+    def hold_back(self, author: int, reader: int, posts: int) -> None:
+        """The reader follows the author and has a timeline that waits for so many held posts."""
+        self.follow(reader, author)
+        self.read(reader, "write", 6)
+        for _ in range(posts):
+            self.post(author, "read")
 
     @rule(
         author=user,
@@ -144,12 +155,8 @@ class Sequences(Machine):
         if calm:
             self.settle()
         if alone:
-            for fan in self.fans(author):
-                self.unfollow(fan, author)
-        self.follow(reader, author)
-        self.read(reader, "write", 6)
-        for _ in range(before):
-            self.post(author, "read")
+            self.nobody_follows(author)
+        self.hold_back(author, reader, before)
         if returns:
             self.post(author, "write")
         if taker is not None:
@@ -172,12 +179,8 @@ class Sequences(Machine):
     def a_release_overtakes_a_job(self, author: int, reader: int, before: int, taker: int) -> None:
         """A pushed post after held ones is delivered by the release and by its own job."""
         self.settle()
-        for fan in self.fans(author):
-            self.unfollow(fan, author)
-        self.follow(reader, author)
-        self.read(reader, "write", 6)
-        for _ in range(before):
-            self.post(author, "read")
+        self.nobody_follows(author)
+        self.hold_back(author, reader, before)
         self.post(author, "write")
         self.workers[taker].turn()
         self.release()

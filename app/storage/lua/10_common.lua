@@ -66,12 +66,6 @@ local function note_page()
   pages_read = pages_read + 1
 end
 
--- What a worker compares from turn to turn.
-local function life_and_pages(word)
-  life = life or word
-  return life, pages_read
-end
-
 -- KEYS any  Refused by a server that takes no writes now, such as one out of memory.
 register('writable', function()
   return 1

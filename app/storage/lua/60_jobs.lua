@@ -121,8 +121,8 @@ register('ask', function(_, args)
   if args[3] ~= '0' then
     for i = 4, #args do take(args[i], args[2], args[3], accounts) end
   end
-  local known, pages = life_and_pages(args[1])
-  return {known, pages, accounts}
+  life = life or args[1]
+  return {life, pages_read, accounts}
 end, {'allow-oom'})
 
 -- KEYS jobs  ARGV tag count
