@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.services.control import Controls
@@ -50,20 +52,26 @@ class Services:
     jobs: Jobs
     posts: Posts
     pullers: Pullers
+    clock: Callable[[], float]
 
     def deliverer(self, worker: str) -> Deliverer:
         """A deliverer of its own for one worker."""
-        return Deliverer(self.store, self.settings, self.jobs, self.posts, self.counters, worker)
+        return Deliverer(
+            self.store, self.settings, self.jobs, self.posts, self.counters, worker, self.clock
+        )
 
 
-def build_services(settings: Settings, store: Store) -> Services:
-    """Wires the services. Nothing is asked of the store yet."""
+def build_services(
+    settings: Settings, store: Store, clock: Callable[[], float] = time.monotonic
+) -> Services:
+    """Wires the services. Nothing is asked of the store yet. `clock` tells the seconds by which
+    kept copies and the silence of jobs are judged."""
     posts, graph = Posts(store, settings), Graph(store, settings)
     timelines, jobs = Timelines(store, settings), Jobs(store, settings)
-    pullers = Pullers(store, settings.pullers_cache_ms / 1000)
+    pullers = Pullers(store, settings.pullers_cache_ms / 1000, clock)
     counters, control, dataset = Metrics(store), Control(store), DatasetState(store)
     hybrid = Hybrid(settings, counters, control, posts, pullers, dataset)
-    log_cache = LogCache(posts, counters, settings.log_cache_ms / 1000)
+    log_cache = LogCache(posts, counters, settings.log_cache_ms / 1000, clock)
     publishing = Publishing(settings, posts, graph, pullers, hybrid, log_cache, jobs, counters)
     return Services(
         settings=settings,
@@ -83,4 +91,5 @@ def build_services(settings: Settings, store: Store) -> Services:
         jobs=jobs,
         posts=posts,
         pullers=pullers,
+        clock=clock,
     )

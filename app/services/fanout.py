@@ -56,7 +56,7 @@ class Deliverer:
         posts: Posts,
         metrics: Metrics,
         worker: str,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._settings = settings

@@ -7,8 +7,9 @@ process: late, never wrong. This process's own posts are seen at once.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from app.domain.merge import Source
 from app.storage.metrics import Metrics
@@ -19,22 +20,33 @@ KEPT = 100
 
 
 class LogCache:
-    """Logs by author. Threads may fetch one twice; that is harmless."""
+    """Logs by author. Threads may fetch one twice; that is harmless.
 
-    def __init__(self, posts: Posts, metrics: Metrics, max_age: float) -> None:
+    A fetch may be under way while this process changes a log. So `forget` raises the generation,
+    and a fetch is kept only if the generation it began with is still the current one.
+    """
+
+    def __init__(
+        self, posts: Posts, metrics: Metrics, max_age: float, clock: Callable[[], float]
+    ) -> None:
         self._posts = posts
         self._metrics = metrics
         self._max_age = max_age
+        self._clock = clock
         self._logs: dict[int, tuple[float, list[int]]] = {}  # author -> (read at, ids)
+        self._generation = 0
+        self._lock = threading.Lock()
 
     def forget(self, author_id: int) -> None:
         """This process has just changed the author's log."""
-        self._logs.pop(author_id, None)
+        with self._lock:
+            self._generation += 1
+            self._logs.pop(author_id, None)
 
     def pages(self, authors: Sequence[int], before: int, count: int) -> list[Source]:
         """Each author's ids below `before` (0: from the newest): `count` of them, or fewer if
         that is all."""
-        oldest = time.monotonic() - self._max_age
+        oldest = self._clock() - self._max_age
         found = {
             author: kept[1]
             for author in authors
@@ -59,11 +71,13 @@ class LogCache:
 
     def _fetch(self, authors: list[int]) -> dict[int, list[int]]:
         begun = time.perf_counter_ns()
-        now = time.monotonic()
+        now, generation = self._clock(), self._generation
         pages = self._posts.log_pages(authors, 0, KEPT)
-        for author, (read_at, _) in list(self._logs.items()):
-            if read_at < now - self._max_age:
-                self._logs.pop(author, None)  # whoever is still pulled is fetched again
-        self._logs.update((author, (now, ids)) for author, ids in pages.items())
+        with self._lock:
+            if generation == self._generation:
+                for author, (read_at, _) in list(self._logs.items()):
+                    if read_at < now - self._max_age:
+                        del self._logs[author]  # whoever is still pulled is fetched again
+                self._logs.update((author, (now, ids)) for author, ids in pages.items())
         self._metrics.cost("log_fetch", len(authors), time.perf_counter_ns() - begun)
         return pages

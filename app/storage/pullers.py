@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -28,29 +28,41 @@ class Pullers:
     """The list of pull authors, with a short-lived copy for the readers of this process.
 
     A copy may miss an author who became one in another process less than `cache_seconds` ago;
-    such a post is late by that much for readers here, never wrong.
+    such a post is late by that much for readers here, never wrong. What this process changes it
+    sees at once: `forget` raises the generation, and a copy that was under way meanwhile is not
+    kept.
     """
 
-    def __init__(self, store: Store, cache_seconds: float) -> None:
+    def __init__(self, store: Store, cache_seconds: float, clock: Callable[[], float]) -> None:
         self._store = store
         self._cache_seconds = cache_seconds
+        self._clock = clock
         self._copy: list[int] = []
         self._fresh_until = 0.0
+        self._generation = 0
+        self._lock = threading.Lock()
 
     def author_ids(self) -> list[int]:
         """All pull authors, from the copy while it is fresh.
 
         A new copy serves all readers of this process, so it is not booked to one of them.
         """
-        if time.monotonic() >= self._fresh_until:
-            with self._store.unmetered():
-                self._copy = [row.author_id for row in self.all()]
-            self._fresh_until = time.monotonic() + self._cache_seconds
-        return self._copy
+        with self._lock:
+            now, generation = self._clock(), self._generation
+            if now < self._fresh_until:
+                return self._copy
+        with self._store.unmetered():
+            copy = [row.author_id for row in self.all()]
+        with self._lock:
+            if generation == self._generation:
+                self._copy, self._fresh_until = copy, now + self._cache_seconds
+        return copy
 
     def forget(self) -> None:
         """Drops the copy: this process has just changed the list."""
-        self._fresh_until = 0.0
+        with self._lock:
+            self._generation += 1
+            self._fresh_until = 0.0
 
     def all(self) -> list[Puller]:
         """All pull authors as they stand in the store."""
