@@ -34,14 +34,14 @@ def deliver(services: Services) -> None:
 
 
 def after_counting(services: Services, then: Callable[[], None]) -> None:
-    """Makes something happen once, between the count of the followers and the post."""
+    """Makes something happen once, between the next count of followers and what it is for."""
     graph = services.publishing._graph
     count = graph.follower_counts
 
     def counted(author: int) -> list[int]:
         found = count(author)
-        then()
         graph.follower_counts = count  # type: ignore[method-assign]
+        then()
         return found
 
     graph.follower_counts = counted  # type: ignore[method-assign]
@@ -79,7 +79,7 @@ def test_a_release_whose_posts_were_deleted_leaves_timelines_alone(crowd: Servic
     deliver(crowd)
     held = [crowd.publishing.publish(0, f"held {n}", "read")[0] for n in range(2)]
     counts = crowd.publishing._graph.follower_counts(0)
-    assert crowd.pullers.release(0, counts, 1_000, 1_000)
+    assert crowd.pullers.release(0, counts, crowd.settings)
     for post in held:
         crowd.publishing.delete(post.id)
     deliver(crowd)
@@ -89,6 +89,54 @@ def test_a_release_whose_posts_were_deleted_leaves_timelines_alone(crowd: Servic
     assert all(batch.run())
     assert all_pages(crowd, 1, "write") == [kept.id]
     assert crowd.pullers.all() == []
+
+
+@pytest.mark.parametrize("others", [[], [3], [4]], ids=["nobody", "elsewhere", "same shard"])
+def test_a_post_between_count_and_release_reaches_who_followed_meanwhile(
+    services: Services, others: list[int]
+) -> None:
+    add_users(services.store, range(20))
+    for reader in others:
+        services.graph.follow(reader, 0)
+        services.feeds.page(reader, "write")
+    posts = [services.publishing.publish(0, "deferred", "read")[0].id]
+    posts += [services.publishing.publish(0, "back to push", "write")[0].id]
+    deliver(services)
+
+    def follow_read_and_post() -> None:
+        services.graph.follow(8, 0)
+        services.feeds.page(8, "write")
+        posts.append(services.publishing.publish(0, "deferred again", "read")[0].id)
+
+    after_counting(services, follow_read_and_post)
+    services.releases.run(force=True)
+    deliver(services)
+    for reader in (*others, 8):
+        for how in STRATEGIES:
+            assert all_pages(services, reader, how) == posts[::-1]
+
+
+@pytest.mark.parametrize("followers", [0, 1])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_release_whose_posts_are_gone_ends_the_pull(
+    backend: Backend, followers: int, kept: int
+) -> None:
+    """Deleted before the release, or pushed out of the log by later posts."""
+    services = one_reader(backend, log_cap=kept + 1)
+    author = 0 if followers else 2
+    first, _ = services.publishing.publish(author, "deferred", "read")
+    posts = [
+        services.publishing.publish(author, f"post {n}", "write")[0].id for n in range(kept + 1)
+    ]
+    if not kept:
+        services.publishing.delete(posts.pop())
+    assert first.id not in all_pages(services, 1, "read")
+    deliver(services)
+    services.releases.run(force=True)
+    deliver(services)
+    assert services.pullers.all() == []
+    for how in STRATEGIES:
+        assert all_pages(services, 1, how) == (posts[::-1] if followers else [])
 
 
 def test_many_deleted_posts_cost_few_round_trips(backend: Backend) -> None:
@@ -131,6 +179,52 @@ def test_releases_stay_under_the_high_mark(backend: Backend) -> None:
         deliver(services)
         rounds += 1
         assert rounds < 100
+
+
+def test_steady_traffic_starves_no_release(backend: Backend) -> None:
+    """Authors whose single post passes the high mark, and a backlog that is never empty when
+    somebody looks. One of the two is deferred again and again."""
+    settings = small_settings(backlog_low=3, backlog_high=8, backlog_limit=12)
+    services = build_services(settings, backend.store(settings.shards))
+    add_users(services.store, range(20))
+    busy, patient, small = 0, 4, 8  # all on one shard
+    for reader in (9, 10, 11, 13, 14, 15, 17, 18, 19):
+        for author in (busy, patient, small)[: 3 if reader < 12 else 2]:
+            services.graph.follow(reader, author)
+        services.feeds.page(reader, "write")
+
+    def deferred(author: int) -> int:
+        post, _ = services.publishing.publish(author, "deferred", "read")
+        value = services.store.command("HGET", keys.pullers(0), author).decode()
+        services.store.command("HSET", keys.pullers(0), author, value.replace("read", "held"))
+        return post.id
+
+    for author in (busy, patient, busy, busy):
+        deferred(author)
+    for _ in range(5):
+        deferred(busy)
+        services.publishing.publish(small, "steady", "write")
+        assert services.heartbeats.queue().backlogs[0] == 3
+        services.releases.run(force=True)
+        assert services.heartbeats.queue().backlogs[0] <= settings.backlog_limit
+        deliver(services)
+    assert services.pullers.get(patient) is None
+    assert services.pullers.get(busy) is not None, "it was deferred to the end"
+    for how in STRATEGIES:
+        assert len(all_pages(services, 9, how)) == 14
+
+
+def test_an_author_with_more_followers_than_the_limit_stays_pulled(backend: Backend) -> None:
+    settings = small_settings(backlog_low=1, backlog_high=2, backlog_limit=11)
+    services = build_services(settings, backend.store(settings.shards))
+    add_users(services.store, range(20))
+    for reader in READERS:
+        services.graph.follow(reader, 0)
+        services.feeds.page(reader, "write")
+    post, fanout = services.publishing.publish(0, "to twelve", "write")
+    assert fanout.status == "pull"
+    assert services.releases.run(force=True) == 0
+    assert all_pages(services, 1, "write") == [post.id]
 
 
 def test_held_posts_are_accounted_for_after_their_release(crowd: Services) -> None:

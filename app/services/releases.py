@@ -52,16 +52,11 @@ class Releases:
             return 0
         backlogs = self._control.queue().backlogs
         released = 0
-        for puller in waiting:
-            drained = (
-                backlogs[puller.author_id % self._settings.shards] <= self._settings.backlog_low
-            )
-            if drained:
+        # Who has waited longest comes first, or one author who is held again and again would take
+        # all the room.
+        for puller in sorted(waiting, key=lambda puller: puller.since):
+            shard = puller.author_id % self._settings.shards
+            if backlogs[shard] <= self._settings.backlog_low:
                 counts = self._graph.follower_counts(puller.author_id)
-                released += self._pullers.release(
-                    puller.author_id,
-                    counts,
-                    self._settings.backlog_high,
-                    self._settings.backlog_limit,
-                )
+                released += self._pullers.release(puller.author_id, counts, self._settings)
         return released

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from app.settings import Settings
 from app.storage import keys
 from app.storage.client import Store
 from app.storage.replies import pairs
@@ -80,9 +81,9 @@ class Pullers:
         value = self._store.command("HGET", keys.pullers(author % self._store.shards), author)
         return None if value is None else _puller(author, value.decode())
 
-    def release(self, author: int, counts: Sequence[int], high: int, limit: int) -> bool:
-        """Queues the delivery of held posts: of the oldest as many as fit under `high`
-        (deliveries), one at least. False: nothing to do, or it would pass `limit`."""
+    def release(self, author: int, counts: Sequence[int], settings: Settings) -> bool:
+        """Queues the delivery of held posts: of the oldest as many as fit under the backlog's high
+        mark, one at least. False: nothing to do, or no room in the backlog."""
         shard = author % self._store.shards
         released = self._store.call(
             "release",
@@ -91,8 +92,9 @@ class Pullers:
             author,
             sum(counts),
             ",".join(map(str, counts)),
-            high,
-            limit,
+            settings.backlog_low,
+            settings.backlog_high,
+            settings.backlog_limit,
         )
         return bool(released)
 

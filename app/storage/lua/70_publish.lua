@@ -73,30 +73,33 @@ end)
 -- and the next read of each rebuilds it from the logs.
 local RELEASE_MAX = 200
 
--- KEYS pullers  ARGV tag author recipients counts high limit
+-- KEYS pullers  ARGV tag author recipients counts low high limit
 -- Lets an author go back to push: one job delivers the held posts in their order, as many of the
--- oldest as fit under the high mark, the rest stay held until the next release. On an empty backlog
--- one post goes out even if it passes the mark. An author with more followers than the limit stays
--- on pull for good. Returns 1, or 0 when there is nothing to do or the backlog has no room.
+-- oldest as fit under the high mark, the rest stay held until the next release. On a backlog at or
+-- below the low mark one post goes out even if it passes the high one, so other authors' steady
+-- traffic starves nobody. What passes the limit is not released: an author with more followers than
+-- the limit stays on pull for good. Returns 1, or 0 when there is nothing to do or no room.
 register('release', function(_, args)
   local tag, author, recipients = args[1], args[2], tonumber(args[3])
+  local low, high, limit = tonumber(args[5]), tonumber(args[6]), tonumber(args[7])
   local state = puller(tag, author)
   if not state or state.last ~= '0' then return 0 end
   local log = 'log:' .. tag .. ':' .. author
   local held = place(log, tonumber(state.since), redis.call('LLEN', log))
-  if held == 0 or recipients == 0 then
+  if held == 0 then
     redis.call('HDEL', 'pullers:' .. tag, author)
     return 1
   end
+  -- Also without recipients: somebody may have followed since they were counted.
   local backlog = tonumber(redis.call('HGET', 'backlog:' .. tag, 'deliveries') or '0')
   local strategy, posts, at = 'drop', 1, 0
   if held <= RELEASE_MAX then
-    local room = math.floor((tonumber(args[5]) - backlog) / recipients)
+    local room = math.floor((high - backlog) / math.max(1, recipients))
     strategy, posts = 'release', math.min(held, math.max(1, room))
     at = held - posts
   end
   local after = backlog + posts * recipients
-  if backlog > 0 and after > tonumber(args[5]) or after > tonumber(args[6]) then return 0 end
+  if after > limit or after > high and backlog > low then return 0 end
   local job = num(new_id(tag))
   state.last = redis.call('LINDEX', log, at)
   state.following = at > 0 and redis.call('LINDEX', log, at - 1) or '0'
