@@ -5,6 +5,7 @@ The table feeds the code, the README and the status page; a test fails when one 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -37,6 +38,19 @@ class Settings:
         "Your own Redis/Valkey server or any node of a Cluster; empty: localhost:REDIS_PORT.",
     )
     redis_port: int = _setting("REDIS_PORT", 6379, "Port of the store on this machine.", low=1)
+    key_prefix: str = _setting(
+        "FANOUT_KEY_PREFIX",
+        "fanout:",
+        "What all names of this installation in the store begin with; nothing else there is"
+        " touched. Part of the data. No installation's may begin with another's.",
+    )
+    owns_store: int = _setting(
+        "FANOUT_OWNS_STORE",
+        0,
+        "1 where start.sh or Compose brought the server: an empty store is then seeded by itself;"
+        " otherwise it waits for `flask seed`.",
+        low=0,
+    )
     shards: int = _setting(
         "FANOUT_SHARDS",
         8,
@@ -181,6 +195,13 @@ class Settings:
         return settings
 
     def _check(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9:._/-]{1,32}", self.key_prefix):
+            raise BadSetting(
+                f"FANOUT_KEY_PREFIX={self.key_prefix!r} must be 1 to 32 of these characters: "
+                "letters, digits, and : . _ / -"
+            )
+        if self.owns_store > 1:
+            raise BadSetting("FANOUT_OWNS_STORE must be 0 or 1.")
         if self.shards > 256:
             raise BadSetting(
                 "FANOUT_SHARDS must be at most 256: a post id has 8 bits for its shard."

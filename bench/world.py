@@ -18,9 +18,9 @@ import redis
 
 from app.services.container import Services, build_services
 from app.settings import Settings
-from app.storage import keys
 from app.storage.client import Store
 from app.storage.connecting import connect
+from app.storage.keys import tag
 
 LIBRARY = (Path(__file__).parent / "bench.lua").read_text()
 TEMPLATES = 100
@@ -136,8 +136,7 @@ class World:
         sizes, shards = self.sizes, self.settings.shards
         ids = [self.old_id(i) for i in range(sizes.length + 99)]
         for shard in range(shards):
-            tag = keys.tag(shard)
-            template = f"template:{tag}"
+            template = f"template:{tag(shard)}"
             batch = self.store.batch()
             for number in range(TEMPLATES):
                 length = sizes.length + number
@@ -149,7 +148,7 @@ class World:
             for first in range(shard, sizes.readers, step):
                 last = min(first + step, sizes.readers) - 1
                 batch.add(
-                    *("FCALL", "bench_copies", 1, template, f"timeline:{tag}:", 1),
+                    *("FCALL", "bench_copies", 1, template, self.timelines(shard), 1),
                     *(self.settings.timeline_ttl, TEMPLATES, first, last, shards),
                 )
                 batch.run()
@@ -176,18 +175,19 @@ class World:
         for shard in range(shards):
             here = [fan for fan in fans if fan % shards == shard]
             for start in range(0, len(here), 2_000):
-                batch.add("RPUSH", keys.fans(shard, author), *here[start : start + 2_000])
+                name = self.store.keys.fans(shard, author)
+                batch.add("RPUSH", name, *here[start : start + 2_000])
         batch.run()
 
     def exist(self, users: list[int]) -> None:
         """Makes the users exist."""
-        batch, shards = self.store.batch(), self.settings.shards
+        batch = self.store.batch()
         for user in users:
-            batch.add("SETBIT", keys.users(user % shards), user // shards, 1)
+            batch.add("SETBIT", *self.store.keys.bit(user), 1)
         batch.run()
 
     def _logs(self) -> None:
-        sizes, shards = self.sizes, self.settings.shards
+        sizes = self.sizes
         authors = list(range(FIRST_LOG_AUTHOR, FIRST_LOG_AUTHOR + sizes.log_authors))
         self.page_readers = list(range(FIRST_FOLLOWER, FIRST_FOLLOWER + sizes.page_readers))
         self.exist(authors + self.page_readers)
@@ -196,8 +196,7 @@ class World:
                 self.services.publishing.publish(author, f"{TEXT} ({number})", "write")
         for reader in self.page_readers:
             followees = self.random.sample(authors, sizes.followees)
-            shard = reader % shards
-            self.store.command("SADD", keys.following(shard, reader), *followees)
+            self.store.command("SADD", self.store.keys.following(reader), *followees)
             self.services.feeds.page(reader, "write")
 
     def deliver(self, author: int) -> int:
@@ -210,19 +209,20 @@ class World:
         """How many of the author's followers have the post on top of their timeline, once."""
         batch = self.store.batch()
         for shard in range(self.settings.shards):
-            prefix = f"timeline:{keys.tag(shard)}:"
-            batch.add("FCALL", "bench_heads", 1, keys.fans(shard, author), prefix, post_id)
+            fans, stem = self.store.keys.fans(shard, author), self.timelines(shard)
+            batch.add("FCALL", "bench_heads", 1, fans, stem, post_id)
         return sum(batch.run())
+
+    def timelines(self, shard: int) -> str:
+        """What the names of a shard's timelines begin with; the user's id follows."""
+        return self.store.keys.timeline(shard).removesuffix(str(shard))
 
     def forget_jobs(self) -> None:
         """Drops all jobs that nobody will deliver."""
-        batch = self.store.batch()
+        batch, keys = self.store.batch(), self.store.keys
         for shard in range(self.settings.shards):
-            for name in (keys.jobs(shard), keys.backlog(shard)):
-                batch.add("UNLINK", name)
-            tag = keys.tag(shard)
-            batch.add("UNLINK", f"open:{tag}")
-            batch.add("UNLINK", f"beats:{tag}")
+            for name in (keys.jobs, keys.backlog, keys.open, keys.beats):
+                batch.add("UNLINK", name(shard))
         batch.run()
 
     def close(self) -> None:

@@ -76,7 +76,7 @@ PYTHON
 }
 
 local_start() { # MODE: embedded or own
-  local mode=$1 socket=$RUN_DIR/supervisor.sock valkey=/bin/false embedded=false preload='' mark leftover
+  local mode=$1 socket=$RUN_DIR/supervisor.sock valkey=/bin/false embedded=false owns=${FANOUT_OWNS_STORE:-0} preload='' mark leftover
   ensure_venv requirements.txt
   leftover=$(marked_pids | tr '\n' ' ')
   if [ -n "$leftover" ]; then
@@ -88,6 +88,7 @@ local_start() { # MODE: embedded or own
     require_free REDIS_PORT
     valkey=$(embedded_server)
     embedded=true
+    owns=1
     preload=$(allocator)
     if [ -z "$preload" ] && [ "$(uname -s)" = Linux ]; then
       info "Tip: where the system has jemalloc (Debian: libjemalloc2) the embedded server is faster"
@@ -110,7 +111,7 @@ local_start() { # MODE: embedded or own
     export REDIS_URL PORT REDIS_PORT
     export FANOUT_RUN_ID=$mark FANOUT_ROOT=$ROOT FANOUT_RUN_DIR=$RUN_DIR FANOUT_BIN=$ROOT/.venv/bin \
       FANOUT_SOCKET=$socket FANOUT_VALKEY=$valkey FANOUT_PRELOAD=$preload \
-      FANOUT_EMBEDDED=$embedded FANOUT_WORKERS=$WORKERS
+      FANOUT_EMBEDDED=$embedded FANOUT_OWNS_STORE=$owns FANOUT_WORKERS=$WORKERS
     export PYTHONUNBUFFERED=1
     "$ROOT/.venv/bin/python" -m supervisor.supervisord -c config/supervisord.conf \
       >"$RUN_DIR/logs/start.log" 2>&1

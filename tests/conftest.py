@@ -18,8 +18,8 @@ from redis.cluster import ClusterNode, RedisCluster
 
 from app.services.container import Services, build_services
 from app.settings import Settings
-from app.storage import keys
 from app.storage.client import Store
+from app.storage.keys import Keys
 from app.storage.metrics import Metrics
 from tests import servers
 
@@ -33,13 +33,13 @@ class Backend:
     name: str
     open: Callable[[], Any]
 
-    def store(self, shards: int) -> Store:
+    def store(self, shards: int, prefix: str = "fanout:") -> Store:
         client = self.open()
         if self.name == "cluster":
             client.flushall(target_nodes=RedisCluster.PRIMARIES)
         else:
             client.flushall()
-        return Store(lambda: client, shards)
+        return Store(lambda: client, Keys(prefix, shards))
 
 
 @pytest.fixture(scope="session", params=BACKENDS)
@@ -105,7 +105,7 @@ def add_users(store: Store, user_ids: range) -> None:
     """Makes the users exist."""
     batch = store.batch()
     for user in user_ids:
-        batch.add("SETBIT", keys.users(user % store.shards), user // store.shards, 1)
+        batch.add("SETBIT", *store.keys.bit(user), 1)
     batch.run()
 
 

@@ -125,8 +125,8 @@ def test_a_missing_delivery_is_noticed(tiny: Context) -> None:
     built = tiny.world
     post = built.deliver(built.large)
     delivery.check_heads(built, built.large, post)
-    fan = int(built.store.command("LINDEX", f"fans:{{0}}:{built.large}", 0))
-    built.client.lpop(f"timeline:{{0}}:{fan}")
+    fan = int(built.store.command("LINDEX", built.store.keys.fans(0, built.large), 0))
+    built.client.lpop(built.store.keys.timeline(fan))
     with pytest.raises(AssertionError, match="299 of 300"):
         delivery.check_heads(built, built.large, post)
 

@@ -12,7 +12,6 @@ from app.domain.errors import StoreDown
 from app.domain.models import STRATEGIES
 from app.services.container import Services, build_services
 from app.settings import Settings
-from app.storage import keys
 from app.storage.connecting import connect
 from tests import servers
 from tests.conftest import add_users, all_pages
@@ -24,7 +23,7 @@ def test_the_shards_are_spread_over_the_nodes() -> None:
     with servers.cluster() as ports:
         services = opened(ports)
         homes = {
-            services.store.redis.get_node_from_key(keys.jobs(shard)).port
+            services.store.redis.get_node_from_key(services.store.keys.jobs(shard)).port
             for shard in range(services.settings.shards)
         }
         assert homes == set(ports[:3])
@@ -44,7 +43,7 @@ def test_one_primary_killed() -> None:
         # Replication is asynchronous: what no replica has yet is lost with its primary.
         services.store.redis.wait(1, 5000, target_nodes="primaries")
 
-        victim = services.store.redis.get_node_from_key(keys.log(0, 0)).port
+        victim = services.store.redis.get_node_from_key(services.store.keys.log(0)).port
         with redis.Redis(port=victim) as node:
             os.kill(int(node.info("server")["process_id"]), signal.SIGKILL)
         begun = time.monotonic()

@@ -17,10 +17,10 @@ from app.domain.presets import PRESETS, Preset
 from app.services import first_posts, loading
 from app.services.container import Services, build_services
 from app.services.datasets import LoadStopped
-from app.storage import keys
 from app.storage.bulk import Bulk
 from app.storage.client import Store
 from app.storage.dataset_state import DatasetState
+from app.storage.keys import MAX_USER_ID, tag
 from app.storage.packing import LONGEST, grouped, packed
 from app.worker.loop import Worker
 from tests.conftest import small_settings
@@ -35,17 +35,19 @@ def _small_is_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def graph(*edges: tuple[int, int]) -> Population:
-    return parse((f"{a} {b}" for a, b in edges), keys.MAX_USER_ID).population
+    return parse((f"{a} {b}" for a, b in edges), MAX_USER_ID).population
 
 
 def stored_edges(store: Store, users: list[int]) -> tuple[set[Any], set[Any]]:
     """(from `following`, from `fans`), each as {(follower, followee)}."""
     by_following, by_fans = set(), set()
     for user in users:
-        following = store.command("SMEMBERS", keys.following(user % store.shards, user))
+        following = store.command("SMEMBERS", store.keys.following(user))
         by_following |= {(user, int(author)) for author in following}
         for shard in range(store.shards):
-            fans = [int(fan) for fan in store.command("LRANGE", keys.fans(shard, user), 0, -1)]
+            fans = [
+                int(fan) for fan in store.command("LRANGE", store.keys.fans(shard, user), 0, -1)
+            ]
             assert len(fans) == len(set(fans))
             assert all(fan % store.shards == shard for fan in fans)
             by_fans |= {(fan, user) for fan in fans}
@@ -86,19 +88,16 @@ def test_a_loaded_graph_is_the_graph(store: Store) -> None:
     assert by_following == by_fans == expected
     assert seen[-1] == (population.edges, population.edges)
     for user in range(1, 201):
-        name = keys.timeline(user % store.shards, user)
+        name = store.keys.timeline(user)
         assert store.command("LRANGE", name, 0, -1) == [b"0"]
         assert 0 < store.command("TTL", name) <= 60
-    exists = [
-        store.command("GETBIT", keys.users(user % store.shards), user // store.shards)
-        for user in range(210)
-    ]
+    exists = [store.command("GETBIT", *store.keys.bit(user)) for user in range(210)]
     assert exists == [0] + 200 * [1] + 9 * [0]
 
 
 def test_large_sparse_ids_and_long_lists(store: Store) -> None:
     """Ids to the very limit, more fans on one shard than one command takes, users without edges."""
-    far = keys.MAX_USER_ID - 1
+    far = MAX_USER_ID - 1
     shards = store.shards
     edges = [(fan * shards, far) for fan in range(LONGEST + 500)]
     edges += [(7, author) for author in range(1_000, 1_000 + LONGEST + 500)] + [(far, 0)]
@@ -110,27 +109,25 @@ def test_large_sparse_ids_and_long_lists(store: Store) -> None:
     by_following, by_fans = stored_edges(store, users)
     assert {edge for edge in by_fans if edge[1] == far} == {e for e in edges if e[1] == far}
     assert {edge for edge in by_following if edge[0] == 7} == {e for e in edges if e[0] == 7}
-    assert store.command("GETBIT", keys.users(far % shards), far // shards) == 1
-    assert store.command("GETBIT", keys.users(123_456 % shards), 123_456 // shards) == 1
+    assert store.command("GETBIT", *store.keys.bit(far)) == 1
+    assert store.command("GETBIT", *store.keys.bit(123_456)) == 1
 
 
 def test_wiping_takes_our_keys_and_no_others(store: Store) -> None:
+    keys = store.keys
     others = [
-        "dataset",
-        "post",
-        "fansite:{1}:5",
-        "last_id:{1}",
-        "control{m}",
-        "xpost:{1}:5",
-        "u{m}",
-    ]
+        "dataset", "post", "post:{1}:5", "fans:{1}:5", "metrics:total{m}", "u{m}",
+        "xfanout:post:{1}:5", "fanout2:post:{1}:5", keys.last_id(1), "fanout:last_id:{77}",
+        keys.control, keys.workers, f"{keys.limits}:{{LIMITER}}",
+    ]  # fmt: skip
     for name in others:
         store.command("SET", name, "keep")
     state = DatasetState(store)
     assert state.claim("me", "small", 1)
     ours = [
-        keys.post(1, 5), keys.log(1, 5), keys.users(2), keys.following(0, 4), keys.fans(3, 1),
-        keys.timeline(1, 1), keys.directory("regular"), "metrics:total{m}", "fans:{77}:1",
+        keys.post(5), keys.log(5), keys.users(2), keys.following(4), keys.fans(3, 1),
+        keys.timeline(1), keys.directory("regular"), keys.metrics_total, "fanout:fans:{77}:1",
+        "fanout:of-no-family",
     ]  # fmt: skip
     for name in ours:
         store.command("SET", name, "go")
@@ -140,9 +137,8 @@ def test_wiping_takes_our_keys_and_no_others(store: Store) -> None:
     assert bulk.wipe(lambda done, total: seen.append((done, total))) == len(ours) - 1
     assert [name for name in ours if store.command("EXISTS", name)] == []
     assert [name for name in others if not store.command("EXISTS", name)] == []
-    assert store.command("EXISTS", keys.DATASET) == 1
-    assert seen
-    assert seen[-1][0] <= seen[-1][1]
+    assert store.command("EXISTS", store.keys.dataset) == 1
+    assert seen[-1] == (len(ours) - 1, len(ours) - 1), "of our keys, not of all there are"
 
 
 def test_deliveries_under_way_leave_no_backlog_behind(
@@ -223,7 +219,7 @@ def test_a_preset_loads_with_posts_everywhere(services: Services, store: Store) 
         services.feeds.page(user.id, "read", 100).items[-1].author_id for user in kinds["popular"]
     }
     assert len(with_posts) > 1
-    assert store.command("EXISTS", keys.loader(keys.tag(0))) == 0
+    assert store.command("EXISTS", store.keys.loader(tag(0))) == 0
 
 
 def test_loading_again_replaces_everything(services: Services) -> None:
@@ -369,7 +365,7 @@ def test_a_load_interrupted_by_another_stops_by_itself(
     def take_over(stage: str, share: float) -> None:
         if stage == "loading" and not replaced.is_set():
             replaced.set()
-            store.command("HSET", keys.DATASET, "loader", "somebody else")
+            store.command("HSET", store.keys.dataset, "loader", "somebody else")
             Bulk(store, "somebody else", 60).take_over()
             time.sleep(0.2)
 
@@ -380,23 +376,28 @@ def test_a_load_interrupted_by_another_stops_by_itself(
 
 
 def test_an_empty_store_is_seeded_by_the_first_worker(store: Store) -> None:
-    off = build_services(small_settings(dataset="none"), store)
-    assert not off.datasets.ensure()
-    services = build_services(small_settings(dataset="small"), store)
+    for off in (
+        small_settings(dataset="none", owns_store=1),
+        small_settings(dataset="small", owns_store=0),
+    ):
+        assert not build_services(off, store).datasets.run_pending()
+    services = build_services(small_settings(dataset="small", owns_store=1), store)
     assert services.datasets.run_pending()
     assert services.datasets.current()["preset"] == "small"
     assert not services.datasets.ensure(), "not a second time"
 
 
 def test_a_store_with_users_is_left_alone(store: Store) -> None:
-    store.command("SETBIT", keys.users(1), 0, 1)
-    services = build_services(small_settings(dataset="small"), store)
+    store.command("SETBIT", store.keys.users(1), 0, 1)
+    services = build_services(small_settings(dataset="small", owns_store=1), store)
     assert not services.datasets.run_pending()
     assert services.datasets.current()["status"] == "empty"
 
 
 def test_two_workers_seed_once(store: Store) -> None:
-    workers = [build_services(small_settings(dataset="small"), store) for _ in range(2)]
+    workers = [
+        build_services(small_settings(dataset="small", owns_store=1), store) for _ in range(2)
+    ]
     loaded: list[bool] = []
     threads = [
         threading.Thread(target=lambda one=one: loaded.append(one.datasets.run_pending()))

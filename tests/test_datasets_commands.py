@@ -17,9 +17,9 @@ from app.domain.errors import StoreDown
 from app.domain.presets import PRESETS, Preset
 from app.main import create_app
 from app.services.container import Services
-from app.storage import keys
 from app.storage.client import Store
 from app.storage.dataset_state import DatasetState
+from app.storage.keys import Keys
 from tests.conftest import small_settings
 
 
@@ -39,7 +39,7 @@ class Command:
 def run(monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setitem(PRESETS, "small", Preset("small", 120, 114))
     client = fakeredis.FakeRedis(version=(7, 0))
-    return Command(Store(lambda: client, 4))
+    return Command(Store(lambda: client, Keys("fanout:", 4)))
 
 
 def test_seed_says_what_it_did(run: Command) -> None:
@@ -128,7 +128,7 @@ def test_verify_counts_and_fails_where_a_feed_is_wrong(run: Command) -> None:
         assert run("verify", "--users", wrong).exit_code == 2
 
     store = run.services.store
-    store.command("LPOP", keys.timeline(1 % store.shards, 1))
+    store.command("LPOP", store.keys.timeline(1))
     result = run("verify", "--posts", "0")
     assert result.exit_code == 1
     assert "user 1, write: 1 posts missing, 0 too many" in result.stderr

@@ -9,7 +9,6 @@ import pytest
 from app.domain.population import generate_sized
 from app.services import verify
 from app.services.container import Services
-from app.storage import keys
 from app.storage.client import Store
 
 
@@ -39,7 +38,6 @@ def test_all_feeds_equal_the_truth(loaded: Services, store: Store) -> None:
 def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store: Store) -> None:
     # Only the first posts, which are all pushed: what a pulled author posts comes from the logs.
     services.datasets.load_graph(generate_sized(80, 76, 4))
-    shards = store.shards
     truth = verify.Truth(store)
     reader, other = next(
         (user, other)
@@ -50,7 +48,7 @@ def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store
     assert verify.compare(services, [reader], nothing).differences == []
 
     # A push never came: only `write` and `hybrid` read the timeline.
-    timeline = keys.timeline(reader % shards, reader)
+    timeline = store.keys.timeline(reader)
     newest = truth.feed(reader)[0]
     assert store.command("LREM", timeline, 1, newest) == 1
     found = verify.compare(services, [reader], nothing).differences

@@ -11,8 +11,8 @@ import redis
 
 from app.domain.models import STRATEGIES
 from app.services.container import Services, build_services
-from app.storage import keys
 from app.storage.client import Store
+from app.storage.keys import GROUP, Keys
 from tests import servers
 from tests.conftest import Backend, add_users, all_pages, one_reader, small_settings
 
@@ -66,7 +66,7 @@ def test_a_follow_between_count_and_post(services: Services, followers_before: l
 
 def test_a_lost_consumer_group_is_made_again(crowd: Services) -> None:
     first, _ = crowd.publishing.publish(0, "one", "write")
-    crowd.store.command("XGROUP", "DESTROY", keys.jobs(0), keys.GROUP)
+    crowd.store.command("XGROUP", "DESTROY", crowd.store.keys.jobs(0), GROUP)
     second, _ = crowd.publishing.publish(0, "two", "write")
     deliver(crowd)
     deliver(crowd)
@@ -85,7 +85,7 @@ def test_a_release_whose_posts_were_deleted_leaves_timelines_alone(crowd: Servic
     deliver(crowd)
     batch = crowd.store.batch()
     for reader in READERS:
-        batch.add("EXISTS", keys.timeline(reader % crowd.store.shards, reader))
+        batch.add("EXISTS", crowd.store.keys.timeline(reader))
     assert all(batch.run())
     assert all_pages(crowd, 1, "write") == [kept.id]
     assert crowd.pullers.all() == []
@@ -152,9 +152,9 @@ def test_many_deleted_posts_cost_few_round_trips(backend: Backend) -> None:
 
 def test_thousands_of_pull_authors(crowd: Services) -> None:
     post, _ = crowd.publishing.publish(0, "hello", "read")
-    batch = crowd.store.batch()
+    batch, keys = crowd.store.batch(), crowd.store.keys
     for author in range(100_000, 109_000):
-        batch.add("HSET", keys.pullers(author % crowd.store.shards), author, "1,0,0,read")
+        batch.add("HSET", keys.pullers(keys.shard(author)), author, "1,0,0,read")
     batch.run()
     for how in STRATEGIES:
         assert all_pages(crowd, 1, how) == [post.id]
@@ -169,9 +169,8 @@ def test_releases_stay_under_the_high_mark(backend: Backend) -> None:
         for reader in (101, 102, 103):
             services.graph.follow(reader, author)
         services.publishing.publish(author, "held", "read")
-        services.store.command(
-            "HSET", keys.pullers(0), author, f"{all_pages(services, author, 'read')[0]},0,0,held"
-        )
+        held = f"{all_pages(services, author, 'read')[0]},0,0,held"
+        services.store.command("HSET", services.store.keys.pullers(0), author, held)
     rounds = 0
     while services.pullers.all():
         services.releases.run(force=True)
@@ -195,8 +194,10 @@ def test_steady_traffic_starves_no_release(backend: Backend) -> None:
 
     def deferred(author: int) -> int:
         post, _ = services.publishing.publish(author, "deferred", "read")
-        value = services.store.command("HGET", keys.pullers(0), author).decode()
-        services.store.command("HSET", keys.pullers(0), author, value.replace("read", "held"))
+        value = services.store.command("HGET", services.store.keys.pullers(0), author).decode()
+        services.store.command(
+            "HSET", services.store.keys.pullers(0), author, value.replace("read", "held")
+        )
         return post.id
 
     for author in (busy, patient, busy, busy):
@@ -260,7 +261,9 @@ def test_a_lone_worker_notices_that_the_server_lost_its_last_writes(tmp_path: Pa
     try:
         servers.wait_for(settings.redis_port)
         client = redis.Redis(port=settings.redis_port, retry_on_error=[redis.ConnectionError])
-        services = build_services(settings, Store(lambda: client, settings.shards))
+        services = build_services(
+            settings, Store(lambda: client, Keys(settings.key_prefix, settings.shards))
+        )
         add_users(services.store, range(20))
         for reader in READERS:
             services.graph.follow(reader, 0)

@@ -16,8 +16,8 @@ from app.domain.errors import (
 )
 from app.domain.models import STRATEGIES, Strategy
 from app.services.container import Services, build_services
-from app.storage import keys
 from app.storage.client import Store
+from app.storage.keys import MAX_USER_ID
 from tests.conftest import Backend, add_users, all_pages, one_reader, small_settings
 
 CELEBRITY, READERS = 0, range(1, 9)
@@ -70,7 +70,7 @@ def test_ids_rise_though_the_clock_goes_back(crowd: Services) -> None:
     first, _ = crowd.publishing.publish(CELEBRITY, "before", "write")
     # The shard has given out an id of an hour from now: as if its clock had been there.
     ahead = first.id + (3_600_000 << 12)
-    crowd.store.command("SET", keys.last_id(0), ahead)
+    crowd.store.command("SET", crowd.store.keys.last_id(0), ahead)
     ids = [crowd.publishing.publish(CELEBRITY, f"post {n}", "write")[0].id for n in range(40)]
     assert ids == sorted(set(ids))
     assert ids[0] > ahead
@@ -224,9 +224,9 @@ def test_a_failing_job_becomes_a_dead_letter_and_can_be_requeued(crowd: Services
     now = 0.0
     worker = crowd.deliverer("w")
     worker._clock = lambda: now
-    broken = keys.fans(1, CELEBRITY)
+    broken = crowd.store.keys.fans(1, CELEBRITY)
     post, _ = crowd.publishing.publish(CELEBRITY, "poison", "write")
-    crowd.store.command("RENAME", broken, keys.fans(1, 99))
+    crowd.store.command("RENAME", broken, crowd.store.keys.fans(1, 99))
     crowd.store.command("SET", broken, "no list")
     for _ in range(20):
         worker.turn()
@@ -237,7 +237,7 @@ def test_a_failing_job_becomes_a_dead_letter_and_can_be_requeued(crowd: Services
     (letter,) = crowd.jobs.dead(10)
     assert "WRONGTYPE" in letter.reason
     crowd.store.command("DEL", broken)
-    crowd.store.command("RENAME", keys.fans(1, 99), broken)
+    crowd.store.command("RENAME", crowd.store.keys.fans(1, 99), broken)
     assert crowd.jobs.settle(letter.shard, letter.entry, requeue=True)
     worker.run_until_idle()
     assert crowd.publishing.fanout(post.id).status == "done"
@@ -247,7 +247,7 @@ def test_a_failing_job_becomes_a_dead_letter_and_can_be_requeued(crowd: Services
 
 def test_a_job_whose_entry_is_lost_is_found(crowd: Services) -> None:
     post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
-    crowd.store.command("XTRIM", keys.jobs(0), "MAXLEN", 0)
+    crowd.store.command("XTRIM", crowd.store.keys.jobs(0), "MAXLEN", 0)
     deliver(crowd)
     assert crowd.publishing.fanout(post.id).status == "queued"
     assert crowd.jobs.sweep() == 1
@@ -256,7 +256,7 @@ def test_a_job_whose_entry_is_lost_is_found(crowd: Services) -> None:
 
 
 def test_who_is_not_there(crowd: Services) -> None:
-    for wrong in (500, keys.MAX_USER_ID - 1, keys.MAX_USER_ID + 5):
+    for wrong in (500, MAX_USER_ID - 1, MAX_USER_ID + 5):
         with pytest.raises(UnknownUser):
             crowd.publishing.publish(wrong, "hello", "write")
         for how in STRATEGIES:

@@ -11,9 +11,9 @@ from app.main import create_app
 from app.services.container import Services, build_services
 from app.services.fanout import Deliverer
 from app.services.repair import Repaired, repair
-from app.storage import keys
 from app.storage.client import Batch
 from app.storage.job_records import Job, Progress
+from app.storage.keys import GROUP
 from tests.conftest import Backend, add_users, all_pages, small_settings
 
 AUTHOR, READERS = 9, range(1, 8)
@@ -33,7 +33,7 @@ def mended(services: Services) -> Repaired:
 
 
 def break_timeline(services: Services, reader: int) -> str:
-    name = keys.timeline(reader % services.store.shards, reader)
+    name = services.store.keys.timeline(reader)
     services.store.command("DEL", name)
     services.store.command("SET", name, "no list")
     return name
@@ -60,7 +60,7 @@ def test_a_failed_chunk_is_not_pushed_twice(crowd: Services) -> None:
     crowd.deliverer("other").run_until_idle()
     for reader in READERS:
         assert all_pages(crowd, reader, "write") == [post.id]
-        name = keys.timeline(reader % crowd.store.shards, reader)
+        name = crowd.store.keys.timeline(reader)
         assert crowd.store.command("LRANGE", name, 0, -1).count(str(post.id).encode()) <= 1
 
 
@@ -92,8 +92,7 @@ def test_letters_that_die_out_of_order(crowd: Services) -> None:
 
 def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(crowd: Services) -> None:
     bad, _ = crowd.publishing.publish(AUTHOR, "poison", "write")
-    shard = AUTHOR % crowd.store.shards
-    crowd.store.command("HSET", keys.fanout(shard, bad.id), "counts", "not, numbers")
+    crowd.store.command("HSET", crowd.store.keys.fanout(bad.id), "counts", "not, numbers")
     good = [crowd.publishing.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(5)]
     now, ends = 0.0, 0
 
@@ -122,7 +121,7 @@ def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(crowd: 
 @pytest.mark.parametrize("broken", ["no account", "no recipients"])
 def test_a_broken_account_stops_nobody(crowd: Services, broken: str) -> None:
     bad, _ = crowd.publishing.publish(AUTHOR, "broken", "write")
-    name = keys.fanout(AUTHOR % crowd.store.shards, bad.id)
+    name = crowd.store.keys.fanout(bad.id)
     if broken == "no account":
         crowd.store.command("SET", name, "overwritten by somebody")
     else:
@@ -210,8 +209,8 @@ def test_repair_finds_what_was_changed_by_hand(crowd: Services) -> None:
     posts = [crowd.publishing.publish(AUTHOR, f"post {n}", "write")[0].id for n in range(4)]
     crowd.deliverer("w").run_until_idle()
     assert mended(crowd).differed == []
-    store, shards = crowd.store, crowd.store.shards
-    names = {reader: keys.timeline(reader % shards, reader) for reader in READERS}
+    store = crowd.store
+    names = {reader: store.keys.timeline(reader) for reader in READERS}
     store.command("LREM", names[1], 1, posts[2])  # lacks a post
     store.command("LPUSH", names[2], posts[3])  # has one twice
     store.command("LPUSH", names[3], posts[3] + 1)  # has one that never was: readers skip it
@@ -235,8 +234,8 @@ def test_repair_leaves_alone_what_is_on_its_way(crowd: Services) -> None:
 def test_repair_queues_lost_jobs_and_corrects_the_backlog(crowd: Services) -> None:
     post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
     shard = AUTHOR % crowd.store.shards
-    crowd.store.command("XDEL", keys.jobs(shard), f"{post.id}-0")
-    crowd.store.command("HSET", keys.backlog(shard), "deliveries", 1234)
+    crowd.store.command("XDEL", crowd.store.keys.jobs(shard), f"{post.id}-0")
+    crowd.store.command("HSET", crowd.store.keys.backlog(shard), "deliveries", 1234)
     found = mended(crowd)
     assert found.jobs_queued == 1
     assert found.backlogs == {shard: (1234, len(READERS))}
@@ -252,8 +251,8 @@ def test_dead_workers_leave_the_streams(crowd: Services) -> None:
         crowd.deliverer(f"dead-{n}").turn()
     crowd.deliverer("live").turn()
     crowd.jobs.forget_workers(["live"])
-    stream = keys.jobs(AUTHOR % crowd.store.shards)
-    readers = {row["name"] for row in crowd.store.redis.xinfo_consumers(stream, keys.GROUP)}
+    stream = crowd.store.keys.jobs(AUTHOR % crowd.store.shards)
+    readers = {row["name"] for row in crowd.store.redis.xinfo_consumers(stream, GROUP)}
     assert readers - {b"live"} == {b"busy"}, "busy has taken a job"
 
 
@@ -288,12 +287,12 @@ def test_a_restarted_server_is_noticed(crowd: Services) -> None:
     worker.turn(6)
     batch = crowd.store.batch()
     for shard in range(crowd.store.shards):
-        batch.add("DEL", keys.job(shard, post.id))
+        batch.add("DEL", crowd.store.keys.job(shard, post.id))
     for reader in READERS:
-        batch.add("DEL", keys.timeline(reader % crowd.store.shards, reader))
+        batch.add("DEL", crowd.store.keys.timeline(reader))
     batch.run()
     for reader in READERS:  # timelines as they were before the deliveries
-        crowd.store.command("RPUSH", keys.timeline(reader % crowd.store.shards, reader), 0)
+        crowd.store.command("RPUSH", crowd.store.keys.timeline(reader), 0)
     worker._lives = ["another life"] * len(worker._lives)
     worker.turn()
     assert worker.jobs_open == 0

@@ -15,7 +15,6 @@ from app.domain.models import KINDS
 from app.main import create_app
 from app.services.container import Services
 from app.settings import Settings
-from app.storage import keys
 from app.web import formatting, status_page, tape
 from app.web.security import host_allowed
 from tests.conftest import Backend, add_users
@@ -38,7 +37,7 @@ def people(client: FlaskClient) -> FlaskClient:
         services.graph.follow(reader, STAR)
         services.feeds.page(reader, "write")
     for kind in KINDS:
-        services.store.command("RPUSH", keys.directory(kind), STAR)
+        services.store.command("RPUSH", services.store.keys.directory(kind), STAR)
     return client
 
 

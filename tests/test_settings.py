@@ -29,6 +29,12 @@ def test_defaults_and_environment() -> None:
         ("FANOUT_BACKLOG_LOW", "500000", "FANOUT_BACKLOG_LOW < FANOUT_BACKLOG_HIGH"),
         ("FANOUT_STORE_TIMEOUT", "soon", "not a number"),
         ("FANOUT_DATASET", "enormous", "one of: small, medium, large, huge, none"),
+        ("FANOUT_KEY_PREFIX", "my feeds:", "letters, digits"),
+        ("FANOUT_KEY_PREFIX", "{x}:", "letters, digits"),
+        ("FANOUT_KEY_PREFIX", "x*", "letters, digits"),
+        ("FANOUT_KEY_PREFIX", "it's", "letters, digits"),
+        ("FANOUT_KEY_PREFIX", "x" * 33, "1 to 32"),
+        ("FANOUT_OWNS_STORE", "2", "must be 0 or 1"),
         ("FANOUT_HYBRID", "magic", "must be `cost` or `followers`"),
     ],
 )

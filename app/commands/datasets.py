@@ -18,7 +18,7 @@ from app.commands.showing import bar, failing_clearly, measured_memory, tell
 from app.domain.presets import MAX_SEED, PRESETS
 from app.services import verify as verifying
 from app.services.container import Services
-from app.storage import keys
+from app.storage.keys import MAX_USER_ID
 
 if TYPE_CHECKING:
     from app.domain.edgelist import EdgeList
@@ -140,7 +140,7 @@ def _parsed(file: str, undirected: bool) -> EdgeList:
         with _opened(file) as binary:
             # Bytes that are no UTF-8 become a broken line with its number, not a traceback.
             lines = io.TextIOWrapper(binary, encoding="utf-8", errors="replace")
-            return parse(lines, keys.MAX_USER_ID, undirected=undirected)
+            return parse(lines, MAX_USER_ID, undirected=undirected)
     except (OSError, EOFError, zlib.error) as error:
         raise click.ClickException(
             f"{file} cannot be read: {error}. Nothing was loaded."

@@ -25,9 +25,9 @@ def register(app: Flask) -> None:
 def repair() -> None:
     """Compare all timelines with the truth and rebuild those that differ.
 
-    Also queues unfinished jobs anew whose place in the queue is lost, and corrects the backlog
-    counters. Safe while web and workers run; what is still on its way to a timeline is no
-    difference.
+    Also queues unfinished jobs anew whose place in the queue is lost, corrects the backlog
+    counters, and deletes function libraries that other versions left. Safe while web and workers
+    run; what is still on its way to a timeline is no difference.
     """
     services = _services()
     with failing_clearly(), bar() as progress:
@@ -42,6 +42,8 @@ def repair() -> None:
     for user in found.differed[:SHOWN_USERS]:
         click.echo(f"  user {user}", err=True)
     click.echo(f"{found.jobs_queued:,} lost jobs were queued anew.")
+    if found.libraries:
+        click.echo(f"{found.libraries:,} function libraries of other versions were deleted.")
     for shard, (before, now) in found.backlogs.items():
         click.echo(f"The backlog of shard {shard} was counted as {before:,}; it is {now:,}.")
 

@@ -71,9 +71,10 @@ class Datasets:
         }
 
     def ensure(self) -> bool:
-        """Asks for the dataset of the settings if the store is empty; whether it did."""
+        """Asks for the dataset of the settings if the store is empty; whether it did. On a server
+        that others may use only a command does."""
         preset = self._settings.dataset
-        if preset == "none" or not self._state.is_empty():
+        if not self._settings.owns_store or preset == "none" or not self._state.is_empty():
             return False
         preset_of(preset)
         return self._state.request(preset, checked_seed(self._settings.seed), only_new=True)

@@ -109,9 +109,7 @@ class Publishing:
         Raises `UnknownPost`, also an hour after the last delivery, or after a pulled post was
         accepted.
         """
-        account = (
-            self._jobs.account(shard_of_post(post_id), post_id) if self._could_be(post_id) else None
-        )
+        account = self._jobs.account(post_id) if self._could_be(post_id) else None
         if account is None:
             raise UnknownPost(
                 f"Nothing is known of a fan-out of post {post_id}. "
@@ -128,7 +126,7 @@ class Publishing:
 
     def is_on_its_way(self, post_id: int) -> bool:
         """Whether deliveries of the post are still to be made."""
-        account = self._jobs.account(shard_of_post(post_id), post_id)
+        account = self._jobs.account(post_id)
         return account is not None and account.status in ("queued", "running")
 
     def _could_be(self, post_id: int) -> bool:

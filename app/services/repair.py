@@ -16,7 +16,6 @@ import redis
 
 from app.services.container import Services
 from app.services.verify import Truth
-from app.storage import keys
 
 AT_ONCE = 500
 """Users whose timelines are read in one round trip."""
@@ -31,21 +30,25 @@ Report = Callable[[int, int], None]
 @dataclass(slots=True)
 class Repaired:
     """What was looked at and put right. `backlogs`: shard -> (counted before, counted now) where
-    the counter was wrong."""
+    the counter was wrong. `libraries`: left in the server by other versions of this code."""
 
     users: int = 0
     timelines: int = 0
     differed: list[int] = field(default_factory=list)
     jobs_queued: int = 0
+    libraries: int = 0
     backlogs: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 def repair(services: Services, report: Report) -> Repaired:
-    """Queues lost jobs, corrects the backlog counters, rebuilds timelines that differ.
+    """Queues lost jobs, corrects the backlog counters, rebuilds timelines that differ, and deletes
+    the function libraries of other versions.
 
     May run beside web processes and workers. Needs the logs in memory. Raises `StoreDown`.
     """
-    found = Repaired(jobs_queued=services.jobs.sweep())
+    found = Repaired(
+        jobs_queued=services.jobs.sweep(), libraries=services.store.drop_old_libraries()
+    )
     audits = services.jobs.audit_backlogs()
     found.backlogs = {shard: pair for shard, pair in enumerate(audits) if pair[0] != pair[1]}
     truth = Truth(services.store)
@@ -59,7 +62,7 @@ def repair(services: Services, report: Report) -> Repaired:
                 time.sleep(LOOK_SECONDS)
                 suspects, _ = _differing(services, Truth(services.store), suspects)
         for user in suspects:
-            services.store.command("DEL", keys.timeline(user % services.store.shards, user))
+            services.store.command("DEL", services.store.keys.timeline(user))
             services.feeds.rebuild(user)
         found.differed += suspects
         found.users += len(part)
@@ -69,10 +72,9 @@ def repair(services: Services, report: Report) -> Repaired:
 
 def _differing(services: Services, truth: Truth, users: Sequence[int]) -> tuple[list[int], int]:
     """Those whose timeline differs from the truth, and how many have a timeline at all."""
-    shards = services.store.shards
     batch = services.store.batch()
     for user in users:
-        batch.add("LRANGE", keys.timeline(user % shards, user), 0, -1)
+        batch.add("LRANGE", services.store.keys.timeline(user), 0, -1)
     replies = batch.run(raise_errors=False)
     held = {puller.author_id: puller.since for puller in services.pullers.all()}
     differing, timelines = [], 0

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from app.domain.errors import Overloaded
 from app.domain.models import STRATEGIES, Strategy
 from app.services.container import Services
-from app.storage import keys
 from app.storage.client import Store
 
 AT_ONCE = 500
@@ -51,6 +50,7 @@ class Truth:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._keys = store.keys
         self._live: dict[int, list[int]] = {}
 
     def users(self) -> list[int]:
@@ -58,7 +58,7 @@ class Truth:
         shards = self._store.shards
         found: list[int] = []
         for shard in range(shards):
-            bitmap = self._store.command("GET", keys.users(shard)) or b""
+            bitmap = self._store.command("GET", self._keys.users(shard)) or b""
             for at, byte in enumerate(bitmap):
                 found += [
                     (8 * at + bit) * shards + shard for bit in range(8) if byte & (128 >> bit)
@@ -67,27 +67,26 @@ class Truth:
 
     def feed(self, user_id: int) -> list[int]:
         """Ids of all posts in the user's feed, newest first."""
-        name = keys.following(keys.shard_of(user_id, self._store.shards), user_id)
-        authors = {user_id, *map(int, self._store.command("SMEMBERS", name))}
+        followees = self._store.command("SMEMBERS", self._keys.following(user_id))
+        authors = {user_id, *map(int, followees)}
         self._read_logs(authors - self._live.keys())
         return sorted((post for author in authors for post in self._live[author]), reverse=True)
 
     def _read_logs(self, authors: Iterable[int]) -> None:
-        shards = self._store.shards
         for part in _parts(sorted(authors)):
             batch = self._store.batch()
             for author in part:
-                batch.add("LRANGE", keys.log(keys.shard_of(author, shards), author), 0, -1)
+                batch.add("LRANGE", self._keys.log(author), 0, -1)
             logs = [[int(post) for post in log] for log in batch.run()]
             for author, log in zip(part, logs, strict=True):
-                self._live[author] = self._with_body(log, keys.shard_of(author, shards))
+                self._live[author] = self._with_body(log)
 
-    def _with_body(self, posts: Sequence[int], shard: int) -> list[int]:
+    def _with_body(self, posts: Sequence[int]) -> list[int]:
         live: list[int] = []
         for part in _parts(posts):
             batch = self._store.batch()
             for post in part:
-                batch.add("EXISTS", keys.post(shard, post))
+                batch.add("EXISTS", self._keys.post(post))
             live += [post for post, alive in zip(part, batch.run(), strict=True) if alive]
         return live
 

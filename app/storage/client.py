@@ -16,11 +16,12 @@ from typing import Any
 import redis
 from redis.cluster import RedisCluster
 
-from app.storage import library
 from app.storage.failures import Gate, does_not_answer, is_down, store_errors
+from app.storage.keys import Keys
+from app.storage.library import library
 from app.storage.wire import exchange
 
-_MISSING = "Function not found"
+_MISSING, _THERE = "Function not found", "already exists"
 OPENING_SECONDS = 0.4
 """With the time-out of a call (1 s) this stays well under the 1.5 s that a refusal may take."""
 
@@ -42,7 +43,7 @@ class Store:
     def __init__(
         self,
         open_client: Callable[[], Any],
-        shards: int,
+        keys: Keys,
         open_patient: Callable[[], Any] | None = None,
     ) -> None:
         self._open_client = open_client
@@ -51,7 +52,9 @@ class Store:
         self._is_cluster: bool | None = None  # asked for on every call, and slow to find out
         self._opening = threading.Lock()
         self._gate = Gate()
-        self.shards = shards
+        self.keys = keys
+        self.shards = keys.shards
+        self.library = library(keys.prefix)
         self._local = threading.local()
 
     @property
@@ -75,7 +78,7 @@ class Store:
         if self._open_patient is None:
             yield self
             return
-        store = Store(self._open_patient, self.shards)
+        store = Store(self._open_patient, self.keys)
         try:
             yield store
         finally:
@@ -132,12 +135,12 @@ class Store:
             cost.round_trips += 1
 
     def call(self, function: str, key: str, *args: Any) -> Any:
-        """Runs `fanout_<function>` on the server that holds `key`.
+        """Runs a function of our library on the server that holds `key`.
 
         Raises `StoreDown`, or `redis.ResponseError` with what the function refused.
         """
         self.count(1)
-        command = ("FCALL", f"fanout_{function}", 1, key, *args)
+        command = self.fcall(function, key, *args)
         with self.attempt():
             try:
                 return self._one(command)
@@ -146,6 +149,10 @@ class Store:
                     raise
             self.load_library()
             return self._one(command)
+
+    def fcall(self, function: str, key: str, *args: Any) -> tuple[Any, ...]:
+        """The command that runs a function of our library."""
+        return ("FCALL", self.library.function(function), 1, key, *args)
 
     def command(self, *args: Any) -> Any:
         """Runs one plain command."""
@@ -176,17 +183,39 @@ class Store:
         return Batch(self)
 
     def load_library(self) -> None:
-        """Loads our functions into every primary."""
-        with store_errors():
-            if self.is_cluster:
-                self.redis.execute_command(
-                    "FUNCTION LOAD",
-                    "REPLACE",
-                    library.source(),
-                    target_nodes=RedisCluster.PRIMARIES,
-                )
-            else:
-                self.redis.function_load(library.source(), replace=True)
+        """Loads our functions into every primary that does not have them."""
+        for node in self.nodes():
+            try:
+                with store_errors():
+                    self.redis.execute_command("FUNCTION LOAD", self.library.source, **node)
+            except redis.ResponseError as error:
+                if _THERE not in str(error):
+                    raise
+
+    def drop_old_libraries(self) -> int:
+        """Deletes what other versions of this code left under our prefix; how many. A process
+        that still runs one loads it again."""
+        dropped = set()
+        for node in self.nodes():
+            with store_errors():
+                for name in self._libraries(node) - {self.library.name}:
+                    self.redis.execute_command("FUNCTION DELETE", name, **node)
+                    dropped.add(name)
+        return len(dropped)
+
+    def _libraries(self, node: dict[str, Any]) -> set[str]:
+        """The names of our libraries on a server, of all versions."""
+        ours = self.library.versions
+        reply = self.redis.execute_command("FUNCTION LIST", "LIBRARYNAME", ours, **node)
+        # A Cluster's client answers by node, another one with the rows.
+        rows = next(iter(reply.values())) if isinstance(reply, dict) else reply
+        return {row[row.index(b"library_name") + 1].decode() for row in rows}
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Options for redis-py that address each server which holds keys."""
+        if not self.is_cluster:
+            return [{}]
+        return [{"target_nodes": node} for node in self.redis.get_primaries()]
 
     def close(self) -> None:
         """Closes all connections."""
@@ -207,7 +236,7 @@ class Batch:
 
     def call(self, function: str, key: str, *args: Any) -> None:
         """Adds a function of our library."""
-        self._commands.append(("FCALL", f"fanout_{function}", 1, key, *args))
+        self._commands.append(self._store.fcall(function, key, *args))
         self._weights.append(0)
 
     def add(self, *command: Any) -> None:

@@ -11,9 +11,9 @@ from redis.retry import Retry
 
 from app.domain.errors import WrongShards
 from app.settings import Settings
-from app.storage import keys, library
 from app.storage.client import Store
 from app.storage.failures import store_errors
+from app.storage.keys import Keys
 
 LOAD_SECONDS = 60.0
 """Time-out of the calls that load a dataset; a server that writes a lot may stop for seconds."""
@@ -25,14 +25,15 @@ those who know the new layout, one after the other; a second for each would add 
 
 def connect(settings: Settings) -> Store:
     """The store that the settings name, not yet connected."""
+    keys = Keys(settings.key_prefix, settings.shards)
     return Store(
-        lambda: _open(settings, settings.store_timeout, retries=1),
-        settings.shards,
-        lambda: _open(settings, LOAD_SECONDS, retries=0),
+        lambda: _open(settings, keys, settings.store_timeout, retries=1),
+        keys,
+        lambda: _open(settings, keys, LOAD_SECONDS, retries=0),
     )
 
 
-def _open(settings: Settings, call_seconds: float, *, retries: int) -> Any:
+def _open(settings: Settings, keys: Keys, call_seconds: float, *, retries: int) -> Any:
     """A client for the URL; asks the server whether it is part of a Cluster. `retries` after a
     connection broke are made on a Cluster only."""
     options: dict[str, Any] = {
@@ -48,31 +49,16 @@ def _open(settings: Settings, call_seconds: float, *, retries: int) -> Any:
             options["retry"] = Retry(NoBackoff(), retries)
             options["socket_connect_timeout"] = min(settings.store_timeout, NODE_SECONDS)
             client = RedisCluster.from_url(settings.store_url, **options)
-        _check_shards(client, settings.shards)
-        _update_library(client)
+        _check_shards(client, keys)
     return client
 
 
-def _check_shards(client: Any, shards: int) -> None:
+def _check_shards(client: Any, keys: Keys) -> None:
     """The number of shards is part of every key's name. Raises `WrongShards`."""
-    seeded = client.hget(keys.DATASET, "shards")
-    if seeded and int(seeded) not in (0, shards):
+    seeded = client.hget(keys.dataset, "shards")
+    if seeded and int(seeded) not in (0, keys.shards):
         client.close()
         raise WrongShards(
             f"The data in the store is spread over {int(seeded)} shards, and FANOUT_SHARDS is "
-            f"{shards}. Start with FANOUT_SHARDS={int(seeded)}, or clear the store first."
+            f"{keys.shards}. Start with FANOUT_SHARDS={int(seeded)}, or clear the store first."
         )
-
-
-def _update_library(client: Any) -> None:
-    """Puts this code's functions in the place of another version's, which a server keeps with its
-    data. The process that starts last wins, so all should run the same version."""
-    nodes = client.get_primaries() if isinstance(client, RedisCluster) else [None]
-    for node in nodes:
-        target = {"target_nodes": node} if node else {}
-        try:
-            found = client.execute_command("FCALL_RO", "fanout_version", 0, **target)
-        except redis.ResponseError:
-            found = None
-        if found != library.version().encode():
-            client.execute_command("FUNCTION LOAD", "REPLACE", library.source(), **target)

@@ -11,7 +11,6 @@ import orjson
 import redis
 
 from app.domain.ids import millis_of
-from app.storage import keys
 from app.storage.client import Store
 from app.storage.replies import pairs
 
@@ -59,6 +58,7 @@ class Control:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._keys = store.keys
         self._heard: dict[str, tuple[float, float]] = {}
         self._last_look = -math.inf
 
@@ -66,17 +66,17 @@ class Control:
         """Tells all workers; each looks several times a second."""
         self._store.call(
             "note",
-            keys.CONTROL,
+            self._keys.control,
             "paused",
             int(pace.paused),
             "deliveries_per_second",
             pace.deliveries_per_second or 0,
         )
-        self._store.command("PUBLISH", keys.DOORBELL, "pace")
+        self._store.command("PUBLISH", self._keys.doorbell, "pace")
 
     def pace(self) -> Pace:
         """What the workers are told now."""
-        fields = dict(pairs(self._store.command("HGETALL", keys.CONTROL)))
+        fields = dict(pairs(self._store.command("HGETALL", self._keys.control)))
         return Pace(
             fields.get(b"paused") == b"1", int(fields.get(b"deliveries_per_second", 0)) or None
         )
@@ -86,11 +86,11 @@ class Control:
         value = orjson.dumps(
             {"jobs_open": state.jobs_open, "delivered": state.delivered, "at": time.time()}
         )
-        self._store.call("note", keys.WORKERS, state.name, value)
+        self._store.call("note", self._keys.workers, state.name, value)
 
     def leave(self, name: str) -> None:
         """A worker's good-bye."""
-        self._store.command("HDEL", keys.WORKERS, name)
+        self._store.command("HDEL", self._keys.workers, name)
 
     def workers(self) -> list[WorkerState]:
         """The live workers, by name. Forgets those that have been silent for long.
@@ -103,7 +103,7 @@ class Control:
         now, wall = time.monotonic(), time.time()
         looked = now - self._last_look <= LOOK_SECONDS
         heard: dict[str, tuple[float, float]] = {}
-        for name, value in pairs(self._store.command("HGETALL", keys.WORKERS)):
+        for name, value in pairs(self._store.command("HGETALL", self._keys.workers)):
             fields = orjson.loads(value)
             worker, at = name.decode(), fields["at"]
             last_at, since = self._heard.get(worker, (None, now - WORKER_SILENT_SECONDS))
@@ -117,7 +117,7 @@ class Control:
                 gone.append(name)
         self._heard, self._last_look = heard, now
         if gone:
-            self._store.command("HDEL", keys.WORKERS, *gone)
+            self._store.command("HDEL", self._keys.workers, *gone)
         return sorted(live, key=lambda worker: worker.name)
 
     def queue(self) -> Queue:
@@ -125,10 +125,10 @@ class Control:
         batch = self._store.batch()
         shards = range(self._store.shards)
         for shard in shards:
-            batch.add("XLEN", keys.jobs(shard))
-            batch.add("XLEN", keys.dead(shard))
-            batch.add("HMGET", keys.backlog(shard), "deliveries", "holding")
-            batch.add("XRANGE", keys.jobs(shard), "-", "+", "COUNT", 1)
+            batch.add("XLEN", self._keys.jobs(shard))
+            batch.add("XLEN", self._keys.dead(shard))
+            batch.add("HMGET", self._keys.backlog(shard), "deliveries", "holding")
+            batch.add("XRANGE", self._keys.jobs(shard), "-", "+", "COUNT", 1)
         replies = batch.run()
         backlogs = [int(replies[4 * shard + 2][0] or 0) for shard in shards]
         oldest = [_first_id(replies[4 * shard + 3]) for shard in shards if replies[4 * shard + 3]]

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from app.domain.kinds import ALL_REGULAR, Thresholds
 from app.domain.models import Kind
-from app.storage import keys
 from app.storage.client import Store
 from app.storage.replies import pairs
 
@@ -51,12 +50,13 @@ class DatasetState:
 
     def __init__(self, store: Store, silence_ms: int = SILENCE_MS) -> None:
         self._store = store
+        self._keys = store.keys
         self._silence_ms = silence_ms
 
     def read(self) -> State:
         """The present state. A loader that went silent makes it `failed`."""
         batch = self._store.batch()
-        batch.add("HGETALL", keys.DATASET)
+        batch.add("HGETALL", self._keys.dataset)
         batch.add("TIME")
         raw, now = batch.run()
         return self._state(_fields(raw), int(now[0]) * 1000 + int(now[1]) // 1000)
@@ -111,26 +111,26 @@ class DatasetState:
     def is_empty(self) -> bool:
         """Whether there is neither a dataset nor a user."""
         batch = self._store.batch()
-        batch.add("EXISTS", keys.DATASET)
+        batch.add("EXISTS", self._keys.dataset)
         for shard in range(self._store.shards):
-            batch.add("EXISTS", keys.users(shard))
+            batch.add("EXISTS", self._keys.users(shard))
         return not any(batch.run())
 
     def set_directory(self, kind: Kind, user_ids: Sequence[int]) -> None:
         """The users to offer under a kind, in this order."""
         batch = self._store.batch()
-        batch.add("DEL", keys.directory(kind))
+        batch.add("DEL", self._keys.directory(kind))
         if user_ids:
-            batch.add("RPUSH", keys.directory(kind), *user_ids)
+            batch.add("RPUSH", self._keys.directory(kind), *user_ids)
         batch.run()
 
     def directory(self, kind: Kind, limit: int) -> list[int]:
         """Up to `limit` users of the kind."""
-        reply = self._store.command("LRANGE", keys.directory(kind), 0, limit - 1)
+        reply = self._store.command("LRANGE", self._keys.directory(kind), 0, limit - 1)
         return [int(user_id) for user_id in reply]
 
     def _call(self, function: str, *args: Any) -> Any:
-        return self._store.call(function, keys.DATASET, *args)
+        return self._store.call(function, self._keys.dataset, *args)
 
     def _state(self, fields: dict[str, str], now_ms: int) -> State:
         def number(name: str) -> int:

@@ -8,8 +8,8 @@ import redis
 
 from app.domain.errors import BadRequest
 from app.settings import Settings
-from app.storage import keys
 from app.storage.client import Store
+from app.storage.keys import MAX_USER_ID
 
 
 class Graph:
@@ -17,16 +17,16 @@ class Graph:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        self._keys = store.keys
         self._settings = settings
 
     def exist(self, user_ids: Sequence[int]) -> list[bool]:
         """Which of the users exist."""
-        shards = self._store.shards
         batch = self._store.batch()
-        known = [0 <= user < keys.MAX_USER_ID for user in user_ids]
+        known = [0 <= user < MAX_USER_ID for user in user_ids]
         for user, possible in zip(user_ids, known, strict=True):
             if possible:
-                batch.add("GETBIT", keys.users(user % shards), user // shards)
+                batch.add("GETBIT", *self._keys.bit(user))
         bits = iter(batch.run())
         return [possible and next(bits) == 1 for possible in known]
 
@@ -34,7 +34,7 @@ class Graph:
         """Followers of the author on each shard."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
-            batch.add("LLEN", keys.fans(shard, author))
+            batch.add("LLEN", self._keys.fans(shard, author))
         return batch.run()
 
     def degrees(self, user_ids: Sequence[int]) -> list[tuple[int, int]]:
@@ -42,9 +42,9 @@ class Graph:
         shards = self._store.shards
         batch = self._store.batch()
         for user in user_ids:
-            batch.add("SCARD", keys.following(user % shards, user))
+            batch.add("SCARD", self._keys.following(user))
             for shard in range(shards):
-                batch.add("LLEN", keys.fans(shard, user))
+                batch.add("LLEN", self._keys.fans(shard, user))
         replies = batch.run()
         width = shards + 1
         return [
@@ -53,17 +53,16 @@ class Graph:
 
     def following(self, user: int) -> list[int]:
         """The user's followees, in no order."""
-        reply = self._store.command("SMEMBERS", keys.following(user % self._store.shards, user))
+        reply = self._store.command("SMEMBERS", self._keys.following(user))
         return list(map(int, reply))
 
     def follow(self, user: int, followee: int) -> bool:
         """Adds the edge and drops the user's timeline. False: it was there already."""
-        shard = user % self._store.shards
         try:
             changed = self._store.call(
                 "follow",
-                keys.following(shard, user),
-                keys.tag(shard),
+                self._keys.following(user),
+                self._keys.tag(user),
                 user,
                 followee,
                 self._settings.following_limit,
@@ -79,9 +78,8 @@ class Graph:
 
     def unfollow(self, user: int, followee: int) -> bool:
         """Removes the edge and drops the user's timeline. False: it was not there."""
-        shard = user % self._store.shards
         return bool(
             self._store.call(
-                "unfollow", keys.following(shard, user), keys.tag(shard), user, followee
+                "unfollow", self._keys.following(user), self._keys.tag(user), user, followee
             )
         )

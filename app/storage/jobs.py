@@ -8,7 +8,6 @@ from typing import Any, cast
 from app.domain.errors import Overloaded
 from app.domain.models import FanoutStatus
 from app.settings import Settings
-from app.storage import keys
 from app.storage.client import Batch, Store
 from app.storage.job_records import (
     Account,
@@ -21,6 +20,7 @@ from app.storage.job_records import (
     read_job,
     read_letter,
 )
+from app.storage.keys import tag
 from app.storage.replies import pairs
 
 SWEEP_COUNT = 200
@@ -32,6 +32,7 @@ class Jobs:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        self._keys = store.keys
         self._settings = settings
 
     def ask(self, batch: Batch, worker: str, word: str, count: int) -> int:
@@ -43,7 +44,7 @@ class Jobs:
         """
         groups = self._store.groups
         for shards in groups:
-            batch.call("ask", keys.jobs(shards[0]), word, worker, count, *map(keys.tag, shards))
+            batch.call("ask", self._keys.jobs(shards[0]), word, worker, count, *map(tag, shards))
         return len(groups)
 
     def answer(self, reply: Any) -> Answer:
@@ -56,8 +57,8 @@ class Jobs:
         skipped so far, delivered, skipped by this call}, in followers."""
         batch.call(
             "deliver",
-            keys.fans(shard, job.author_id),
-            keys.tag(shard),
+            self._keys.fans(shard, job.author_id),
+            tag(shard),
             job.id,
             job.author_id,
             chunk,
@@ -70,8 +71,8 @@ class Jobs:
         """Tells that the job goes on, and how far it is."""
         batch.call(
             "beat_job",
-            keys.jobs(job.shard),
-            keys.tag(job.shard),
+            self._keys.jobs(job.shard),
+            tag(job.shard),
             job.entry,
             job.id,
             progress.walked,
@@ -84,8 +85,8 @@ class Jobs:
         others, and (-1, 0) when the job's server is in another life than the one given."""
         batch.call(
             "finish_job",
-            keys.jobs(job.shard),
-            keys.tag(job.shard),
+            self._keys.jobs(job.shard),
+            tag(job.shard),
             job.entry,
             job.id,
             progress.delivered,
@@ -98,7 +99,7 @@ class Jobs:
         """Jobs that were taken and not finished, at most `count` of each shard."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
-            batch.call("watch_jobs", keys.jobs(shard), keys.tag(shard), count)
+            batch.call("watch_jobs", self._keys.jobs(shard), tag(shard), count)
         return [
             Pending(shard, entry.decode(), worker.decode(), int(beat), int(claims))
             for shard, rows in enumerate(batch.run())
@@ -109,8 +110,8 @@ class Jobs:
         """Takes over a job that was silent since it was `seen`; None when it was not."""
         reply = self._store.call(
             "claim_job",
-            keys.jobs(seen.shard),
-            keys.tag(seen.shard),
+            self._keys.jobs(seen.shard),
+            tag(seen.shard),
             worker,
             seen.entry,
             seen.beat,
@@ -120,7 +121,7 @@ class Jobs:
     def fail(self, job: Job, reason: str) -> bool:
         """Notes that a job failed. True: it failed too often and is a dead letter now."""
         reply = self._store.call(
-            "fail_job", keys.jobs(job.shard), keys.tag(job.shard), job.entry, job.id, reason
+            "fail_job", self._keys.jobs(job.shard), tag(job.shard), job.entry, job.id, reason
         )
         return bool(reply)
 
@@ -135,7 +136,7 @@ class Jobs:
         for job in jobs:
             for shard, count in enumerate(job.counts):
                 if not count:
-                    batch.add("LLEN", keys.fans(shard, job.author_id))
+                    batch.add("LLEN", self._keys.fans(shard, job.author_id))
         late = iter(batch.run())
         return [
             {
@@ -151,7 +152,7 @@ class Jobs:
         (begun,) = self.first_walks([job])
         batch = self._store.batch()
         for shard in begun:
-            batch.add("HMGET", keys.job(shard, job.id), "left", "delivered", "skipped")
+            batch.add("HMGET", self._keys.job(shard, job.id), "left", "delivered", "skipped")
         return {
             shard: walk if left is None else Walked(int(left), int(delivered), int(skipped))
             for (shard, walk), (left, delivered, skipped) in zip(
@@ -162,7 +163,7 @@ class Jobs:
     def note_progress(self, job: Job, walked: int) -> None:
         """Tells how many followers a claimed job has walked; having got on clears its claims."""
         self._store.call(
-            "note_progress", keys.jobs(job.shard), keys.tag(job.shard), job.entry, job.id, walked
+            "note_progress", self._keys.jobs(job.shard), tag(job.shard), job.entry, job.id, walked
         )
 
     def sweep(self, cursors: list[int] | None = None, count: int = SWEEP_COUNT) -> int:
@@ -176,7 +177,7 @@ class Jobs:
         while True:
             batch = self._store.batch()
             for shard, cursor in enumerate(places):
-                batch.call("sweep_jobs", keys.jobs(shard), keys.tag(shard), cursor, count)
+                batch.call("sweep_jobs", self._keys.jobs(shard), tag(shard), cursor, count)
             for shard, (cursor, queued) in enumerate(batch.run()):
                 places[shard] = int(cursor)
                 found += queued
@@ -188,21 +189,21 @@ class Jobs:
         names = list(live)
         batch = self._store.batch()
         for shard in range(self._store.shards):
-            batch.call("forget_workers", keys.jobs(shard), keys.tag(shard), *names)
+            batch.call("forget_workers", self._keys.jobs(shard), tag(shard), *names)
         return sum(batch.run())
 
     def audit_backlogs(self) -> list[tuple[int, int]]:
         """Sets each shard's backlog to what the accounts say: (before, now) of each."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
-            batch.call("audit_backlog", keys.backlog(shard), keys.tag(shard))
+            batch.call("audit_backlog", self._keys.backlog(shard), tag(shard))
         return [(before, now) for before, now in batch.run()]
 
     def dead(self, count: int) -> list[DeadLetter]:
         """The newest dead letters, at most `count` of each shard."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
-            batch.call("dead_letters", keys.dead(shard), keys.tag(shard), "+", count)
+            batch.call("dead_letters", self._keys.dead(shard), tag(shard), "+", count)
         return [
             read_letter(shard, entry.decode(), account)
             for shard, rows in enumerate(batch.run())
@@ -216,8 +217,8 @@ class Jobs:
         """
         reply = self._store.call(
             "settle_dead",
-            keys.dead(shard),
-            keys.tag(shard),
+            self._keys.dead(shard),
+            tag(shard),
             entry,
             int(requeue),
             self._settings.backlog_limit,
@@ -226,9 +227,9 @@ class Jobs:
             raise Overloaded("The backlog has no room for this job. Try again when it has drained.")
         return bool(reply)
 
-    def account(self, shard: int, job_id: int) -> Account | None:
+    def account(self, job_id: int) -> Account | None:
         """A job's account; None when there is none (an hour after the job was done)."""
-        fields = dict(pairs(self._store.command("HGETALL", keys.fanout(shard, job_id))))
+        fields = dict(pairs(self._store.command("HGETALL", self._keys.fanout(job_id))))
         if b"status" not in fields:
             return None
         lag = fields.get(b"lag_ms")

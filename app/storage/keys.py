@@ -1,9 +1,14 @@
-"""Every key the product uses is built here, and nowhere else (the scripts build the same names).
+"""Every key and channel the product uses is named here, and nowhere else but in
+`lua/05_keys.lua`, which gives the scripts the same names.
+
+All names start with one prefix, FANOUT_KEY_PREFIX. What does not start with it belongs to somebody
+else and is never read, changed, counted or deleted; several installations share a server by
+different prefixes.
 
 `{s}` is the hash tag of an author's shard, `{t}` of a reader's. A user lives on shard
 `user_id mod SHARDS`, so all that must change together sits in one Cluster slot.
 
-    key                        type    holds                                       bounded by
+    after the prefix           type    holds                                       bounded by
     post:{s}:<id>              string  the post's body, JSON                       text limit
     log:{s}:<author>           list    the author's post ids, newest first         FANOUT_LOG_CAP
     last_id:{s}                string  the newest id the shard has given out       one number
@@ -26,25 +31,22 @@
     loader:{t}                 string  token of the one loader that may write      a day
     dataset{m}                 hash    which dataset is loaded, and how far        fixed fields
     directory{m}:<kind>        list    users to offer on the page                  100 ids
+    limits:*                   hashes  FANOUT_RATE_LIMIT's counts, by address      two periods
+    doorbell                   channel wakes sleeping workers                      nothing kept
 """
 
 from __future__ import annotations
+
+from app.domain.ids import shard_of_post
 
 MAX_USER_ID = 2**27
 """User ids lie in [0, MAX_USER_ID): the bitmap of who exists stays under 16 MiB in all."""
 
 GROUP = "workers"
-DOORBELL = "doorbell"
-"""Channel on which a sleeping worker is woken. A hint only: a lost ring costs a short wait."""
+"""The consumer group in `jobs`."""
 
-DATASET = "dataset{m}"
-CONTROL = "control{m}"
-WORKERS = "workers{m}"
-
-
-def shard_of(user_id: int, shards: int) -> int:
-    """The shard a user lives on."""
-    return user_id % shards
+META_TAG = "{m}"
+"""The hash tag of what belongs to no shard."""
 
 
 def tag(shard: int) -> str:
@@ -52,120 +54,121 @@ def tag(shard: int) -> str:
     return f"{{{shard}}}"
 
 
-def post(shard: int, post_id: int) -> str:
-    """The body of a post."""
-    return f"post:{{{shard}}}:{post_id}"
+class Keys:
+    """The names under one prefix, with the users spread over so many shards.
 
+    A method takes what the key belongs to and finds the shard itself; one that takes a shard names
+    something that every shard has.
+    """
 
-def log(shard: int, author: int) -> str:
-    """An author's post ids."""
-    return f"log:{{{shard}}}:{author}"
+    def __init__(self, prefix: str, shards: int) -> None:
+        self.prefix = prefix
+        self.shards = shards
+        self.everything = f"{prefix}*"
+        """The pattern of all keys of ours, as SCAN takes it: a prefix has no characters of
+        patterns in it."""
+        self.dataset = f"{prefix}dataset{META_TAG}"
+        self.control = f"{prefix}control{META_TAG}"
+        self.workers = f"{prefix}workers{META_TAG}"
+        self.metrics_total = f"{prefix}metrics:total{META_TAG}"
+        self.limits = f"{prefix}limits"
+        self.doorbell = f"{prefix}doorbell"
+        """Wakes a sleeping worker. A hint only: a lost ring costs a short wait."""
+        self.lasting = (
+            self.dataset, self.control, self.workers, self.limits,
+            f"{prefix}last_id:", f"{prefix}loader:",
+        )  # fmt: skip
+        """Beginnings of the names that outlive a dataset. No id is ever given out twice, so
+        `last_id` is among them; loading itself needs `dataset` and `loader`."""
 
+    def shard(self, user: int) -> int:
+        """The shard a user lives on."""
+        return user % self.shards
 
-def last_id(shard: int) -> str:
-    """The newest id of a shard."""
-    return f"last_id:{{{shard}}}"
+    def tag(self, user: int) -> str:
+        """The hash tag of the user's shard."""
+        return tag(user % self.shards)
 
+    def bit(self, user: int) -> tuple[str, int]:
+        """Where it stands whether the user exists: the key of a bitmap, and the bit in it."""
+        return self.users(user % self.shards), user // self.shards
 
-def users(shard: int) -> str:
-    """Who exists on a shard."""
-    return f"users:{{{shard}}}"
+    def post(self, post_id: int) -> str:
+        """The body of a post."""
+        return f"{self.prefix}post:{{{shard_of_post(post_id)}}}:{post_id}"
 
+    def log(self, author: int) -> str:
+        """An author's post ids."""
+        return f"{self.prefix}log:{{{author % self.shards}}}:{author}"
 
-def following(shard: int, user: int) -> str:
-    """Whom a user follows."""
-    return f"following:{{{shard}}}:{user}"
+    def last_id(self, shard: int) -> str:
+        """The newest id of a shard."""
+        return f"{self.prefix}last_id:{{{shard}}}"
 
+    def users(self, shard: int) -> str:
+        """Who exists on a shard."""
+        return f"{self.prefix}users:{{{shard}}}"
 
-def fans(shard: int, author: int) -> str:
-    """The author's followers on a shard; `shard` is the followers', not the author's."""
-    return f"fans:{{{shard}}}:{author}"
+    def following(self, user: int) -> str:
+        """Whom a user follows."""
+        return f"{self.prefix}following:{{{user % self.shards}}}:{user}"
 
+    def fans(self, shard: int, author: int) -> str:
+        """The author's followers on a shard; `shard` is the followers', not the author's."""
+        return f"{self.prefix}fans:{{{shard}}}:{author}"
 
-def timeline(shard: int, user: int) -> str:
-    """A user's materialised feed."""
-    return f"timeline:{{{shard}}}:{user}"
+    def timeline(self, user: int) -> str:
+        """A user's materialised feed."""
+        return f"{self.prefix}timeline:{{{user % self.shards}}}:{user}"
 
+    def newest(self, shard: int) -> str:
+        """The newest id in any timeline of a shard."""
+        return f"{self.prefix}newest:{{{shard}}}"
 
-def newest(shard: int) -> str:
-    """The newest id in any timeline of a shard."""
-    return f"newest:{{{shard}}}"
+    def jobs(self, shard: int) -> str:
+        """A shard's unfinished jobs."""
+        return f"{self.prefix}jobs:{{{shard}}}"
 
+    def open(self, shard: int) -> str:
+        """The ids of a shard's unfinished jobs."""
+        return f"{self.prefix}open:{{{shard}}}"
 
-def jobs(shard: int) -> str:
-    """A shard's unfinished jobs."""
-    return f"jobs:{{{shard}}}"
+    def beats(self, shard: int) -> str:
+        """The heartbeats of a shard's unfinished jobs."""
+        return f"{self.prefix}beats:{{{shard}}}"
 
+    def fanout(self, job: int) -> str:
+        """A job's account. Its id tells the shard, as a post's does."""
+        return f"{self.prefix}fanout:{{{shard_of_post(job)}}}:{job}"
 
-def fanout(shard: int, job: int) -> str:
-    """A job's account."""
-    return f"fanout:{{{shard}}}:{job}"
+    def job(self, shard: int, job_id: int) -> str:
+        """A job's cursor on a shard of its readers."""
+        return f"{self.prefix}job:{{{shard}}}:{job_id}"
 
+    def backlog(self, shard: int) -> str:
+        """A shard's deliveries to come."""
+        return f"{self.prefix}backlog:{{{shard}}}"
 
-def job(shard: int, job_id: int) -> str:
-    """A job's cursor on a shard."""
-    return f"job:{{{shard}}}:{job_id}"
+    def pullers(self, shard: int) -> str:
+        """A shard's pull authors."""
+        return f"{self.prefix}pullers:{{{shard}}}"
 
+    def dead(self, shard: int) -> str:
+        """A shard's dead letters."""
+        return f"{self.prefix}dead:{{{shard}}}"
 
-def backlog(shard: int) -> str:
-    """A shard's deliveries to come."""
-    return f"backlog:{{{shard}}}"
+    def metrics_slice(self, number: int) -> str:
+        """Counters of one slice of time, see `app.storage.metrics`."""
+        return f"{self.prefix}metrics:slice{META_TAG}:{number}"
 
+    def active_users(self, minute: int) -> str:
+        """HyperLogLog of the users seen in one minute."""
+        return f"{self.prefix}metrics:active{META_TAG}:{minute}"
 
-def pullers(shard: int) -> str:
-    """A shard's pull authors."""
-    return f"pullers:{{{shard}}}"
+    def loader(self, hash_tag: str) -> str:
+        """Who may load data under a hash tag, see `lua/90_bulk.lua`."""
+        return f"{self.prefix}loader:{hash_tag}"
 
-
-def dead(shard: int) -> str:
-    """A shard's dead letters."""
-    return f"dead:{{{shard}}}"
-
-
-def metrics_total() -> str:
-    """Counters since the dataset was loaded."""
-    return "metrics:total{m}"
-
-
-def metrics_slice(number: int) -> str:
-    """Counters of one slice of time, see `app.storage.metrics`."""
-    return f"metrics:slice{{m}}:{number}"
-
-
-def active_users(minute: int) -> str:
-    """HyperLogLog of the users seen in one minute."""
-    return f"metrics:active{{m}}:{minute}"
-
-
-def loader(tag: str) -> str:
-    """Who may load data under a hash tag, see `lua/90_bulk.lua`."""
-    return f"loader:{tag}"
-
-
-def directory(kind: str) -> str:
-    """The users of a kind that are offered on the page."""
-    return f"directory{{m}}:{kind}"
-
-
-FAMILIES = (
-    "post:{*",
-    "log:{*",
-    "users:{*",
-    "following:{*",
-    "fans:{*",
-    "timeline:{*",
-    "newest:{*",
-    "jobs:{*",
-    "fanout:{*",
-    "job:{*",
-    "backlog:{*",
-    "pullers:{*",
-    "repeat:{*",
-    "beats:{*",
-    "open:{*",
-    "dead:{*",
-    "metrics:*{m}*",
-    "directory{m}:*",
-    "dataset{m}",
-)
-"""Patterns of all that a new dataset replaces. `last_id` stays: no id is ever given out twice."""
+    def directory(self, kind: str) -> str:
+        """The users of a kind that are offered on the page."""
+        return f"{self.prefix}directory{META_TAG}:{kind}"

@@ -1,4 +1,9 @@
-"""The server library: all of `lua/*.lua`, joined in the order of the files' names."""
+"""The server library of one prefix: all of `lua/*.lua`, joined in the order of the files' names.
+
+Functions belong to a whole server. So that installations with other prefixes, and other versions of
+this code, live side by side on one, the names of library and functions carry digests: nothing is
+ever replaced, and a function that is missing is the only reason to load.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +14,35 @@ from pathlib import Path
 _FOLDER = Path(__file__).parent / "lua"
 
 
-@cache
-def _functions() -> str:
+def lua_source() -> str:
+    """The functions as they stand in the files."""
     return "\n".join(path.read_text() for path in sorted(_FOLDER.glob("*.lua")))
 
 
-@cache
-def version() -> str:
-    """Tells one version of the functions from another."""
-    return sha256(_functions().encode()).hexdigest()[:16]
+class Library:
+    """What `FUNCTION LOAD` takes, and what the functions are called."""
+
+    def __init__(self, prefix: str) -> None:
+        source = lua_source()
+        self._version = _digest(prefix + source)
+        self.versions = f"fanout_{_digest(prefix)}_*"
+        """The pattern of the names of all versions' libraries for this prefix."""
+        self.name = self.versions.replace("*", self._version)
+        self.source = (
+            f"#!lua name={self.name}\n"
+            f"local PREFIX, VERSION = '{prefix}', '{self._version}'\n{source}"
+        )
+
+    def function(self, name: str) -> str:
+        """What a function of ours is called on the server."""
+        return f"fanout_{name}_{self._version}"
 
 
 @cache
-def source() -> str:
-    """The library as `FUNCTION LOAD` takes it; `fanout_version` returns its version."""
-    return (
-        f"#!lua name=fanout\n{_functions()}\n"
-        f"register('version', function() return '{version()}' end, {{'no-writes'}})\n"
-    )
+def library(prefix: str) -> Library:
+    """The library for a prefix."""
+    return Library(prefix)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:12]

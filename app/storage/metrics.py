@@ -18,7 +18,6 @@ import redis
 
 from app.domain.errors import StoreDown
 from app.domain.histogram import bucket_of
-from app.storage import keys
 from app.storage.client import Batch, Store
 from app.storage.replies import pairs
 
@@ -50,6 +49,7 @@ class Metrics:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._keys = store.keys
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._seen: set[int] = set()
@@ -117,11 +117,11 @@ class Metrics:
         batch = self._store.batch()
         self._drop_future(batch, now)
         if seen:
-            active = keys.active_users(int(now // 60))
+            active = self._keys.active_users(int(now // 60))
             batch.call("seen", active, 60 * (ACTIVE_MINUTES + 1), *seen)
-        current = keys.metrics_slice(int(now // SLICE_SECONDS))
+        current = self._keys.metrics_slice(int(now // SLICE_SECONDS))
         flat = [part for count in counts.items() for part in count]
-        batch.call("count", keys.metrics_total(), current, SLICE_KEPT_SECONDS, *flat)
+        batch.call("count", self._keys.metrics_total, current, SLICE_KEPT_SECONDS, *flat)
         batch.run()
 
     def _drop_future(self, batch: Batch, now: float) -> None:
@@ -134,18 +134,18 @@ class Metrics:
         if newest <= current + 1:
             return
         oldest = max(current + 1, newest - SLICE_KEPT_SECONDS // SLICE_SECONDS)
-        batch.add("DEL", *(keys.metrics_slice(number) for number in range(oldest, newest + 1)))
+        batch.add("DEL", *map(self._keys.metrics_slice, range(oldest, newest + 1)))
 
     def read(self) -> Counts:
         """The sums over all processes."""
         now = time.time()
         newest = int(now // SLICE_SECONDS)
         batch = self._store.batch()
-        batch.add("HGETALL", keys.metrics_total())
+        batch.add("HGETALL", self._keys.metrics_total)
         for number in range(newest, newest - WINDOW_SLICES, -1):
-            batch.add("HGETALL", keys.metrics_slice(number))
+            batch.add("HGETALL", self._keys.metrics_slice(number))
         minute = int(now // 60)
-        batch.add("PFCOUNT", *(keys.active_users(minute - i) for i in range(ACTIVE_MINUTES)))
+        batch.add("PFCOUNT", *(self._keys.active_users(minute - i) for i in range(ACTIVE_MINUTES)))
         total, *slices, active = batch.run()
         tables = [_table(reply) for reply in slices]
         return Counts(

@@ -12,10 +12,8 @@ import orjson
 import redis
 
 from app.domain.errors import KeyReused, Overloaded, UnknownUser
-from app.domain.ids import shard_of_post
 from app.domain.models import Post, Strategy
 from app.settings import Settings
-from app.storage import keys
 from app.storage.client import Store
 
 
@@ -39,6 +37,7 @@ class Posts:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        self._keys = store.keys
         self._settings = settings
 
     def accept(
@@ -56,15 +55,15 @@ class Posts:
         Raises `UnknownUser`, `KeyReused`, `Overloaded` or `StoreDown`; nothing was written then
         (for `StoreDown` after a time-out it may have been: repeat with the same key to find out).
         """
-        settings, shard = self._settings, keys.shard_of(author_id, self._store.shards)
+        settings = self._settings
         body = orjson.dumps({"author_id": author_id, "text": text, "strategy": strategy})
         try:
             post_id, mode, why, recipients, repeated = self._store.call(
                 "publish",
-                keys.log(shard, author_id),
-                keys.tag(shard),
+                self._keys.log(author_id),
+                self._keys.tag(author_id),
                 author_id,
-                author_id // self._store.shards,
+                self._keys.bit(author_id)[1],
                 body,
                 "push" if push else "pull",
                 strategy,
@@ -95,7 +94,7 @@ class Posts:
         return [known[post_id] for post_id in post_ids]
 
     def _bodies(self, post_ids: Sequence[int]) -> list[bytes]:
-        names = [keys.post(shard_of_post(post_id), post_id) for post_id in post_ids]
+        names = list(map(self._keys.post, post_ids))
         if self._store.is_cluster:  # MGET may not cross slots there
             batch = self._store.batch()
             for name in names:
@@ -107,9 +106,9 @@ class Posts:
 
     def delete(self, post: Post) -> None:
         """Removes body and log entry; readers skip what has no body."""
-        shard = shard_of_post(post.id)
+        author = post.author_id
         self._store.call(
-            "delete_post", keys.log(shard, post.author_id), keys.tag(shard), post.author_id, post.id
+            "delete_post", self._keys.log(author), self._keys.tag(author), author, post.id
         )
 
     def log_pages(self, authors: Sequence[int], before: int, count: int) -> dict[int, list[int]]:
@@ -132,13 +131,13 @@ class Posts:
     ) -> tuple[list[list[int]], list[list[Any]]]:
         """Calls a function that takes authors once for each shard: the authors of each call, and
         its answer."""
-        shards = self._store.shards
-        groups: dict[int, list[int]] = {}
+        keys = self._keys
+        groups: dict[str, list[int]] = {}
         for author in authors:
-            groups.setdefault(author % shards, []).append(author)
+            groups.setdefault(keys.tag(author), []).append(author)
         batch = self._store.batch()
-        for shard, group in groups.items():
-            batch.call(function, keys.log(shard, group[0]), keys.tag(shard), before, count, *group)
+        for tag, group in groups.items():
+            batch.call(function, keys.log(group[0]), tag, before, count, *group)
         return list(groups.values()), batch.run()
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from app.settings import Settings
-from app.storage import keys
 from app.storage.client import Store
 from app.storage.replies import pairs
 
@@ -36,6 +35,7 @@ class Pullers:
 
     def __init__(self, store: Store, cache_seconds: float, clock: Callable[[], float]) -> None:
         self._store = store
+        self._keys = store.keys
         self._cache_seconds = cache_seconds
         self._clock = clock
         self._copy: list[int] = []
@@ -69,7 +69,7 @@ class Pullers:
         """All pull authors as they stand in the store."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
-            batch.add("HGETALL", keys.pullers(shard))
+            batch.add("HGETALL", self._keys.pullers(shard))
         return [
             _puller(int(author), value.decode())
             for reply in batch.run()
@@ -78,17 +78,16 @@ class Pullers:
 
     def get(self, author: int) -> Puller | None:
         """One author's entry."""
-        value = self._store.command("HGET", keys.pullers(author % self._store.shards), author)
+        value = self._store.command("HGET", self._keys.pullers(self._keys.shard(author)), author)
         return None if value is None else _puller(author, value.decode())
 
     def release(self, author: int, counts: Sequence[int], settings: Settings) -> bool:
         """Queues the delivery of held posts: of the oldest as many as fit under the backlog's high
         mark, one at least. False: nothing to do, or no room in the backlog."""
-        shard = author % self._store.shards
         released = self._store.call(
             "release",
-            keys.pullers(shard),
-            keys.tag(shard),
+            self._keys.pullers(self._keys.shard(author)),
+            self._keys.tag(author),
             author,
             sum(counts),
             ",".join(map(str, counts)),

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import orjson
 
 from app.settings import Settings
-from app.storage import keys
 from app.storage.client import Store
 
 
@@ -31,17 +30,17 @@ class Timelines:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        self._keys = store.keys
         self._settings = settings
 
     def page(
         self, user: int, before: int, count: int, pullers: Sequence[int]
     ) -> TimelinePage | None:
         """Up to `count` ids below `before` (0: from the newest); None without a timeline."""
-        shard = user % self._store.shards
         state, ids, at_end, ttl_ms, followed, bodies = self._store.call(
             "timeline_page",
-            keys.timeline(shard, user),
-            keys.tag(shard),
+            self._keys.timeline(user),
+            self._keys.tag(user),
             user,
             before,
             count,
@@ -56,22 +55,21 @@ class Timelines:
 
     def keep(self, user: int) -> None:
         """Starts the timeline's time to live anew."""
-        name = keys.timeline(user % self._store.shards, user)
+        name = self._keys.timeline(user)
         self._store.command("EXPIRE", name, self._settings.timeline_ttl)
 
     def begin_rebuild(self, user: int) -> str | None:
         """Puts a marker where there is no timeline; None when somebody else is at it."""
-        name = keys.timeline(user % self._store.shards, user)
+        name = self._keys.timeline(user)
         marker: bytes = self._store.call("rebuild_begin", name, secrets.randbelow(10**9))
         return marker.decode() or None
 
     def install(self, user: int, marker: str, ids: Sequence[int], *, complete: bool) -> bool:
         """Installs what was read since the marker was put. False: it was out of date already."""
-        shard = user % self._store.shards
         reply = self._store.call(
             "rebuild_install",
-            keys.timeline(shard, user),
-            keys.tag(shard),
+            self._keys.timeline(user),
+            self._keys.tag(user),
             marker,
             self._settings.timeline_cap,
             self._settings.timeline_ttl,

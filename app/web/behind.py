@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from app.domain.ids import shard_of_post
 from app.domain.models import Post, User
 from app.services.container import Services, build_services
-from app.storage import keys
 from app.storage.client import Store
 from app.web.tape import TapeStore, shown
 
@@ -57,12 +56,13 @@ def parts(services: Services, post: Post | None, reader: User | None, base: str)
 
 def _post(services: Services, post: Post, base: str) -> Part:
     store, author = services.store, post.author_id
+    keys = store.keys
     home = shard_of_post(post.id)
     wanted = [
-        (keys.post(home, post.id), "the body of the post", "STRLEN"),
-        (keys.log(home, author), "the author's post ids, newest first", "LLEN"),
+        (keys.post(post.id), "the body of the post", "STRLEN"),
+        (keys.log(author), "the author's post ids, newest first", "LLEN"),
         (keys.jobs(home), "fan-out jobs not yet finished", "XLEN"),
-        (keys.fanout(home, post.id), "how far the fan-out came", "HLEN"),
+        (keys.fanout(post.id), "how far the fan-out came", "HLEN"),
         *(
             (keys.fans(shard, author), f"the author's followers on shard {shard}", "LLEN")
             for shard in range(min(store.shards, SHARDS_SHOWN))
@@ -82,7 +82,7 @@ def _post(services: Services, post: Post, base: str) -> Part:
             ),
             Copyable(f"curl -s {base}/api/posts/{post.id}/fanout", "curl line for the fan-out"),
             Copyable(
-                f"{_cli(services)} LRANGE {shown((keys.log(home, author),))} 0 9",
+                f"{_cli(services)} LRANGE {shown((keys.log(author),))} 0 9",
                 "redis-cli line for the log",
             ),
         ],
@@ -90,15 +90,15 @@ def _post(services: Services, post: Post, base: str) -> Part:
 
 
 def _read(services: Services, reader: User, base: str) -> Part:
-    store, home = services.store, reader.id % services.store.shards
-    timeline = keys.timeline(home, reader.id)
+    store = services.store
+    timeline = store.keys.timeline(reader.id)
     wanted = [
         (timeline, "post ids, newest first", "LLEN"),
-        (keys.following(home, reader.id), "whom the reader follows", "SCARD"),
+        (store.keys.following(reader.id), "whom the reader follows", "SCARD"),
     ]
     return Part(
         "The last read",
-        f"{reader.name} is user {reader.id} and lives on shard {home}.",
+        f"{reader.name} is user {reader.id} and lives on shard {store.keys.shard(reader.id)}.",
         _look_up(store, wanted),
         [
             Copyable(

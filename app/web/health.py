@@ -7,7 +7,6 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from app.domain.errors import FanoutError
-from app.storage import keys
 from app.web.current import services
 
 bp = Blueprint("health", __name__)
@@ -35,7 +34,8 @@ def _check(name: str) -> dict[str, Any]:
     try:
         match name:
             case "store":
-                services().store.call("writable", keys.CONTROL)
+                store = services().store
+                store.call("writable", store.keys.control)
                 return {"ok": True}
             case "worker":
                 count = len(services().control.workers())

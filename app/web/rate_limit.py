@@ -101,8 +101,10 @@ def _storage(store: Store) -> RedisStorage | RedisClusterStorage:
         options = {
             "socket_timeout": node.redis_connection.get_connection_kwargs()["socket_timeout"]
         }
-        return RedisClusterStorage(f"redis+cluster://{node.host}:{node.port}", **options)
-    return RedisStorage("redis://", connection_pool=client.connection_pool)
+        url = f"redis+cluster://{node.host}:{node.port}"
+        return RedisClusterStorage(url, key_prefix=store.keys.limits, **options)
+    pool = client.connection_pool
+    return RedisStorage("redis://", connection_pool=pool, key_prefix=store.keys.limits)
 
 
 def _parsed(bound: str) -> RateLimitItem:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from app.domain.models import KINDS, User
 from app.services.container import Services
-from app.storage import keys
 
 SAMPLE_PER_SHARD = 2
 OFFERED = 12
@@ -28,7 +27,7 @@ def followers_of(services: Services, author_id: int) -> list[User]:
     store = services.store
     batch = store.batch()
     for shard in range(store.shards):
-        batch.add("LRANGE", keys.fans(shard, author_id), 0, SAMPLE_PER_SHARD - 1)
+        batch.add("LRANGE", store.keys.fans(shard, author_id), 0, SAMPLE_PER_SHARD - 1)
     ids = [int(follower) for reply in batch.run() for follower in reply]
     users = [services.users.get(user_id) for user_id in ids[:OFFERED]]
     return sorted(users, key=lambda user: user.following, reverse=True)

@@ -14,12 +14,12 @@ class TapeStore(Store):
     """A store that shares another one's connections and keeps what goes through it."""
 
     def __init__(self, inner: Store) -> None:
-        super().__init__(lambda: inner.redis, inner.shards)
+        super().__init__(lambda: inner.redis, inner.keys)
         self.tape: list[str] = []
 
     def call(self, function: str, key: str, *args: Any) -> Any:
         """Runs and keeps a function call."""
-        self._keep("FCALL", f"fanout_{function}", 1, key, *args)
+        self._keep(*self.fcall(function, key, *args))
         return super().call(function, key, *args)
 
     def command(self, *args: Any) -> Any:
@@ -38,7 +38,7 @@ class TapeStore(Store):
 
 class _TapeBatch(Batch):
     def call(self, function: str, key: str, *args: Any) -> None:
-        self._tape(("FCALL", f"fanout_{function}", 1, key, *args))
+        self._tape(self._store.fcall(function, key, *args))
         super().call(function, key, *args)
 
     def add(self, *command: Any) -> None:

@@ -17,7 +17,6 @@ from app.domain.errors import StoreDown
 from app.services.container import Services
 from app.services.datasets import LoadStopped
 from app.services.fanout import Deliverer
-from app.storage import keys
 from app.storage.control import Pace, WorkerState
 from app.storage.failures import store_errors
 
@@ -145,7 +144,7 @@ class Worker:
         with store_errors():
             if self._bell is None:
                 self._bell = self._services.store.redis.pubsub()
-                self._bell.subscribe(keys.DOORBELL)
+                self._bell.subscribe(self._services.store.keys.doorbell)
             self._bell.get_message(ignore_subscribe_messages=True, timeout=IDLE_SECONDS)
 
     def _hang_up(self) -> None:

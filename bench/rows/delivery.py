@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 
 from app.services.fanout import IN_FLIGHT
-from app.storage import keys
 from bench import rivals
 from bench.context import Context
 from bench.measure import Outcome, Reach, alternate, seconds_of
@@ -45,7 +44,7 @@ def check_heads(world: World, author: int, post_id: int) -> None:
 def _followers(world: World, author: int) -> int:
     batch = world.store.batch()
     for shard in range(world.settings.shards):
-        batch.add("LLEN", keys.fans(shard, author))
+        batch.add("LLEN", world.store.keys.fans(shard, author))
     return sum(batch.run())
 
 
@@ -152,7 +151,7 @@ def safety(context: Context) -> Outcome:
             post, _ = world.services.publishing.publish(author, "bare", "read")
             spent += seconds_of(lambda post_id=post.id: _bare(world, author, post_id))  # type: ignore[misc]
             check_heads(world, author, post.id)
-            world.client.delete(*(keys.pullers(shard) for shard in range(settings.shards)))
+            world.client.delete(*map(world.store.keys.pullers, range(settings.shards)))
         return POSTS * context.sizes.large / spent
 
     figures = alternate(context.rounds, safe, bare)
@@ -164,7 +163,7 @@ def _bare(world: World, author: int, post_id: int) -> None:
     settings = world.settings
     batch = world.store.batch()
     for shard in range(settings.shards):
-        batch.add("LLEN", keys.fans(shard, author))
+        batch.add("LLEN", world.store.keys.fans(shard, author))
     waiting = [
         (shard, start)
         for shard, length in enumerate(batch.run())
@@ -173,8 +172,8 @@ def _bare(world: World, author: int, post_id: int) -> None:
     for at in range(0, len(waiting), settings.chunks_in_flight):
         for shard, start in waiting[at : at + settings.chunks_in_flight]:
             batch.add(
-                *("FCALL", "bench_deliver", 1, keys.fans(shard, author)),
-                *(f"timeline:{keys.tag(shard)}:", start, start + settings.chunk - 1, post_id),
+                *("FCALL", "bench_deliver", 1, world.store.keys.fans(shard, author)),
+                *(world.timelines(shard), start, start + settings.chunk - 1, post_id),
                 *(settings.timeline_cap, settings.timeline_slack),
             )
             batch.weigh(settings.chunk)

@@ -8,9 +8,7 @@ from typing import Any
 
 import orjson
 
-from app.domain.ids import shard_of_post
 from app.domain.models import Strategy
-from app.storage import keys
 from bench.context import Context
 from bench.measure import Outcome, Reach, alternate, seconds_of
 from bench.rows import Row
@@ -26,7 +24,7 @@ def timeline(context: Context) -> Outcome:
     world = context.world
 
     def bare(reader: int) -> list[Any]:
-        name = keys.timeline(reader % world.settings.shards, reader)
+        name = world.store.keys.timeline(reader)
         return _bodies(world, list(map(int, world.client.lrange(name, 0, LIMIT - 1))))
 
     return _pages(context, "write", bare, repeats=25)
@@ -34,13 +32,13 @@ def timeline(context: Context) -> Outcome:
 
 def pull(context: Context) -> Outcome:
     """Row 8: a page from the logs of 200 followees."""
-    world, shards = context.world, context.world.settings.shards
+    world = context.world
     followees = {reader: _followees(world, reader) for reader in world.page_readers}
 
     def bare(reader: int) -> list[Any]:
         pipeline = world.client.pipeline(transaction=False)
         for author in followees[reader]:
-            pipeline.lrange(keys.log(author % shards, author), 0, LIMIT - 1)
+            pipeline.lrange(world.store.keys.log(author), 0, LIMIT - 1)
         return pipeline.execute()
 
     for reader in world.page_readers:
@@ -82,7 +80,7 @@ def _pages(
 
 
 def _bodies(world: World, post_ids: list[int]) -> list[Any]:
-    names = [keys.post(shard_of_post(post_id), post_id) for post_id in post_ids]
+    names = [world.store.keys.post(post_id) for post_id in post_ids]
     bodies: list[Any] = world.client.mget(names)
     return bodies
 
@@ -96,7 +94,7 @@ def _same(world: World, reader: int, strategy: Strategy, bodies: list[Any]) -> N
 
 
 def _followees(world: World, reader: int) -> list[int]:
-    name = keys.following(reader % world.settings.shards, reader)
+    name = world.store.keys.following(reader)
     return list(map(int, world.client.smembers(name)))
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from app.domain.ids import shard_of_post
-from app.storage import keys
 from bench import servers
 from bench.context import Context
 from bench.measure import Outcome, alternate
@@ -59,7 +57,7 @@ def _span(world: World, posts: list[int]) -> float:
     """Seconds from the first acceptance to the last acknowledgement, by the server's clock."""
     batch = world.store.batch()
     for post in posts:
-        batch.add("HMGET", keys.fanout(shard_of_post(post), post), "accepted", "lag_ms")
+        batch.add("HMGET", world.store.keys.fanout(post), "accepted", "lag_ms")
     times = [(float(accepted), float(lag)) for accepted, lag in batch.run()]
     last = max(accepted + lag for accepted, lag in times)
     return (last - min(accepted for accepted, _ in times)) / 1e3

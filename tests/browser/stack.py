@@ -34,6 +34,7 @@ class Stack:
             "REDIS_URL": "",
             "REDIS_PORT": str(self.store_port),
             "FANOUT_DATASET": dataset,
+            "FANOUT_OWNS_STORE": "1",
             "FANOUT_WEB_WORKERS": "1",
             **settings,
         }

@@ -31,7 +31,6 @@ from app.domain.models import STRATEGIES
 from app.domain.population import Population
 from app.services.container import Services, build_services
 from app.settings import Settings
-from app.storage import keys
 from app.storage.bulk import Bulk
 from app.storage.client import Store
 from app.storage.connecting import connect
@@ -263,10 +262,9 @@ class Rig:
         return found
 
     def _compare(self, readers: list[int], expected: list[int], found: Counter[str]) -> None:
-        shards = self.store.shards
         batch = self.store.batch()
         for reader in readers:
-            batch.add("LRANGE", keys.timeline(reader % shards, reader), 0, -1)
+            batch.add("LRANGE", self.store.keys.timeline(reader), 0, -1)
         right = [b"%d" % post for post in expected] + [b"0"]
         for elements in batch.run():
             if elements == right:

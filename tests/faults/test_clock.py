@@ -45,7 +45,7 @@ def test_an_hour_back(
     server = rig.raw()
     asleep = rig.readers(2)[0]
     marker = rig.services.feeds._timelines
-    server.delete(f"timeline:{{{asleep % rig.store.shards}}}:{asleep}")
+    server.delete(rig.store.keys.timeline(asleep))
     assert marker.begin_rebuild(asleep), "a rebuild is under way when the clock jumps"
     rig.services.control.set(False, 8_000)
     time.sleep(0.5)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from app.storage import keys
 from tests.faults.harness import SLACK, Rig, ms
 
 AUTHORS, FOLLOWERS = 16, 2_000
@@ -70,5 +69,5 @@ def _walked(rig: Rig) -> int:
     for posts in rig.posts.values():
         for post in posts:
             for shard in range(rig.store.shards):
-                batch.add("HGET", keys.job(shard, post), "delivered")
+                batch.add("HGET", rig.store.keys.job(shard, post), "delivered")
     return sum(int(value or 0) for value in batch.run())

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from app.storage import keys
 from tests.faults.harness import LONG, SLACK, Rig, insist, wait_until
 
 FOLLOWERS = 20_000 if LONG else 4_000
@@ -32,7 +31,7 @@ def test_maxmemory(start: Callable[..., Rig], tell: Callable[[str], None]) -> No
     slowest = 0.0
     reads: Counter[tuple[str, int]] = Counter()
     dormant = rig.readers(2)[0]
-    raw.delete(keys.timeline(dormant % rig.store.shards, dormant))
+    raw.delete(rig.store.keys.timeline(dormant))
     reader = rig.readers(1)[0]
     for path in (
         f"/api/feed/{reader}?strategy=write",
@@ -83,11 +82,11 @@ def _partly_delivered(rig: Rig) -> int:
     shards = rig.store.shards
     for post in rig.posts[1]:
         for shard in range(shards):
-            left: Any = rig.store.command("HGET", keys.job(shard, post), "left")
-            fans = rig.store.command("LRANGE", keys.fans(shard, 1), 0, -1)
+            left: Any = rig.store.command("HGET", rig.store.keys.job(shard, post), "left")
+            fans = rig.store.command("LRANGE", rig.store.keys.fans(shard, 1), 0, -1)
             batch = rig.store.batch()
             for fan in fans:
-                batch.add("LPOS", keys.timeline(shard, int(fan)), post)
+                batch.add("LPOS", rig.store.keys.timeline(int(fan)), post)
             there = [place is not None for place in batch.run()]
             cursor = len(fans) if left is None else int(left)
             wrong += there != [False] * cursor + [True] * (len(fans) - cursor)

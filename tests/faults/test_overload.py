@@ -85,7 +85,7 @@ def test_ten_times_the_load(start: Callable[..., Rig], tell: Callable[[str], Non
         while not over.wait(0.005):
             pipe = raw.pipeline(transaction=False)
             for shard in range(rig.store.shards):
-                pipe.hget(f"backlog:{{{shard}}}", "deliveries")
+                pipe.hget(rig.store.keys.backlog(shard), "deliveries")
             fullest[0] = max(fullest[0], *(int(value or 0) for value in pipe.execute()))
 
     def look(over: threading.Event) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from app.storage import keys
 from tests.faults.harness import SLACK, Rig, wait_until
 
 AUTHORS, FOLLOWERS = 10, 600
@@ -17,7 +16,7 @@ def test_a_job_that_always_fails(start: Callable[..., Rig], tell: Callable[[str]
     rig.start_workers(2)
     rig.start_web()
     broken = rig.readers(1)[FOLLOWERS // 2]
-    name = keys.timeline(broken % rig.store.shards, broken)
+    name = rig.store.keys.timeline(broken)
     rig.store.command("DEL", name)
     rig.store.command("SET", name, "no list")
     bad = rig.publish(1)
@@ -58,8 +57,7 @@ def test_a_job_that_ends_its_workers(
     rig.services.control.set(paused=True)
     rig.start_workers(2)
     bad = rig.publish(1)
-    shard = 1 % rig.store.shards
-    rig.store.command("HSET", keys.fanout(shard, bad), "counts", "not, numbers")
+    rig.store.command("HSET", rig.store.keys.fanout(bad), "counts", "not, numbers")
     for n in range(40):
         rig.publish(2 + n % (AUTHORS - 1))
     rig.services.control.set()

@@ -18,7 +18,6 @@ from app.domain.models import STRATEGIES, Strategy
 from app.services.container import Services, build_services
 from app.services.dead_letters import letter_id
 from app.services.fanout import Deliverer
-from app.storage import keys
 from tests.conftest import Backend, add_users, small_settings
 from tests.oracle.truth import Truth
 
@@ -187,13 +186,15 @@ class Machine(RuleBasedStateMachine):
     @rule(reader=user)
     def break_timeline(self, reader: int) -> None:
         """Deliveries to this reader fail from now on."""
-        self.services.store.command("SET", keys.timeline(reader % SHARDS, reader), "no list")
+        store = self.services.store
+        store.command("SET", store.keys.timeline(reader), "no list")
         self.broken.add(reader)
 
     @rule(reader=user)
     def lose_timeline(self, reader: int) -> None:
         """It expired, or was broken and is repaired."""
-        self.services.store.command("DEL", keys.timeline(reader % SHARDS, reader))
+        store = self.services.store
+        store.command("DEL", store.keys.timeline(reader))
         self.broken.discard(reader)
 
     def heal(self) -> None:
@@ -283,7 +284,7 @@ class Machine(RuleBasedStateMachine):
         store, limits = self.services.store, self.settings
         batch = store.batch()
         for reader in range(USERS):
-            batch.add("LRANGE", keys.timeline(reader % store.shards, reader), 0, -1)
+            batch.add("LRANGE", store.keys.timeline(reader), 0, -1)
         for reply in batch.run(raise_errors=False):
             if isinstance(reply, Exception):
                 continue  # broken on purpose

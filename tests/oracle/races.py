@@ -12,7 +12,6 @@ from hypothesis.stateful import precondition, rule
 
 from app.domain.models import Strategy
 from app.services.fanout import Deliverer
-from app.storage import keys
 from tests.oracle.machine import SHARDS, Machine, either, strategy, user
 
 
@@ -147,18 +146,19 @@ class Races(Machine):
     @rule(data=st.data())
     def lose_a_stream_entry(self, data: Any) -> None:
         shard = data.draw(st.integers(0, SHARDS - 1))
-        entries = self.services.store.redis.xrange(keys.jobs(shard))
+        store = self.services.store
+        entries = store.redis.xrange(store.keys.jobs(shard))
         if entries:
             lost = data.draw(st.sampled_from([entry for entry, _ in entries]))
-            self.services.store.command("XDEL", keys.jobs(shard), lost)
+            store.command("XDEL", store.keys.jobs(shard), lost)
 
     @rule(shard=st.integers(0, SHARDS - 1), swept=st.booleans(), worker=either)
     def lose_the_group(self, shard: int, swept: bool, worker: int) -> None:
         """The sweeper, or whoever asks for jobs next, makes it anew."""
         self.post(shard, "write")  # a user of this shard
         store = self.services.store
-        if store.command("EXISTS", keys.jobs(shard)):
-            store.command("XGROUP", "DESTROY", keys.jobs(shard), "workers")
+        if store.command("EXISTS", store.keys.jobs(shard)):
+            store.command("XGROUP", "DESTROY", store.keys.jobs(shard), "workers")
             if swept:
                 self.sweep()
             else:

@@ -50,18 +50,17 @@ class Histories(Races, Sequences):
 
 
 @pytest.fixture
-def _few_are_many(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """More than three held posts are a case of their own, as are 200 elsewhere: no history of a
     bearable length would hold back so many."""
-    source = library.source()
+    source = library.lua_source()
     changed = source.replace("local RELEASE_MAX = 200", "local RELEASE_MAX = 3")
     assert changed != source
-    store = backend.store(1)
     with monkeypatch.context() as patches:
-        patches.setattr(library, "source", lambda: changed)
-        store.load_library()
+        patches.setattr(library, "lua_source", lambda: changed)
+        library.library.cache_clear()
         yield
-    store.load_library()
+    library.library.cache_clear()
 
 
 @pytest.mark.usefixtures("_few_are_many")

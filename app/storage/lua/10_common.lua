@@ -5,7 +5,6 @@
 -- tag, some of them (timelines) only known from what it reads. All share the declared key's slot,
 -- so this is safe on a Cluster; `tests/` proves it on a real one. Where all shards share one server
 -- two calls save round trips by touching several of them: the bodies of `timeline_page`, and `ask`.
--- `app/storage/keys.py` is the catalogue of all names.
 
 local EPOCH_MS = 1767225600000
 
@@ -36,7 +35,7 @@ end
 -- The next id of a shard: max(last + 1, now). A clock that jumps back is harmless.
 local function new_id(tag)
   local shard = tonumber(string.sub(tag, 2, -2))
-  local last = number_at('last_id:' .. tag)
+  local last = number_at(last_id_key(tag))
   local id = (now_ms() - EPOCH_MS) * 4096 + shard * 16
   if id <= last then
     if last % 16 < 15 then
@@ -45,12 +44,13 @@ local function new_id(tag)
       id = (math.floor(last / 4096) + 1) * 4096 + shard * 16
     end
   end
-  redis.call('SET', 'last_id:' .. tag, num(id))
+  redis.call('SET', last_id_key(tag), num(id))
   return id
 end
 
 local function register(name, callback, flags)
-  redis.register_function{function_name = 'fanout_' .. name, callback = callback, flags = flags}
+  redis.register_function{
+    function_name = 'fanout_' .. name .. '_' .. VERSION, callback = callback, flags = flags}
 end
 
 -- Which life of this server process it is: a word that is kept in the script's memory only, so a

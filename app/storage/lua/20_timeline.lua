@@ -65,9 +65,9 @@ local function insert(key, id, cap, slack)
   return true
 end
 
--- `post:{s}:` of every shard: building it anew for each id took half of a page's time.
-local POST_PREFIXES = {}
-for shard = 0, 255 do POST_PREFIXES[shard] = 'post:{' .. shard .. '}:' end
+-- The stems of every shard's posts: building them anew for each id took half of a page's time.
+local POST_STEMS = {}
+for shard = 0, 255 do POST_STEMS[shard] = post_key('{' .. shard .. '}') end
 
 -- The bodies of these posts as JSON texts with commas between: one long reply costs a third of many
 -- short ones. The posts lie on any shard: only for where all keys share one server.
@@ -75,7 +75,7 @@ local function bodies_of(ids)
   local names = {}
   for i = 1, #ids do
     local low = ids[i] % 4096 -- shard and sequence
-    names[i] = POST_PREFIXES[(low - low % 16) / 16] .. ids[i]
+    names[i] = POST_STEMS[(low - low % 16) / 16] .. ids[i]
   end
   local bodies = redis.call('MGET', unpack(names))
   for i = 1, #bodies do bodies[i] = bodies[i] or 'null' end
@@ -94,7 +94,7 @@ register('timeline_page', function(keys, args)
   local followed = {}
   for first = 6, #args, 1000 do -- Lua's stack takes no more than some thousand arguments
     local last = math.min(first + 999, #args)
-    local flags = redis.call('SMISMEMBER', 'following:' .. tag .. ':' .. user,
+    local flags = redis.call('SMISMEMBER', following_key(tag, user),
       unpack(args, first, last))
     for i = 1, #flags do
       if flags[i] == 1 then followed[#followed + 1] = args[first + i - 1] end
@@ -171,6 +171,6 @@ register('rebuild_install', function(keys, args)
   if #batch > 0 then redis.call('RPUSH', key, unpack(batch)) end
   redis.call('EXPIRE', key, args[4])
   -- One above: a job of the very same id may still be on its way to this timeline.
-  if last > 0 then raise_to('newest:' .. tag, all[1] + 1) end
+  if last > 0 then raise_to(newest_key(tag), all[1] + 1) end
   return 1
 end)

@@ -6,7 +6,7 @@ register('log_pages', function(_, args)
   local tag, before, count = args[1], tonumber(args[2]), tonumber(args[3])
   local pages = {}
   for i = 4, #args do
-    local key = 'log:' .. tag .. ':' .. args[i]
+    local key = log_key(tag, args[i])
     local start = 0
     if before > 0 then start = place(key, before, redis.call('LLEN', key)) end
     pages[#pages + 1] = redis.call('LRANGE', key, start, start + count - 1)
@@ -23,7 +23,7 @@ register('newest_posts', function(_, args)
   local tag, before, count = args[1], tonumber(args[2]), tonumber(args[3])
   local step = math.ceil(count / (#args - 3)) + 1
   local found, logs, nexts, lasts = {}, {}, {}, {} -- the last three: of logs that go on
-  local call, prefix = redis.call, 'log:' .. tag .. ':'
+  local call, stem = redis.call, log_key(tag)
   local function fetch(key, start)
     local ids = call('LRANGE', key, start, start + step - 1)
     local size = #found
@@ -34,7 +34,7 @@ register('newest_posts', function(_, args)
     end
   end
   for i = 4, #args do
-    local key = prefix .. args[i]
+    local key = stem .. args[i]
     fetch(key, before > 0 and place(key, before, call('LLEN', key)) or 0)
   end
   while true do
@@ -59,5 +59,5 @@ end, {'no-writes'})
 -- Removes body and log entry; readers skip ids without a body. Returns 1 when the post was there.
 register('delete_post', function(keys, args)
   redis.call('LREM', keys[1], 1, args[3])
-  return redis.call('DEL', 'post:' .. args[1] .. ':' .. args[3])
+  return redis.call('DEL', post_key(args[1], args[3]))
 end, {'allow-oom'})

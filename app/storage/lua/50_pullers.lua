@@ -9,14 +9,14 @@
 -- Workers release `returning` authors, and `held` ones when the shard's backlog has drained.
 
 local function puller(tag, author)
-  local value = redis.call('HGET', 'pullers:' .. tag, author)
+  local value = redis.call('HGET', pullers_key(tag), author)
   if not value then return nil end
   local since, last, following, why = string.match(value, '^(%d+),(%d+),(%d+),(%a+)$')
   return {since = since, last = last, following = following, why = why}
 end
 
 local function set_puller(tag, author, state)
-  redis.call('HSET', 'pullers:' .. tag, author,
+  redis.call('HSET', pullers_key(tag), author,
     table.concat({state.since, state.last, state.following, state.why}, ','))
 end
 
@@ -43,7 +43,7 @@ local function released(tag, author, last)
   local state = puller(tag, author)
   if not state or state.last ~= last then return end
   if state.following == '0' then
-    redis.call('HDEL', 'pullers:' .. tag, author)
+    redis.call('HDEL', pullers_key(tag), author)
   else
     set_puller(tag, author,
       {since = state.following, last = '0', following = '0', why = state.why})

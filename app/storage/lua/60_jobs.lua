@@ -25,10 +25,6 @@ local MAX_FAILS = 5     -- then a job is a dead letter
 local MAX_CLAIMS = 5    -- without any progress: so is a job that ends its workers
 local DEAD_CAP = 1000   -- dead letters kept on a shard
 
-local function account_key(tag, job)
-  return 'fanout:' .. tag .. ':' .. job
-end
-
 -- What an account says, field by field; nothing when its key is gone or holds something else. One
 -- broken key must not fail the call, which speaks for many jobs.
 local function account_of(tag, job)
@@ -38,7 +34,7 @@ end
 
 -- Holding begins in a publish and ends here, where the backlog falls to the low mark.
 local function add_backlog(tag, deliveries)
-  local key = 'backlog:' .. tag
+  local key = backlog_key(tag)
   local now = redis.call('HINCRBY', key, 'deliveries', num(deliveries))
   if deliveries >= 0 then return end
   local holding = redis.call('HMGET', key, 'holding', 'low')
@@ -47,21 +43,21 @@ end
 
 -- Puts a job into the stream, under an id of its own: the account's `entry`.
 local function enqueue(tag, entry, job)
-  local stream = 'jobs:' .. tag
+  local stream = jobs_key(tag)
   if redis.call('EXISTS', stream) == 0 then
     redis.call('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
   end
   redis.call('XADD', stream, entry .. '-0', 'job', job)
   redis.call('HSET', account_key(tag, job), 'entry', entry .. '-0', 'status', 'queued')
   -- Whoever is busy looks at the streams anyway; only sleepers need the bell.
-  if redis.call('XLEN', stream) == 1 then redis.call('PUBLISH', 'doorbell', tag) end
+  if redis.call('XLEN', stream) == 1 then redis.call('PUBLISH', DOORBELL, tag) end
 end
 
 local function add_job(tag, job, author, since, last, strategy, counts, recipients)
   redis.call('HSET', account_key(tag, job), 'job', job, 'author', author, 'since', since,
     'last', last, 'strategy', strategy, 'counts', counts, 'recipients', num(recipients),
     'accepted', num(now_ms()))
-  redis.call('SADD', 'open:' .. tag, job)
+  redis.call('SADD', open_key(tag), job)
   add_backlog(tag, recipients)
   enqueue(tag, job, job)
 end
@@ -70,14 +66,14 @@ end
 local function dequeue(tag, stream, entry, job)
   if redis.call('XACK', stream, GROUP, entry) == 0 then return false end
   redis.call('XDEL', stream, entry)
-  redis.call('HDEL', 'beats:' .. tag, entry, entry .. '!')
-  redis.call('SREM', 'open:' .. tag, job)
+  redis.call('HDEL', beats_key(tag), entry, entry .. '!')
+  redis.call('SREM', open_key(tag), job)
   return true
 end
 
 -- Puts a job aside. The letter has an id of its own: jobs do not die in the order of their ids.
 local function bury(tag, stream, entry, job, reason)
-  local key, dead = account_key(tag, job), 'dead:' .. tag
+  local key, dead = account_key(tag, job), dead_key(tag)
   local account = redis.call('HMGET', key, 'recipients', 'booked')
   if not dequeue(tag, stream, entry, job) then return 0 end
   add_backlog(tag, tonumber(account[2] or '0') - tonumber(account[1] or '0'))
@@ -96,7 +92,7 @@ end
 
 -- Adds up to `count` new jobs of a shard to `accounts`, for a worker.
 local function take(tag, worker, count, accounts)
-  local stream = 'jobs:' .. tag
+  local stream = jobs_key(tag)
   if redis.call('EXISTS', stream) == 0 then return end
   local reply = redis.pcall('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', count,
     'STREAMS', stream, '>')
@@ -133,7 +129,7 @@ register('watch_jobs', function(keys, args)
   local pending = redis.call('XPENDING', keys[1], GROUP, '-', '+', args[2])
   for i = 1, #pending do
     local entry = pending[i][1]
-    local counts = redis.call('HMGET', 'beats:' .. args[1], entry, entry .. '!')
+    local counts = redis.call('HMGET', beats_key(args[1]), entry, entry .. '!')
     rows[i] = {entry, pending[i][2], counts[1] or '0', counts[2] or '0'}
   end
   return rows
@@ -145,7 +141,7 @@ end, {'no-writes'})
 register('claim_job', function(keys, args)
   local tag, worker, entry = args[1], args[2], args[3]
   if redis.call('EXISTS', keys[1]) == 0 then return {} end -- a new dataset has cleared it
-  if (redis.call('HGET', 'beats:' .. tag, entry) or '0') ~= args[4] then return {} end
+  if (redis.call('HGET', beats_key(tag), entry) or '0') ~= args[4] then return {} end
   local claimed = redis.call('XCLAIM', keys[1], GROUP, worker, 0, entry)
   if #claimed == 0 or not claimed[1] then return {} end
   local job = claimed[1][2][2]
@@ -154,8 +150,8 @@ register('claim_job', function(keys, args)
     dequeue(tag, keys[1], entry, job)
     return {}
   end
-  redis.call('HINCRBY', 'beats:' .. tag, entry, 1)
-  if redis.call('HINCRBY', 'beats:' .. tag, entry .. '!', 1) > MAX_CLAIMS then
+  redis.call('HINCRBY', beats_key(tag), entry, 1)
+  if redis.call('HINCRBY', beats_key(tag), entry .. '!', 1) > MAX_CLAIMS then
     bury(tag, keys[1], entry, job,
       'Claimed ' .. MAX_CLAIMS .. ' times without progress: it seems to end its workers.')
     return {}
@@ -168,10 +164,10 @@ end)
 register('note_progress', function(_, args)
   local tag, entry, job = args[1], args[2], args[3]
   local key = account_key(tag, job)
-  if redis.call('SISMEMBER', 'open:' .. tag, job) == 0 then return 0 end
+  if redis.call('SISMEMBER', open_key(tag), job) == 0 then return 0 end
   if tonumber(args[4]) <= tonumber(redis.call('HGET', key, 'seen') or '0') then return 0 end
   redis.call('HSET', key, 'seen', args[4])
-  return redis.call('HDEL', 'beats:' .. tag, entry .. '!')
+  return redis.call('HDEL', beats_key(tag), entry .. '!')
 end, {'allow-oom'})
 
 -- Books what was walked; the backlog falls by what is new in it. Safe to repeat and to run late.
@@ -190,10 +186,10 @@ end
 -- The heartbeat of a job that goes on.
 register('beat_job', function(_, args)
   local tag, entry, job = args[1], args[2], args[3]
-  if redis.call('SISMEMBER', 'open:' .. tag, job) == 0 then return 0 end
-  redis.call('HINCRBY', 'beats:' .. tag, entry, 1)
+  if redis.call('SISMEMBER', open_key(tag), job) == 0 then return 0 end
+  redis.call('HINCRBY', beats_key(tag), entry, 1)
   if book(tag, job, tonumber(args[4]), args[5], args[6]) then
-    redis.call('HDEL', 'beats:' .. tag, entry .. '!')
+    redis.call('HDEL', beats_key(tag), entry .. '!')
   end
   redis.call('HSET', account_key(tag, job), 'status', 'running')
   return 1
@@ -201,7 +197,7 @@ end, {'allow-oom'})
 
 -- The posts of an author's log from `since` to `last`.
 local function posts_between(tag, author, since, last)
-  local log = 'log:' .. tag .. ':' .. author
+  local log = log_key(tag, author)
   local length = redis.call('LLEN', log)
   local from, to = place(log, tonumber(last) + 1, length), place(log, tonumber(since), length)
   return redis.call('LRANGE', log, from, to - 1)
@@ -250,7 +246,7 @@ end, {'allow-oom'})
 register('fail_job', function(keys, args)
   local tag, entry, job = args[1], args[2], args[3]
   local key = account_key(tag, job)
-  if redis.call('SISMEMBER', 'open:' .. tag, job) == 0 then return 0 end
+  if redis.call('SISMEMBER', open_key(tag), job) == 0 then return 0 end
   redis.call('HSET', key, 'reason', args[4])
   if redis.call('HINCRBY', key, 'fails', 1) < MAX_FAILS then return 0 end
   return bury(tag, keys[1], entry, job, args[4])
@@ -278,14 +274,14 @@ register('settle_dead', function(keys, args)
   local key = account_key(tag, job)
   local account = redis.call('HMGET', key, 'recipients', 'booked', 'author', 'last')
   local left = tonumber(account[1] or '0') - tonumber(account[2] or '0')
-  local backlog = tonumber(redis.call('HGET', 'backlog:' .. tag, 'deliveries') or '0')
+  local backlog = tonumber(redis.call('HGET', backlog_key(tag), 'deliveries') or '0')
   if args[3] == '1' and backlog + left > tonumber(args[4]) then return -1 end
   redis.call('XDEL', keys[1], letter_id)
   if not account[1] then return 1 end
   if args[3] == '1' then
     redis.call('HSET', key, 'fails', 0)
     redis.call('PERSIST', key)
-    redis.call('SADD', 'open:' .. tag, job)
+    redis.call('SADD', open_key(tag), job)
     add_backlog(tag, left)
     enqueue(tag, num(new_id(tag)), job)
   else
@@ -303,14 +299,14 @@ register('sweep_jobs', function(keys, args)
   if redis.call('EXISTS', keys[1]) == 1 then -- the group may be gone: its readers would fail
     redis.pcall('XGROUP', 'CREATE', keys[1], GROUP, '0')
   end
-  local page = redis.call('SSCAN', 'open:' .. tag, args[2], 'COUNT', args[3])
+  local page = redis.call('SSCAN', open_key(tag), args[2], 'COUNT', args[3])
   local jobs, found = page[2], 0
   for i = 1, #jobs do
     local entry = redis.call('HGET', account_key(tag, jobs[i]), 'entry')
     if not entry then
-      redis.call('SREM', 'open:' .. tag, jobs[i])
+      redis.call('SREM', open_key(tag), jobs[i])
     elseif #redis.call('XRANGE', keys[1], entry, entry) == 0 then
-      redis.call('HDEL', 'beats:' .. tag, entry, entry .. '!')
+      redis.call('HDEL', beats_key(tag), entry, entry .. '!')
       enqueue(tag, num(new_id(tag)), jobs[i])
       found = found + 1
     end
@@ -339,7 +335,7 @@ end, {'allow-oom'})
 -- Sets the backlog to what the accounts of the unfinished jobs say. Returns {before, now}.
 register('audit_backlog', function(keys, args)
   local tag, sum = args[1], 0
-  local jobs = redis.call('SMEMBERS', 'open:' .. tag)
+  local jobs = redis.call('SMEMBERS', open_key(tag))
   for i = 1, #jobs do
     local account = redis.call('HMGET', account_key(tag, jobs[i]), 'recipients', 'booked')
     sum = sum + tonumber(account[1] or '0') - tonumber(account[2] or '0')

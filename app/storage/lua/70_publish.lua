@@ -12,7 +12,7 @@ register('publish', function(keys, args)
   local log_cap, cap, slack = tonumber(args[10]), tonumber(args[11]), tonumber(args[12])
   local high, limit = tonumber(args[14]), tonumber(args[15])
   local large = recipients >= tonumber(args[16])
-  local repeat_key = args[17] and ('repeat:' .. tag .. ':' .. author .. ':' .. args[17])
+  local repeat_key = args[17] and replay_key(tag, author .. ':' .. args[17])
   if repeat_key then
     local before = redis.call('HMGET', repeat_key, 'fingerprint', 'id', 'mode', 'why', 'recipients')
     if before[1] then
@@ -20,18 +20,18 @@ register('publish', function(keys, args)
       return {before[2], before[3], before[4], tonumber(before[5]), 1}
     end
   end
-  if redis.call('GETBIT', 'users:' .. tag, args[3]) == 0 then
+  if redis.call('GETBIT', users_key(tag), args[3]) == 0 then
     return fail('NOUSER', author)
   end
 
   -- Backpressure counts deliveries, and is decided here so that the limit cannot be passed.
   if mode == 'push' and recipients > 0 then
-    local pressure = redis.call('HMGET', 'backlog:' .. tag, 'deliveries', 'holding')
+    local pressure = redis.call('HMGET', backlog_key(tag), 'deliveries', 'holding')
     local backlog = tonumber(pressure[1] or '0')
     local holding = pressure[2] == '1'
     if backlog >= high and not holding then
       holding = true
-      redis.call('HSET', 'backlog:' .. tag, 'holding', '1', 'low', args[13])
+      redis.call('HSET', backlog_key(tag), 'holding', '1', 'low', args[13])
     end
     if large and (holding or backlog + recipients > limit) then
       mode, why = 'pull', 'held'
@@ -42,14 +42,14 @@ register('publish', function(keys, args)
 
   local id = new_id(tag)
   local text_id = num(id)
-  redis.call('SET', 'post:' .. tag .. ':' .. text_id, body)
+  redis.call('SET', post_key(tag, text_id), body)
   if redis.call('LPUSH', keys[1], text_id) > log_cap then
-    redis.call('DEL', 'post:' .. tag .. ':' .. redis.call('RPOP', keys[1]))
+    redis.call('DEL', post_key(tag, redis.call('RPOP', keys[1])))
   end
   -- A broken timeline must not end the script here, half-way: the next read rebuilds it.
-  local own = 'timeline:' .. tag .. ':' .. author
+  local own = timeline_key(tag, author)
   if not pcall(insert, own, id, cap, slack) then redis.call('DEL', own) end
-  raise_to('newest:' .. tag, id)
+  raise_to(newest_key(tag), id)
 
   -- Also without recipients: somebody may have followed since they were counted.
   if mode == 'push' then
@@ -84,14 +84,14 @@ register('release', function(_, args)
   local low, high, limit = tonumber(args[5]), tonumber(args[6]), tonumber(args[7])
   local state = puller(tag, author)
   if not state or state.last ~= '0' then return 0 end
-  local log = 'log:' .. tag .. ':' .. author
+  local log = log_key(tag, author)
   local held = place(log, tonumber(state.since), redis.call('LLEN', log))
   if held == 0 then
-    redis.call('HDEL', 'pullers:' .. tag, author)
+    redis.call('HDEL', pullers_key(tag), author)
     return 1
   end
   -- Also without recipients: somebody may have followed since they were counted.
-  local backlog = tonumber(redis.call('HGET', 'backlog:' .. tag, 'deliveries') or '0')
+  local backlog = tonumber(redis.call('HGET', backlog_key(tag), 'deliveries') or '0')
   local strategy, posts, at = 'drop', 1, 0
   if held <= RELEASE_MAX then
     local room = math.floor((high - backlog) / math.max(1, recipients))

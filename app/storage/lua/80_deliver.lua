@@ -5,10 +5,10 @@ local CURSOR_TTL = 86400       -- seconds a finished walk is remembered
 local YOUNG_MS = 43200000      -- half of it: an older job without a cursor may be a finished one
 
 -- Pushes without looking. Returns how many timelines took the id.
-local function push_blindly(prefix, fans, text_id, cap, slack)
+local function push_blindly(stem, fans, text_id, cap, slack)
   local reached, limit, call = 0, cap + slack, redis.call
   for i = #fans, 1, -1 do
-    local key = prefix .. fans[i]
+    local key = stem .. fans[i]
     local length = call('LPUSHX', key, text_id)
     if length > 0 then
       reached = reached + 1
@@ -26,7 +26,7 @@ end
 register('deliver', function(keys, args)
   local tag, job = args[1], args[2]
   local chunk, cap, slack = tonumber(args[4]), tonumber(args[5]), tonumber(args[6])
-  local cursor = 'job:' .. tag .. ':' .. job
+  local cursor = cursor_key(tag, job)
   local walk = redis.call('HMGET', cursor, 'left', 'delivered', 'skipped')
   local fresh = not walk[1]
   local left = tonumber(walk[1] or redis.call('LLEN', keys[1]))
@@ -36,9 +36,9 @@ register('deliver', function(keys, args)
   local from = math.max(0, left - chunk)
   local fans = {}
   if left > 0 then fans = redis.call('LRANGE', keys[1], from, left - 1) end
-  local prefix = 'timeline:' .. tag .. ':'
+  local stem = timeline_key(tag)
 
-  local newest = number_at('newest:' .. tag)
+  local newest = number_at(newest_key(tag))
   local id = tonumber(args[7] or '0')
   -- Only a post's own job: a release may meet followers who got the post by that job.
   local blind = #args == 7 and args[7] == job and id >= newest
@@ -49,23 +49,23 @@ register('deliver', function(keys, args)
 
   local reached = 0
   if #args == 6 then
-    for i = #fans, 1, -1 do reached = reached + redis.call('DEL', prefix .. fans[i]) end
+    for i = #fans, 1, -1 do reached = reached + redis.call('DEL', stem .. fans[i]) end
   elseif blind then
-    if id > newest and #fans > 0 then redis.call('SET', 'newest:' .. tag, args[7]) end
-    local fine, result = pcall(push_blindly, prefix, fans, args[7], cap, slack)
+    if id > newest and #fans > 0 then redis.call('SET', newest_key(tag), args[7]) end
+    local fine, result = pcall(push_blindly, stem, fans, args[7], cap, slack)
     if not fine then
       -- Some of the chunk is made and the cursor stays: the next try must look before it pushes.
-      raise_to('newest:' .. tag, id + 1)
+      raise_to(newest_key(tag), id + 1)
       error(result, 0)
     end
     reached = result
   else
     -- One above: these posts' own jobs may still be on their way and must look, too.
-    raise_to('newest:' .. tag, tonumber(args[#args]) + 1)
+    raise_to(newest_key(tag), tonumber(args[#args]) + 1)
     for i = #fans, 1, -1 do
       local there = false
       for a = 7, #args do
-        there = insert(prefix .. fans[i], tonumber(args[a]), cap, slack)
+        there = insert(stem .. fans[i], tonumber(args[a]), cap, slack)
         if not there then break end
       end
       if there then reached = reached + 1 end

@@ -23,30 +23,34 @@ local function unpacked(text)
   return numbers
 end
 
--- KEYS loader  ARGV token prefix command packed
+-- KEYS loader  ARGV token tag packed
 -- `packed`: user, count, value * count, user, count, ... and zeros to fill up. Appends the values
--- to <prefix><user> with RPUSH or SADD.
-register('bulk_load', function(keys, args)
-  local refused = require_loader(keys[1], args[1])
-  if refused then return refused end
-  local prefix, command, numbers = args[2], args[3], unpacked(args[4])
-  local at, last = 1, #numbers
-  while at < last and numbers[at + 1] > 0 do
-    local stop = at + 1 + numbers[at + 1]
-    redis.call(command, prefix .. num(numbers[at]), unpack(numbers, at + 2, stop))
-    at = stop + 1
+-- to the user's collection.
+local function append(command, key_of)
+  return function(keys, args)
+    local refused = require_loader(keys[1], args[1])
+    if refused then return refused end
+    local stem, numbers = key_of(args[2]), unpacked(args[3])
+    local at, last = 1, #numbers
+    while at < last and numbers[at + 1] > 0 do
+      local stop = at + 1 + numbers[at + 1]
+      redis.call(command, stem .. num(numbers[at]), unpack(numbers, at + 2, stop))
+      at = stop + 1
+    end
+    return 1
   end
-  return 1
-end)
+end
+register('bulk_fans', append('RPUSH', fans_key))
+register('bulk_following', append('SADD', following_key))
 
--- KEYS loader  ARGV token prefix ttl count packed
+-- KEYS loader  ARGV token tag ttl count packed
 -- Installs the timeline [0], which is empty and complete, for `count` users.
 register('bulk_timelines', function(keys, args)
   local refused = require_loader(keys[1], args[1])
   if refused then return refused end
-  local numbers = unpacked(args[5])
+  local stem, numbers = timeline_key(args[2]), unpacked(args[5])
   for i = 1, tonumber(args[4]) do
-    local key = args[2] .. num(numbers[i])
+    local key = stem .. num(numbers[i])
     redis.call('DEL', key) -- a read that began before the loading may have left a marker
     redis.call('RPUSH', key, '0')
     redis.call('EXPIRE', key, args[3])
@@ -55,17 +59,17 @@ register('bulk_timelines', function(keys, args)
 end)
 
 -- KEYS loader  ARGV token key...
--- Removes keys of the declared key's tag.
+-- Removes keys of the declared key's tag, by the names that a SCAN found.
 register('bulk_drop', function(keys, args)
   local refused = require_loader(keys[1], args[1])
   if refused then return refused end
   return redis.call('UNLINK', unpack(args, 2))
 end, {'allow-oom'})
 
--- KEYS loader  ARGV token key value
-register('bulk_set', function(keys, args)
+-- KEYS loader  ARGV token tag bitmap
+register('bulk_users', function(keys, args)
   local refused = require_loader(keys[1], args[1])
   if refused then return refused end
-  redis.call('SET', args[2], args[3])
+  redis.call('SET', users_key(args[2]), args[3])
   return 1
 end)
