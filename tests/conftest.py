@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from unittest.mock import patch
 
 import fakeredis
 import pytest
@@ -18,6 +20,7 @@ from redis.cluster import ClusterNode, RedisCluster
 
 from app.services.container import Services, build_services
 from app.settings import Settings
+from app.storage import library
 from app.storage.client import Store
 from app.storage.keys import Keys
 from app.storage.metrics import Metrics
@@ -117,6 +120,17 @@ def one_reader(backend: Backend, **changes: Any) -> Services:
     services.graph.follow(1, 0)
     services.feeds.page(1, "write")
     return services
+
+
+@contextmanager
+def changed_lua(old: str, new: str) -> Iterator[None]:
+    """Stores that are built inside run other Lua functions."""
+    changed = library.lua_source().replace(old, new)
+    assert changed != library.lua_source()
+    with patch.object(library, "lua_source", lambda: changed):
+        library.library.cache_clear()
+        yield
+    library.library.cache_clear()
 
 
 def all_pages(services: Services, user: int, strategy: Any, limit: int = 4) -> list[int]:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import redis
 
+from app.domain.ids import EPOCH_MS, shard_of_post
 from app.domain.models import STRATEGIES
 from app.services.container import Services, build_services
+from app.settings import Settings
 from app.storage.client import Store
 from app.storage.keys import GROUP, Keys
+from app.storage.timelines import MOST_SENT
 from tests import servers
-from tests.conftest import Backend, add_users, all_pages, one_reader, small_settings
+from tests.conftest import (
+    Backend,
+    add_users,
+    all_pages,
+    changed_lua,
+    one_reader,
+    small_settings,
+)
 
 READERS = range(1, 13)
 
@@ -150,14 +161,40 @@ def test_many_deleted_posts_cost_few_round_trips(backend: Backend) -> None:
     assert page.round_trips < 20
 
 
-def test_thousands_of_pull_authors(crowd: Services) -> None:
+@pytest.mark.parametrize("others", [0, MOST_SENT - 1, MOST_SENT, 9_000])
+def test_a_read_sends_few_pull_authors_however_many_there_are(crowd: Services, others: int) -> None:
+    crowd.graph.follow(1, 19)  # never pulled
     post, _ = crowd.publishing.publish(0, "hello", "read")
     batch, keys = crowd.store.batch(), crowd.store.keys
-    for author in range(100_000, 109_000):
+    for author in range(100_000, 100_000 + others):
         batch.add("HSET", keys.pullers(keys.shard(author)), author, "1,0,0,read")
     batch.run()
+    with patch.object(crowd.store, "_one", wraps=crowd.store._one) as sending:
+        for how in STRATEGIES:
+            assert all_pages(crowd, 1, how) == [post.id]
+            assert all_pages(crowd, 19, how) == []
+    assert max(len(call.args[0]) for call in sending.call_args_list) < MOST_SENT + 20
+
+
+@pytest.fixture
+def early(backend: Backend, settings: Settings) -> Iterator[Services]:
+    """Services of a server whose clock stands before the epoch, which gave out no id yet."""
+    with changed_lua(f"EPOCH_MS = {EPOCH_MS}", f"EPOCH_MS = {2 * EPOCH_MS}"):
+        yield build_services(settings, backend.store(settings.shards))
+
+
+def test_ids_tell_their_shard_though_the_clock_stands_before_the_epoch(early: Services) -> None:
+    add_users(early.store, range(10))
+    for author in range(4):
+        early.graph.follow(9, author)
+    early.feeds.page(9, "write")
+    authors = [author for author in range(4) for _ in range(20)]
+    ids = [early.publishing.publish(author, "hello", "write")[0].id for author in authors]
+    assert min(ids) > 0
+    assert [shard_of_post(post) for post in ids] == authors
+    deliver(early)
     for how in STRATEGIES:
-        assert all_pages(crowd, 1, how) == [post.id]
+        assert all_pages(early, 9, how) == sorted(ids, reverse=True)
 
 
 def test_releases_stay_under_the_high_mark(backend: Backend) -> None:

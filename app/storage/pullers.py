@@ -38,12 +38,12 @@ class Pullers:
         self._keys = store.keys
         self._cache_seconds = cache_seconds
         self._clock = clock
-        self._copy: list[int] = []
+        self._copy: frozenset[int] = frozenset()
         self._fresh_until = 0.0
         self._generation = 0
         self._lock = threading.Lock()
 
-    def author_ids(self) -> list[int]:
+    def author_ids(self) -> frozenset[int]:
         """All pull authors, from the copy while it is fresh.
 
         A new copy serves all readers of this process, so it is not booked to one of them.
@@ -53,7 +53,7 @@ class Pullers:
             if now < self._fresh_until:
                 return self._copy
         with self._store.unmetered():
-            copy = [row.author_id for row in self.all()]
+            copy = frozenset(row.author_id for row in self.all())
         with self._lock:
             if generation == self._generation:
                 self._copy, self._fresh_until = copy, now + self._cache_seconds

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import orjson
 
 from app.settings import Settings
 from app.storage.client import Store
+
+MOST_SENT = 1_000
+"""Pull authors sent with a page. With more of them the server tells whom the user follows instead:
+that has a limit of its own, FANOUT_FOLLOWING_LIMIT. Lua can hand over fewer than 8,000 at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,7 @@ class Timelines:
         self._keys = store.keys
         self._settings = settings
 
-    def page(
-        self, user: int, before: int, count: int, pullers: Sequence[int]
-    ) -> TimelinePage | None:
+    def page(self, user: int, before: int, count: int, pullers: Set[int]) -> TimelinePage | None:
         """Up to `count` ids below `before` (0: from the newest); None without a timeline."""
         state, ids, at_end, ttl_ms, followed, bodies = self._store.call(
             "timeline_page",
@@ -45,13 +47,12 @@ class Timelines:
             before,
             count,
             int(not self._store.is_cluster),
-            *pullers,
+            *(pullers if len(pullers) <= MOST_SENT else "*"),
         )
         if state != b"ready":
             return None
-        return TimelinePage(
-            orjson.loads(b"[%b]" % ids), bool(at_end), ttl_ms, list(map(int, followed)), bodies
-        )
+        pulled = [author for author in map(int, followed) if author in pullers]
+        return TimelinePage(orjson.loads(b"[%b]" % ids), bool(at_end), ttl_ms, pulled, bodies)
 
     def keep(self, user: int) -> None:
         """Starts the timeline's time to live anew."""

@@ -14,8 +14,7 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from app.domain.errors import KeyReused
 from app.domain.models import STRATEGIES, Strategy
 from app.services.container import Services
-from app.storage import library
-from tests.conftest import Backend, add_users, all_pages
+from tests.conftest import Backend, add_users, all_pages, changed_lua
 from tests.oracle.machine import strategy, user
 from tests.oracle.races import Races
 from tests.oracle.sequences import Sequences
@@ -50,17 +49,11 @@ class Histories(Races, Sequences):
 
 
 @pytest.fixture
-def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _few_are_many() -> Iterator[None]:
     """More than three held posts are a case of their own, as are 200 elsewhere: no history of a
     bearable length would hold back so many."""
-    source = library.lua_source()
-    changed = source.replace("local RELEASE_MAX = 200", "local RELEASE_MAX = 3")
-    assert changed != source
-    with monkeypatch.context() as patches:
-        patches.setattr(library, "lua_source", lambda: changed)
-        library.library.cache_clear()
+    with changed_lua("local RELEASE_MAX = 200", "local RELEASE_MAX = 3"):
         yield
-    library.library.cache_clear()
 
 
 @pytest.mark.usefixtures("_few_are_many")

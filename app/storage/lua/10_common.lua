@@ -32,11 +32,12 @@ local function raise_to(key, value)
   end
 end
 
--- The next id of a shard: max(last + 1, now). A clock that jumps back is harmless.
+-- The next id of a shard: max(last + 1, now). A clock that jumps back is harmless, and so is one that
+-- stands before the epoch: an id below 1 would not tell its shard.
 local function new_id(tag)
   local shard = tonumber(string.sub(tag, 2, -2))
   local last = number_at(last_id_key(tag))
-  local id = (now_ms() - EPOCH_MS) * 4096 + shard * 16
+  local id = math.max(1, now_ms() - EPOCH_MS) * 4096 + shard * 16
   if id <= last then
     if last % 16 < 15 then
       id = last + 1

@@ -84,25 +84,25 @@ end
 
 -- KEYS timeline  ARGV tag user before count with_bodies puller...
 -- A page of at most `count` ids below `before` (0: from the top), and which of the given pull
--- authors the user follows. Returns {state, ids, at_end, ttl_ms, followed, bodies}, where ids and
--- bodies are joined by commas. with_bodies saves the reader a second round trip; a Cluster has to
--- ask each shard, so it sends 0.
+-- authors the user follows; all whom the user follows, if the first is '*'. Returns {state, ids,
+-- at_end, ttl_ms, followed, bodies}, where ids and bodies are joined by commas. with_bodies saves
+-- the reader a second round trip; a Cluster has to ask each shard, so it sends 0.
 register('timeline_page', function(keys, args)
   note_page()
-  local key, tag, user = keys[1], args[1], args[2]
+  local key, following = keys[1], following_key(args[1], args[2])
   local before, count = tonumber(args[3]), tonumber(args[4])
+  local tail = redis.call('LINDEX', key, -1)
+  if not tail then return {'missing', '', 0, -2, {}, ''} end
+  if is_marker(tail) then return {'building', '', 0, -2, {}, ''} end
   local followed = {}
-  for first = 6, #args, 1000 do -- Lua's stack takes no more than some thousand arguments
-    local last = math.min(first + 999, #args)
-    local flags = redis.call('SMISMEMBER', following_key(tag, user),
-      unpack(args, first, last))
+  if args[6] == '*' then
+    followed = redis.call('SMEMBERS', following)
+  elseif args[6] then
+    local flags = redis.call('SMISMEMBER', following, unpack(args, 6))
     for i = 1, #flags do
-      if flags[i] == 1 then followed[#followed + 1] = args[first + i - 1] end
+      if flags[i] == 1 then followed[#followed + 1] = args[5 + i] end
     end
   end
-  local tail = redis.call('LINDEX', key, -1)
-  if not tail then return {'missing', '', 0, -2, followed, ''} end
-  if is_marker(tail) then return {'building', '', 0, -2, followed, ''} end
   local start = 0
   if before > 0 then
     start = place(key, before, redis.call('LLEN', key))
