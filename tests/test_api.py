@@ -56,6 +56,7 @@ def test_a_post_from_acceptance_to_every_feed(client: Any) -> None:
         assert feed["items"] == [post]
         assert feed["next_cursor"] is None
         assert feed["strategy"] == strategy
+        assert list(feed["timing_ms"]) == ["total"]
         assert feed["timing_ms"]["total"] > 0
         assert feed["commands"] >= feed["round_trips"] > 0
     compared = client.get("/api/compare/1").json

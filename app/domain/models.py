@@ -15,6 +15,10 @@ KINDS: tuple[Kind, ...] = ("celebrity", "popular", "regular")
 
 FanoutStatus = Literal["queued", "running", "done", "pull", "dead"]
 
+PullReason = Literal["read", "costs", "threshold", "held"]
+"""Why a post is read by pull: its author chose it, hybrid did by measured costs or by the fixed
+threshold of followers, or backpressure deferred the push."""
+
 
 class Post(NamedTuple):
     """A message by an author; its id orders it.
@@ -38,7 +42,8 @@ class Fanout:
     """How far the deliveries of one post have come.
 
     `recipients` are the followers at acceptance; `skipped` of them have no timeline (dormant).
-    `lag_ms` is the time from acceptance to the last delivery, None until then.
+    `lag_ms` is the time from acceptance to the last delivery, None until then. `pull_reason` is
+    None for a post that was pushed; it stays when a deferred post has been delivered.
     """
 
     post_id: int
@@ -47,6 +52,7 @@ class Fanout:
     delivered: int = 0
     skipped: int = 0
     lag_ms: float | None = None
+    pull_reason: PullReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,9 @@ class Feed:
     """One page of a reader's feed and what it cost.
 
     `source` is where the page came from: `timeline` (push), `merge` (pull) or `rebuild` (pull,
-    after which the timeline was installed). `commands` and `round_trips` count what was sent to
-    the store for this page.
+    after which the timeline was installed, if the store took it). `timing_ms` holds `total`: from
+    the call to the whole page, in this process, with its waits for the store. `commands` and
+    `round_trips` count what was sent to the store for this page.
     """
 
     items: list[Post]

@@ -87,11 +87,7 @@ class Feeds:
             cursors.encode(user_id, items[-1].id) if len(found) > limit else None,
             strategy,
             "merge" if strategy == "read" else "rebuild" if reading.rebuilt else "timeline",
-            {
-                "total": _ms(spent),
-                "ids": _ms(reading.seconds),
-                "bodies": _ms(spent - reading.seconds),
-            },
+            {"total": round(spent * 1000, 3)},
             cost.commands,
             cost.round_trips,
         )
@@ -170,16 +166,11 @@ class _Reading:
         self._authors: list[int] | None = None
         self.posts: dict[int, Post | None] = {}
         self.rebuilt = False
-        self.seconds = 0.0
 
     def fetch(self, before: int, count: int) -> Merged:
         """At least `count` ids below `before` (0: from the newest), or all there are."""
-        begun = time.perf_counter()
-        try:
-            merged = None if self._pull_only else self._from_timeline(before, count)
-            return merged or self._from_logs(before, count)
-        finally:
-            self.seconds += time.perf_counter() - begun
+        merged = None if self._pull_only else self._from_timeline(before, count)
+        return merged or self._from_logs(before, count)
 
     def _from_timeline(self, before: int, count: int) -> Merged | None:
         """None where the timeline has nothing to say: it is missing, or ends above `before`."""
@@ -216,7 +207,3 @@ class _Reading:
         if self._authors is None:
             self._authors = self._feeds.authors_of(self._user_id)
         return self._feeds.pull(self._authors, before, count)
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)

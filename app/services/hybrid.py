@@ -15,7 +15,7 @@ from typing import Any
 
 from app.domain.costs import Costs, Habits, prefers_pull
 from app.domain.ids import millis_of
-from app.domain.models import STRATEGIES
+from app.domain.models import STRATEGIES, PullReason
 from app.settings import Settings
 from app.storage.control import Control
 from app.storage.dataset_state import DatasetState
@@ -61,19 +61,20 @@ class Hybrid:
         self._measured = Measured(None, 0.0, 1)
         self._fresh_until = 0.0
 
-    def pushes(self, author_id: int, followers: int) -> bool:
-        """Whether a post of this author goes out by push."""
+    def pull_reason(self, author_id: int, followers: int) -> PullReason | None:
+        """What makes a post of this author a pulled one; None: it goes out by push."""
         if followers < self._settings.hold_followers:
-            return True
+            return None
         measured = self.measured()
         if self._settings.hybrid_rule == "followers" or measured.costs is None:
-            return followers < self._settings.celebrity_followers
+            return "threshold" if followers >= self._settings.celebrity_followers else None
         habits = Habits(
             followers, self._posting_rate(author_id), measured.reads_per_user * followers
         )
         fetches = measured.processes / max(0.001, self._settings.log_cache_ms / 1000)
         pulled_now = author_id in self._pullers.author_ids()
-        return not prefers_pull(measured.costs, habits, fetches, pulled_now=pulled_now)
+        pulls = prefers_pull(measured.costs, habits, fetches, pulled_now=pulled_now)
+        return "costs" if pulls else None
 
     def measured(self) -> Measured:
         """Costs and readers, at most REFRESH_SECONDS old."""

@@ -8,7 +8,7 @@ import time
 from app.domain import text as texts
 from app.domain.errors import BadRequest, UnknownPost
 from app.domain.ids import MAX_ID, shard_of_post
-from app.domain.models import STRATEGIES, Fanout, FanoutStatus, Post, Strategy
+from app.domain.models import STRATEGIES, Fanout, FanoutStatus, Post, PullReason, Strategy
 from app.services.hybrid import Hybrid
 from app.services.log_cache import LogCache
 from app.settings import Settings
@@ -70,27 +70,27 @@ class Publishing:
             author_id,
             text,
             strategy,
-            push=self._pushes(author_id, strategy, sum(counts)),
+            pull_reason=self._pull_reason(author_id, strategy, sum(counts)),
             counts=counts,
             repeat_key=idempotency_key,
         )
-        if not accepted.pushed:
+        if accepted.pull_reason:
             self._pullers.forget()
             self._log_cache.forget(author_id)
         self._metrics.time("accept", strategy, time.perf_counter() - begun)
         if not accepted.repeated:
             self._metrics.add(f"posts:{strategy}")
-            if accepted.why == "held":
+            if accepted.pull_reason == "held":
                 self._metrics.add("held")
         self._metrics.seen(author_id)
         post = Post(accepted.id, author_id, text, strategy)
-        status: FanoutStatus = "queued" if accepted.pushed else "pull"
-        return post, Fanout(post.id, status, accepted.recipients)
+        status: FanoutStatus = "pull" if accepted.pull_reason else "queued"
+        return post, Fanout(post.id, status, accepted.recipients, pull_reason=accepted.pull_reason)
 
-    def _pushes(self, author_id: int, strategy: Strategy, followers: int) -> bool:
+    def _pull_reason(self, author_id: int, strategy: Strategy, followers: int) -> PullReason | None:
         if strategy == "hybrid":
-            return self._hybrid.pushes(author_id, followers)
-        return strategy == "write"
+            return self._hybrid.pull_reason(author_id, followers)
+        return "read" if strategy == "read" else None
 
     def post(self, post_id: int) -> Post:
         """The post. Raises `UnknownPost`."""
@@ -109,25 +109,18 @@ class Publishing:
         Raises `UnknownPost`, also an hour after the last delivery, or after a pulled post was
         accepted.
         """
-        account = self._jobs.account(post_id) if self._could_be(post_id) else None
-        if account is None:
+        found = self._jobs.fanouts([post_id])[0] if self._could_be(post_id) else None
+        if found is None:
             raise UnknownPost(
                 f"Nothing is known of a fan-out of post {post_id}. "
                 "Accounts are kept for an hour after the last delivery."
             )
-        return Fanout(
-            post_id,
-            account.status,
-            account.recipients,
-            account.delivered,
-            account.skipped,
-            account.lag_ms,
-        )
+        return found
 
     def is_on_its_way(self, post_id: int) -> bool:
         """Whether deliveries of the post are still to be made."""
-        account = self._jobs.account(post_id)
-        return account is not None and account.status in ("queued", "running")
+        (found,) = self._jobs.fanouts([post_id])
+        return found is not None and found.status in ("queued", "running")
 
     def _could_be(self, post_id: int) -> bool:
         return 0 < post_id <= MAX_ID and shard_of_post(post_id) < self._settings.shards

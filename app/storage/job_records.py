@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from app.domain.ids import shard_of_post
-from app.domain.models import FanoutStatus
+from app.domain.models import Fanout, FanoutStatus, PullReason
 from app.storage.replies import pairs
 
 
@@ -59,17 +59,6 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """How far a job's deliveries have come, as its shard has it booked."""
-
-    status: FanoutStatus
-    recipients: int
-    delivered: int
-    skipped: int
-    lag_ms: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """What a server tells a worker at the start of a turn.
 
@@ -115,6 +104,22 @@ def read_letter(shard: int, entry: str, account: Any) -> DeadLetter:
         int(named.get("delivered", 0)),
         int(named.get("fails", 0)),
         named.get("reason", ""),
+    )
+
+
+def read_fanout(post_id: int, record: Any) -> Fanout | None:
+    """From a job record's reply; None when there is no record."""
+    named = {key.decode(): value.decode() for key, value in pairs(record)}
+    if "status" not in named:
+        return None
+    return Fanout(
+        post_id,
+        cast("FanoutStatus", named["status"]),
+        int(named["recipients"]),
+        int(named.get("delivered", 0)),
+        int(named.get("skipped", 0)),
+        float(named["lag_ms"]) if "lag_ms" in named else None,
+        cast("PullReason | None", named.get("pull_reason")),
     )
 
 

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 from app.domain.errors import Overloaded
-from app.domain.models import FanoutStatus
+from app.domain.models import Fanout
 from app.settings import Settings
 from app.storage.client import Batch, Store
 from app.storage.job_records import (
-    Account,
     Answer,
     DeadLetter,
     Job,
     Pending,
     Progress,
     Walked,
+    read_fanout,
     read_job,
     read_letter,
 )
 from app.storage.keys import tag
-from app.storage.replies import pairs
 
 SWEEP_COUNT = 200
 """Unfinished jobs of a shard that the sweeper looks at in one call."""
@@ -227,16 +226,10 @@ class Jobs:
             raise Overloaded("The backlog has no room for this job. Try again when it has drained.")
         return bool(reply)
 
-    def account(self, job_id: int) -> Account | None:
-        """A job's account; None when there is none (an hour after the job was done)."""
-        fields = dict(pairs(self._store.command("HGETALL", self._keys.fanout(job_id))))
-        if b"status" not in fields:
-            return None
-        lag = fields.get(b"lag_ms")
-        return Account(
-            cast("FanoutStatus", fields[b"status"].decode()),
-            int(fields[b"recipients"]),
-            int(fields.get(b"delivered", 0)),
-            int(fields.get(b"skipped", 0)),
-            None if lag is None else float(lag),
-        )
+    def fanouts(self, post_ids: Iterable[int]) -> list[Fanout | None]:
+        """How far the deliveries of these posts are, in one round trip; None where no record is
+        left (an hour after the job was done, or a pulled post was accepted)."""
+        wanted, batch = list(post_ids), self._store.batch()
+        for post_id in wanted:
+            batch.add("HGETALL", self._keys.fanout(post_id))
+        return [read_fanout(*found) for found in zip(wanted, batch.run(), strict=True)]

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import redis
 
 from app.domain.errors import KeyReused, Overloaded, UnknownUser
-from app.domain.models import Post, Strategy
+from app.domain.models import Post, PullReason, Strategy
 from app.settings import Settings
 from app.storage.client import Store
 
@@ -21,13 +21,12 @@ from app.storage.client import Store
 class Accepted:
     """The answer of the publishing script.
 
-    `pushed` tells whether a job was queued; otherwise readers pull the post, and `why` is
-    `read`, `hybrid` or `held`. `repeated`: it was accepted before, under the same key.
+    `pull_reason` is None when a job was queued; otherwise readers pull the post. `repeated`: it
+    was accepted before, under the same key.
     """
 
     id: int
-    pushed: bool
-    why: str
+    pull_reason: PullReason | None
     recipients: int
     repeated: bool
 
@@ -46,11 +45,13 @@ class Posts:
         text: str,
         strategy: Strategy,
         *,
-        push: bool,
+        pull_reason: PullReason | None,
         counts: Sequence[int],
         repeat_key: str | None = None,
     ) -> Accepted:
         """Writes post, log entry and job at once. `counts` are the followers on each shard.
+
+        Without a `pull_reason` it is pushed, unless backpressure defers it.
 
         Raises `UnknownUser`, `KeyReused`, `Overloaded` or `StoreDown`; nothing was written then
         (for `StoreDown` after a time-out it may have been: repeat with the same key to find out).
@@ -65,8 +66,8 @@ class Posts:
                 author_id,
                 self._keys.bit(author_id)[1],
                 body,
-                "push" if push else "pull",
-                strategy,
+                "pull" if pull_reason else "push",
+                pull_reason or "",
                 strategy,
                 sum(counts),
                 ",".join(map(str, counts)),
@@ -81,7 +82,8 @@ class Posts:
             )
         except redis.ResponseError as error:
             raise _refusal(error, author_id) from error
-        return Accepted(int(post_id), mode == b"push", why.decode(), int(recipients), repeated == 1)
+        reason = None if mode == b"push" else cast("PullReason", why.decode())
+        return Accepted(int(post_id), reason, int(recipients), repeated == 1)
 
     def get_many(
         self, post_ids: Sequence[int], known: Mapping[int, Post | None] = MappingProxyType({})

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from app.domain.models import PullReason
 from app.settings import Settings
 from app.storage.client import Store
 from app.storage.replies import pairs
 
-Why = Literal["read", "hybrid", "held", "returning"]
+Why = PullReason | Literal["returning"]
 
 
 @dataclass(frozen=True, slots=True)

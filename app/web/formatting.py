@@ -42,7 +42,7 @@ STRATEGY_TEXTS: tuple[StrategyText, ...] = (
         "hybrid",
         "Hybrid",
         "\N{CIRCLE WITH LEFT HALF BLACK}",
-        "Push for most authors, pull for the few whose fan-out costs more than it saves.",
+        "Push for most authors; pull for some large ones, by measured costs or by a threshold.",
     ),
 )
 

@@ -149,6 +149,12 @@ class FanoutState(BaseModel):
     lag_ms: float | None
 
 
+class TimingOut(BaseModel):
+    """Milliseconds that a page took."""
+
+    total: Annotated[float, Field(description="In this process, with its waits for the store.")]
+
+
 class FeedOut(BaseModel):
     """A page of a feed."""
 
@@ -156,7 +162,7 @@ class FeedOut(BaseModel):
     next_cursor: str | None
     strategy: Strategy
     source: Literal["timeline", "merge", "rebuild"]
-    timing_ms: dict[str, float]
+    timing_ms: TimingOut
     commands: int
     round_trips: int
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.domain.errors import UnknownPost
 from app.domain.models import Comparison, Fanout, Feed, Post, Strategy, User
 from app.services.container import Services
+from app.settings import Settings
+from app.web.difference import Difference, explain
 from app.web.formatting import count_of, duration, number
 
 PAGE = 8
 """Posts in each column of the comparison."""
 
 SOURCES = {
-    "timeline": "From the timeline, merged with the logs of authors who are pulled.",
+    "timeline": "From the timeline, merged with the logs of those followed who are pulled.",
     "merge": "Merged just now from the logs of the people followed.",
-    "rebuild": "The timeline was missing; merged from the logs and put back.",
+    "rebuild": "There was no finished timeline; the logs were merged, to build one.",
 }
 
 
@@ -48,7 +50,7 @@ class Column:
     """One strategy's page of the feed and what it cost."""
 
     strategy: Strategy
-    total_ms: float | None
+    total_ms: float
     commands: int
     round_trips: int
     source_text: str
@@ -57,12 +59,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The same feed by all strategies. `difference` says in words why they are not equal."""
+    """The same feed by all strategies, and what is known of their difference."""
 
     columns: list[Column]
-    identical: bool
     length: int
-    difference: str
+    difference: Difference | None
 
 
 def story(services: Services, post_id: int, reader: User | None) -> Story | None:
@@ -80,7 +81,7 @@ def story(services: Services, post_id: int, reader: User | None) -> Story | None
         fanout,
         _numerals(fanout, read, reader),
         _tale(fanout, read, reader),
-        _aside(post, fanout),
+        _aside(fanout, services.settings),
     )
 
 
@@ -99,7 +100,7 @@ def _side(services: Services, comparison: Comparison, fresh: Collection[int]) ->
     columns = [
         Column(
             strategy,
-            total(feed),
+            feed.timing_ms["total"],
             feed.commands,
             feed.round_trips,
             SOURCES[feed.source],
@@ -111,25 +112,7 @@ def _side(services: Services, comparison: Comparison, fresh: Collection[int]) ->
         for strategy, feed in feeds.items()
     ]
     longest = max((len(column.posts) for column in columns), default=0)
-    return Side(columns, comparison.identical, longest, _difference(feeds))
-
-
-def total(feed: Feed) -> float | None:
-    """Milliseconds of the whole read."""
-    timing = feed.timing_ms
-    return timing.get("total", sum(timing.values()) if timing else None)
-
-
-def _difference(feeds: dict[Strategy, Feed]) -> str:
-    newest: Sequence[Post] = max((feed.items for feed in feeds.values()), key=len, default=[])
-    everything = {post.id for feed in feeds.values() for post in feed.items}
-    missing = max((len(everything - {p.id for p in f.items}) for f in feeds.values()), default=0)
-    if not newest:
-        return "no strategy returned a post."
-    return (
-        f"{count_of(missing, 'post')} still in the backlog, so the pushed feed is late by that. "
-        "It is never wrong, and it catches up when the deliveries are made."
-    )
+    return Side(columns, longest, explain(services, comparison))
 
 
 def _numerals(fanout: Fanout, read: Feed | None, reader: User | None) -> list[tuple[str, str]]:
@@ -140,7 +123,7 @@ def _numerals(fanout: Fanout, read: Feed | None, reader: User | None) -> list[tu
     if read and reader:
         if read.source == "merge":
             found.append(("logs merged by one read", number(reader.following + 1)))
-        found.append(("for one read", duration(total(read))))
+        found.append(("for one read", duration(read.timing_ms["total"])))
     return found
 
 
@@ -152,30 +135,36 @@ def _tale(fanout: Fanout, read: Feed | None, reader: User | None) -> str:
         first = f"1 post → {count_of(fanout.delivered, 'delivery', 'deliveries')}"
         first += f" in {duration(fanout.lag_ms)}."
     elif fanout.status == "dead":
-        first = "The deliveries failed again and again. The job lies under dead letters."
+        first = f"1 post → {count_of(fanout.delivered, 'delivery', 'deliveries')}, and then its "
+        first += "job was put aside: the table of dead letters says what failed."
     else:
-        first = f"1 post → {count_of(fanout.recipients, 'delivery', 'deliveries')} under way."
+        first = f"1 post → {count_of(fanout.recipients, 'delivery', 'deliveries')} to make, "
+        first += f"{number(fanout.delivered)} made so far."
     if read is None or reader is None:
         return first
     commands, trips = count_of(read.commands, "command"), count_of(read.round_trips, "round trip")
-    took = duration(total(read))
+    took = f"{duration(read.timing_ms['total'])} for {reader.name}"
     if read.source == "timeline":
-        return f"{first} Each read now costs {commands} in {trips}: {took} for {reader.name}."
+        return f"{first} A read just now took {commands} in {trips}: {took}."
     logs = count_of(reader.following + 1, "log")
-    return f"{first} Each read merges {logs} with {commands} in {trips}: {took} for {reader.name}."
+    return f"{first} A read just now merged {logs} with {commands} in {trips}: {took}."
 
 
-def _aside(post: Post, fanout: Fanout) -> str:
-    if fanout.status == "pull" and post.strategy == "write":
-        return (
-            "Asked to be pushed, held for pull: the backlog was over its high mark. "
-            "It is delivered when the author is pushed again."
-        )
-    if fanout.status == "pull" and post.strategy == "hybrid":
-        return "Hybrid chose pull: with so many followers a push would cost more than it saves."
+def _aside(fanout: Fanout, settings: Settings) -> str:
+    """What decided for pull, or who was skipped."""
+    deliveries = count_of(fanout.recipients, "delivery", "deliveries")
+    if fanout.status == "pull":
+        return {
+            "held": f"Deferred by backpressure: the backlog had no room for {deliveries}. Until it "
+            "is delivered readers fetch it from the log. It is delivered when the backlog has room "
+            "for it, unless its author has gone over to pull by then.",
+            "costs": f"Hybrid chose pull by measured costs: {deliveries} were not clearly cheaper.",
+            "threshold": "Hybrid chose pull by its threshold: from "
+            f"{number(settings.celebrity_followers)} followers on it pulls.",
+        }.get(fanout.pull_reason or "", "")
     if not fanout.skipped:
         return ""
     return (
-        f"{count_of(fanout.skipped, 'dormant follower')} skipped: they have no timeline, "
+        f"{count_of(fanout.skipped, 'follower')} skipped: they had no timeline, "
         "and their next read builds one."
     )

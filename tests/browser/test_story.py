@@ -38,7 +38,7 @@ def test_one_button_shows_both_strategies_side_by_side(page: Page, stack: Stack)
     assert delivered + skipped == star["followers"]
     expect(write.locator(".tale")).to_contain_text(f"1 post → {grouped(delivered)} deliveries in ")
     expect(read.locator(".tale")).to_contain_text("1 post → 0 deliveries")
-    expect(read.locator(".tale")).to_contain_text("Each read merges")
+    expect(read.locator(".tale")).to_contain_text("A read just now merged")
     left, right = page.locator(".story").evaluate_all(
         "all => all.map(e => e.getBoundingClientRect()).map(({ x, y }) => [x, y])"
     )

@@ -3,7 +3,8 @@
 --   since  the first post that was held back
 --   until  while a release is under way: the last post it delivers; otherwise 0
 --   next   the first post held back after that release began; otherwise 0
---   why    read (the author chose it) | hybrid (pull is cheaper) | held (the backlog was high) |
+--   why    read (the author chose it) | costs, threshold (what decided in hybrid) |
+--          held (backpressure deferred a push) |
 --          returning (the author went back to push; the held posts wait for their release)
 --
 -- Workers release `returning` authors, and `held` ones when the shard's backlog has drained.

@@ -9,6 +9,7 @@
 --   status      queued | running | done | pull | dead;  accepted (ms), lag_ms
 --   entry       its place in the stream `jobs:{s}`, where it lies until it is done
 --   fails reason  how often it failed, and why the last time
+--   pull_reason   of a pulled post, also after its release: the `why` of 50_pullers.lua
 --   seen        followers walked when it was last claimed
 --
 -- `open:{s}` names the unfinished jobs, so that one whose stream entry got lost is found.
@@ -203,13 +204,18 @@ local function posts_between(tag, author, since, last)
   return redis.call('LRANGE', log, from, to - 1)
 end
 
+local function lag_since(accepted)
+  return math.max(0, now_ms() - tonumber(accepted))
+end
+
 -- A release is done: so are the posts that it delivered, or whose readers it made rebuild.
-local function settle_held(tag, author, since, last, delivered, skipped, lag)
+local function settle_held(tag, author, since, last, delivered, skipped)
   local posts = posts_between(tag, author, since, last)
   for i = 1, #posts do
     local held = account_key(tag, posts[i])
-    if redis.call('HGET', held, 'status') == 'pull' then
-      redis.call('HSET', held, 'status', 'done', 'lag_ms', num(lag),
+    local account = redis.call('HMGET', held, 'status', 'accepted')
+    if account[1] == 'pull' then
+      redis.call('HSET', held, 'status', 'done', 'lag_ms', num(lag_since(account[2])),
         'delivered', num(delivered), 'skipped', num(skipped))
     end
   end
@@ -229,13 +235,13 @@ register('finish_job', function(keys, args)
     'last')
   if not account[1] then return {0, 0} end
   book(tag, job, tonumber(account[1]), args[4], args[5])
-  local lag = math.max(0, now_ms() - tonumber(account[2]))
+  local lag = lag_since(account[2])
   redis.call('HSET', key, 'status', 'done', 'lag_ms', num(lag))
   redis.call('EXPIRE', key, RECORD_TTL)
   if account[3] == 'release' or account[3] == 'drop' then
     local posts = tonumber(args[6])
     settle_held(tag, account[4], account[5], account[6], tonumber(args[4]) / posts,
-      tonumber(args[5]) / posts, lag)
+      tonumber(args[5]) / posts)
   end
   return {1, lag}
 end, {'allow-oom'})

@@ -57,7 +57,8 @@ register('publish', function(keys, args)
     add_job(tag, text_id, author, text_id, text_id, args[7], args[9], recipients)
   else
     local account = account_key(tag, text_id)
-    redis.call('HSET', account, 'recipients', args[8], 'accepted', num(now_ms()), 'status', 'pull')
+    redis.call('HSET', account, 'recipients', args[8], 'accepted', num(now_ms()), 'status', 'pull',
+      'pull_reason', why)
     redis.call('EXPIRE', account, RECORD_TTL)
     hold(tag, author, text_id, why)
   end

@@ -49,7 +49,7 @@ register('deliver', function(keys, args)
 
   local reached = 0
   if #args == 6 then
-    for i = #fans, 1, -1 do reached = reached + redis.call('DEL', stem .. fans[i]) end
+    for i = 1, #fans do redis.call('DEL', stem .. fans[i]) end -- no delivery, so none is counted
   elseif blind then
     if id > newest and #fans > 0 then redis.call('SET', newest_key(tag), args[7]) end
     local fine, result = pcall(push_blindly, stem, fans, args[7], cap, slack)
