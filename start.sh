@@ -88,6 +88,29 @@ open_page() {
   warn "no program here opens a browser: go to $(page_url)"
 }
 
+waits_for_seed() { # all is well, but a server of one's own is empty, and is seeded by command only
+  # shellcheck disable=SC2031 # local_start sets it for its processes only
+  [ "$MODE:${FANOUT_OWNS_STORE:-0}" = own:0 ] || return 1
+  fetch /readyz | "$ROOT/.venv/bin/python" -c 'import json, sys
+checks = json.load(sys.stdin)["checks"]
+fine = checks["store"]["ok"] and checks["worker"]["ok"] and checks["dataset"].get("status") == "empty"
+sys.exit(not fine)' 2>/dev/null
+}
+
+say_how_to_seed() { # the line that seeds it, without the server's password
+  local name url
+  waits_for_seed || return 0
+  url=$(state_get REDIS_URL)
+  # shellcheck disable=SC2016 # for the user's shell to expand
+  case "$url" in *@*) url='"$(sed -n s/^REDIS_URL=//p .run/state)"' ;; esac
+  info 'Nothing of ours is on your server yet. This fills it, from this folder:'
+  printf '  REDIS_URL=%s ' "$url"
+  for name in $FROM_FILE; do # what Flask does not read from .env
+    case "$name" in FANOUT_*) printf '%s=%q ' "$name" "${!name}" ;; esac
+  done
+  printf '.venv/bin/flask --app app.main seed %s\n' "${FANOUT_DATASET:-medium}"
+}
+
 already_running() {
   use_ports "$(state_get PORT)" "$(state_get REDIS_PORT)"
   local port
@@ -100,8 +123,9 @@ already_running() {
     [ "$MODE" != docker ] || return 1 # Compose scales what runs
     warn "it runs with $(state_get WORKERS) workers; to change that: ./restart.sh --workers $WORKERS"
   fi
-  is_ready || return 1
+  is_ready || waits_for_seed || return 1
   good "Already running and healthy: $(page_url)"
+  say_how_to_seed
   open_page
 }
 
@@ -110,7 +134,7 @@ keeps_ending() { if [ "$MODE" = docker ]; then docker_keeps_ending; else local_k
 wait_until_ready() {
   local started=$SECONDS said=$SECONDS looked=$SECONDS what=''
   info "Waiting until everything is healthy (at most $TIMEOUT s)"
-  until is_ready; do
+  until is_ready || waits_for_seed; do
     if [ $((SECONDS - looked)) -ge 3 ]; then
       looked=$SECONDS
       if keeps_ending; then what='a process ends again and again'; fi
@@ -175,5 +199,6 @@ fi
 
 wait_until_ready
 good "Fanout Demo runs at $(page_url)"
+say_how_to_seed
 dim '  ./status.sh   how it is      ./stop.sh   end it (the data stays)'
 open_page

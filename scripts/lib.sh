@@ -123,12 +123,15 @@ STATE_FILE=$RUN_DIR/state
 
 load_settings() { # the environment first, then .env, then what the last start used, then defaults
   local line key
+  FROM_FILE='' # names that .env gave
   if [ -f "$ROOT/.env" ]; then
     while IFS= read -r line || [ -n "$line" ]; do
       case "$line" in \#*|'') continue ;; esac
       key=${line%%=*}
       case "$key" in *[!A-Z0-9_]*|'') continue ;; esac
-      [ -n "${!key+set}" ] || export "$key=$(printf '%s' "${line#*=}" | sed "s/^[\"']//; s/[\"']\$//")"
+      [ -z "${!key+set}" ] || continue
+      export "$key=$(printf '%s' "${line#*=}" | sed "s/^[\"']//; s/[\"']\$//")"
+      FROM_FILE="$FROM_FILE $key"
     done <"$ROOT/.env"
   fi
   # shellcheck disable=SC2034 # WANTED_REDIS_URL is for the scripts

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.scripts.checkout import Checkout, end, eventually
 
@@ -164,13 +165,25 @@ def test_what_cannot_start_is_given_up_with_its_log(checkout: Checkout) -> None:
     assert checkout.run("status.sh").returncode == 1
 
 
+def answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
 @pytest.fixture
 def own_server(checkout: Checkout, tmp_path: Path) -> Iterator[str]:
     """A server with a password that start.sh did not start."""
     port = checkout.env["REDIS_PORT"]
     command = [embedded_server(), "--port", port, "--save", "", "--dir", str(tmp_path)]
     server = subprocess.Popen([*command, "--requirepass", "hush"], stdout=subprocess.DEVNULL)
-    yield f"redis://:hush@127.0.0.1:{port}/0"
+    url = f"redis://:hush@127.0.0.1:{port}/0"
+    client = redis.Redis.from_url(url)
+    eventually(lambda: answers(client), 10, "the server answers")
+    client.set("post:{1}:1", "theirs")
+    yield url
+    client.close()
     server.terminate()
     server.wait(10)
 
@@ -180,9 +193,24 @@ def test_ones_own_server(checkout: Checkout, own_server: str) -> None:
     assert refused.returncode == 1
     assert "cannot be used" in refused.stderr
 
+    (checkout.folder / ".env").write_text("FANOUT_KEY_PREFIX=mine:\n")
     done = checkout.run("start.sh", REDIS_URL=own_server)
     assert done.returncode == 0, done.stderr
     assert "because REDIS_URL is set" in done.stdout
+    assert f"http://localhost:{checkout.env['PORT']}" in done.stdout
+    seed = next(line for line in done.stdout.splitlines() if "app.main seed small" in line)
+    with redis.Redis.from_url(own_server) as server:
+        assert server.get("post:{1}:1") == b"theirs"
+        assert {name for name in server.scan_iter() if b"{m}" not in name} == {b"post:{1}:1"}
+        assert not [name for name in server.scan_iter("*{m}*") if not name.startswith(b"mine:")]
+        again = checkout.run("start.sh", REDIS_URL=own_server)
+        assert again.returncode == 0
+        assert seed in again.stdout
+        assert "hush" not in done.stdout + again.stdout
+        subprocess.run(seed, shell=True, cwd=checkout.folder, env=checkout.env, check=True)
+        assert server.get("post:{1}:1") == b"theirs"
+    assert checkout.answers("/readyz")
+    assert "seed small" not in checkout.run("start.sh").stdout
     status = checkout.status()
     assert status["mode"] == "own"
     assert {row["name"] for row in status["processes"]} == {"web", "worker-1"}
