@@ -26,7 +26,8 @@ different prefixes.
     pullers:{s}                hash    author -> held posts; see 50_pullers.lua    authors
     dead:{s}                   stream  jobs that kept failing                      1,000 entries
     repeat:{s}:<author>:<key>  hash    answer to a post with an Idempotency-Key    a day
-    metrics:*{m}               hashes  counters, latency buckets, active users     fixed fields
+    metrics:*{m}               hashes  counters, latency buckets, active users,    fixed fields,
+                                       what each process has sent last             a day
     workers{m} control{m}      hash    heartbeats; pause and pace                  live workers
     loader:{t}                 string  token of the one loader that may write      a day
     dataset{m}                 hash    which dataset is loaded, and how far        fixed fields
@@ -160,6 +161,10 @@ class Keys:
     def metrics_slice(self, number: int) -> str:
         """Counters of one slice of time, see `app.storage.metrics`."""
         return f"{self.prefix}metrics:slice{META_TAG}:{number}"
+
+    def metrics_flushed(self, process: str) -> str:
+        """The number of the last counts that a process sent."""
+        return f"{self.prefix}metrics:flushed{META_TAG}:{process}"
 
     def active_users(self, minute: int) -> str:
         """HyperLogLog of the users seen in one minute."""

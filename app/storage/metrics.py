@@ -2,12 +2,14 @@
 
 A process counts in memory and adds its counts to the store a few times a second, so measuring
 costs the measured call next to nothing; a killed process loses half a second of counts at most.
+A count may come late, and never twice: what got no answer is sent again under its old number.
 Each count goes into a total (since the dataset was loaded) and into a slice of SLICE_SECONDS;
 the last slices make the window that the page shows.
 """
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections import Counter
@@ -27,6 +29,8 @@ WINDOW_SECONDS = SLICE_SECONDS * WINDOW_SLICES
 SLICE_KEPT_SECONDS = 2 * WINDOW_SECONDS
 ACTIVE_MINUTES = 5
 FLUSH_SECONDS = 0.5
+FLUSH_PATIENCE_SECONDS = 0.1
+"""Many times what a flush takes; a store that is away takes a second to be given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,10 @@ class Metrics:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._seen: set[int] = set()
+        self._process = secrets.token_hex(8)
+        self._number = 0
+        self._unsent: tuple[Counter[str], set[int]] = Counter(), set()  # of that number
+        self._flushing = threading.Lock()
         self._next_flush = 0.0
         self._offset = time.time() - time.monotonic()
         self._flusher: threading.Thread | None = None
@@ -80,24 +88,26 @@ class Metrics:
             self._seen.add(user_id)
 
     def flush(self, *, force: bool = False) -> None:
-        """Adds the counts to the store when it is time to. Raises `StoreDown` and keeps them."""
+        """Adds the counts to the store when it is time to. Raises `StoreDown` and keeps them.
+
+        What may have arrived is sent again as it was, under its old number, before anything new:
+        so it is counted once, whatever the answer was. While another thread is at it for longer
+        than FLUSH_PATIENCE_SECONDS the counts are left to that one.
+        """
         if not force and time.monotonic() < self._next_flush:
             return
-        with self._lock:
-            counts, self._counts = self._counts, Counter()
-            seen, self._seen = self._seen, set()
-            self._next_flush = time.monotonic() + FLUSH_SECONDS
-        if not counts and not seen:
+        if not self._flushing.acquire(timeout=FLUSH_PATIENCE_SECONDS):
             return
         try:
-            self._write(counts, seen)
-        except Exception:
-            # Some of it may have arrived: counting twice is worse than counting late, but a
-            # store that refused the connection took nothing.
+            self._next_flush = time.monotonic() + FLUSH_SECONDS
+            self._send()
             with self._lock:
-                self._counts.update(counts)
-                self._seen |= seen
-            raise
+                self._unsent = self._counts, self._seen
+                self._counts, self._seen = Counter(), set()
+            self._number += 1
+            self._send()
+        finally:
+            self._flushing.release()
 
     def flush_in_background(self) -> None:
         """Starts a thread that flushes for as long as the process lives; once is enough."""
@@ -112,7 +122,10 @@ class Metrics:
             with suppress(StoreDown, redis.ResponseError):
                 self.flush(force=True)
 
-    def _write(self, counts: Counter[str], seen: set[int]) -> None:
+    def _send(self) -> None:
+        counts, seen = self._unsent
+        if not counts and not seen:
+            return
         now = time.time()
         batch = self._store.batch()
         self._drop_future(batch, now)
@@ -121,8 +134,17 @@ class Metrics:
             batch.call("seen", active, 60 * (ACTIVE_MINUTES + 1), *seen)
         current = self._keys.metrics_slice(int(now // SLICE_SECONDS))
         flat = [part for count in counts.items() for part in count]
-        batch.call("count", self._keys.metrics_total, current, SLICE_KEPT_SECONDS, *flat)
+        batch.call(
+            "count",
+            self._keys.metrics_total,
+            current,
+            SLICE_KEPT_SECONDS,
+            self._keys.metrics_flushed(self._process),
+            self._number,
+            *flat,
+        )
         batch.run()
+        self._unsent = Counter(), set()
 
     def _drop_future(self, batch: Batch, now: float) -> None:
         """When the clock was set back, what was counted "later" goes: otherwise it would be

@@ -1,0 +1,117 @@
+"""Counts arrive once, whatever becomes of the answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from app.domain.errors import StoreDown
+from app.storage.client import Batch, Store
+from app.storage.failures import does_not_answer
+from app.storage.metrics import Metrics
+from tests.conftest import Backend
+
+
+class Deaf(Store):
+    """A store that does what it is told; as often as `deaf` says, its answer comes too late."""
+
+    deaf = 0
+
+    def batch(self) -> Batch:
+        return DeafBatch(self)
+
+
+class DeafBatch(Batch):
+    def run(self, **options: Any) -> list[Any]:
+        replies = super().run(**options)
+        store = self._store
+        assert isinstance(store, Deaf)
+        if store.deaf:
+            store.deaf -= 1
+            raise does_not_answer()
+        return replies
+
+
+@pytest.fixture
+def deaf(backend: Backend, store: Store) -> Deaf:
+    return Deaf(lambda: store.redis, store.keys)
+
+
+def counted(store: Store) -> dict[str, int]:
+    return Metrics(store).read().total
+
+
+def test_a_flush_that_arrived_and_timed_out_is_not_counted_again(deaf: Deaf) -> None:
+    metrics = Metrics(deaf)
+    metrics.add("posts", 3)
+    deaf.deaf = 2
+    for _ in range(2):
+        with pytest.raises(StoreDown):
+            metrics.flush(force=True)
+        metrics.add("posts", 4)  # meanwhile work goes on
+    metrics.flush(force=True)
+    assert counted(deaf)["posts"] == 11
+    metrics.flush(force=True)
+    assert counted(deaf)["posts"] == 11
+
+
+def test_a_flush_that_did_not_arrive_is_counted_later(deaf: Deaf) -> None:
+    metrics = Metrics(deaf)
+    metrics.add("posts", 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Batch, "run", lambda *_, **__: (_ for _ in ()).throw(does_not_answer()))
+        with pytest.raises(StoreDown):
+            metrics.flush(force=True)
+    assert "posts" not in counted(deaf)
+    metrics.flush(force=True)
+    assert counted(deaf)["posts"] == 3
+
+
+def test_a_flush_that_arrives_after_the_next_one_is_too_late(deaf: Deaf) -> None:
+    metrics = Metrics(deaf)
+    for _ in range(2):
+        metrics.add("posts")
+        metrics.flush(force=True)
+    metrics._number -= 2  # as if the first one had waited in a socket
+    metrics.add("posts")
+    metrics.flush(force=True)
+    assert counted(deaf)["posts"] == 2
+
+
+def test_processes_do_not_hide_each_others_counts(deaf: Deaf) -> None:
+    for _ in range(2):
+        metrics = Metrics(deaf)
+        metrics.add("posts")
+        metrics.flush(force=True)
+    assert counted(deaf)["posts"] == 2
+
+
+def test_who_only_wants_to_read_does_not_wait_for_another_threads_time_out(deaf: Deaf) -> None:
+    metrics = Metrics(deaf)
+    metrics.add("posts")
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang(*_: Any, **__: Any) -> Any:
+        entered.set()
+        leave.wait(10)
+        raise does_not_answer()
+
+    def flush() -> None:
+        with pytest.raises(StoreDown):
+            metrics.flush(force=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Batch, "run", hang)
+        thread = threading.Thread(target=flush)
+        thread.start()
+        assert entered.wait(5)
+        begun = time.monotonic()
+        metrics.flush(force=True)
+        assert time.monotonic() - begun < 1
+        leave.set()
+        thread.join()
+    metrics.flush(force=True)
+    assert counted(deaf)["posts"] == 1
