@@ -5,27 +5,35 @@ The table feeds the code, the README and the status page; a test fails when one 
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 DATASETS = ("small", "medium", "large", "huge", "none")
+MOST_IN_A_TURN = 100_000
+"""Deliveries of a worker's turn: half a second on a slow server. After a second without a sign of
+life others take over its jobs."""
 
 
 class BadSetting(ValueError):
     """An environment variable holds something the setting cannot be."""
 
 
-def _setting(env: str, default: Any, help_text: str, *, low: float | None = None) -> Any:
-    return field(default=default, metadata={"env": env, "help": help_text, "low": low})
+def _setting(
+    env: str, default: Any, help_text: str, *, low: float = -math.inf, high: float = math.inf
+) -> Any:
+    return field(
+        default=default, metadata={"env": env, "help": help_text, "low": low, "high": high}
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The values one process runs with. Build it with `Settings.from_env`."""
 
-    port: int = _setting("PORT", 8080, "Port of the web pages and the API.", low=1)
+    port: int = _setting("PORT", 8080, "Port of the web pages and the API.", low=1, high=65_535)
     allowed_hosts: str = _setting(
         "FANOUT_ALLOWED_HOSTS",
         "",
@@ -37,7 +45,9 @@ class Settings:
         "",
         "Your own Redis/Valkey server or any node of a Cluster; empty: localhost:REDIS_PORT.",
     )
-    redis_port: int = _setting("REDIS_PORT", 6379, "Port of the store on this machine.", low=1)
+    redis_port: int = _setting(
+        "REDIS_PORT", 6379, "Port of the store on this machine.", low=1, high=65_535
+    )
     key_prefix: str = _setting(
         "FANOUT_KEY_PREFIX",
         "fanout:",
@@ -50,24 +60,28 @@ class Settings:
         "1 where start.sh or Compose brought the server: an empty store is then seeded by itself;"
         " otherwise it waits for `flask seed`.",
         low=0,
+        high=1,
     )
     shards: int = _setting(
         "FANOUT_SHARDS",
         8,
         "Hash tags that the users are spread over (1-256). Part of the data: fixed once seeded.",
         low=1,
+        high=256,
     )
     timeline_cap: int = _setting(
         "FANOUT_TIMELINE_CAP",
         800,
-        "Posts kept in a timeline; older ones come from the logs.",
+        "Posts kept in a timeline (at most 20,000); older ones come from the logs.",
         low=1,
+        high=20_000,
     )
     timeline_slack: int = _setting(
         "FANOUT_TIMELINE_SLACK",
         100,
         "How far a timeline may pass its cap before it is trimmed; trimming each push is slow.",
         low=0,
+        high=20_000,
     )
     timeline_ttl: int = _setting(
         "FANOUT_TIMELINE_TTL",
@@ -78,13 +92,20 @@ class Settings:
     log_cap: int = _setting(
         "FANOUT_LOG_CAP",
         10_000,
-        "Posts kept for an author; the oldest is removed beyond it.",
+        "Posts kept for an author (at most 100,000); the oldest is removed beyond it.",
         low=1,
+        high=100_000,
     )
     text_limit: int = _setting(
         "FANOUT_TEXT_LIMIT", 500, "Characters of a post, as people count them (graphemes).", low=1
     )
-    page_limit: int = _setting("FANOUT_PAGE_LIMIT", 100, "Most posts in one page of a feed.", low=1)
+    page_limit: int = _setting(
+        "FANOUT_PAGE_LIMIT",
+        100,
+        "Most posts in one page of a feed (at most 1,000).",
+        low=1,
+        high=1_000,
+    )
     body_limit: int = _setting(
         "FANOUT_BODY_LIMIT", 65_536, "Bytes of a request body; larger ones get 413.", low=1_024
     )
@@ -94,7 +115,11 @@ class Settings:
         "Changes (posts, follows, controls) that one client may make; `none` switches it off.",
     )
     chunk: int = _setting(
-        "FANOUT_CHUNK", 500, "Followers that one script call delivers to (at most 4,000).", low=1
+        "FANOUT_CHUNK",
+        500,
+        "Followers that one script call delivers to (at most 4,000).",
+        low=1,
+        high=4_000,
     )
     chunk_while_read: int = _setting(
         "FANOUT_CHUNK_WHILE_READ",
@@ -153,7 +178,11 @@ class Settings:
         low=1,
     )
     following_limit: int = _setting(
-        "FANOUT_FOLLOWING_LIMIT", 10_000, "People that one user may follow.", low=1
+        "FANOUT_FOLLOWING_LIMIT",
+        10_000,
+        "People that one user may follow (at most 50,000).",
+        low=1,
+        high=50_000,
     )
     pullers_cache_ms: int = _setting(
         "FANOUT_PULLERS_CACHE_MS",
@@ -187,35 +216,18 @@ class Settings:
         for spec in fields(cls):
             raw = environ.get(spec.metadata["env"], "").strip()
             if raw:
+                about = spec.metadata
                 values[spec.name] = _parse(
-                    spec.metadata["env"], raw, spec.default, spec.metadata["low"]
+                    about["env"], raw, spec.default, about["low"], about["high"]
                 )
         settings = cls(**values)
         settings._check()
         return settings
 
     def _check(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9:._/-]{1,32}", self.key_prefix):
-            raise BadSetting(
-                f"FANOUT_KEY_PREFIX={self.key_prefix!r} must be 1 to 32 of these characters: "
-                "letters, digits, and : . _ / -"
-            )
-        if self.owns_store > 1:
-            raise BadSetting("FANOUT_OWNS_STORE must be 0 or 1.")
-        if self.shards > 256:
-            raise BadSetting(
-                "FANOUT_SHARDS must be at most 256: a post id has 8 bits for its shard."
-            )
-        if self.chunk > 4_000:
-            raise BadSetting("FANOUT_CHUNK must be at most 4000, or one call blocks the store.")
-        if self.dataset not in DATASETS:
-            raise BadSetting(f"FANOUT_DATASET must be one of: {', '.join(DATASETS)}.")
-        if self.hybrid_rule not in ("cost", "followers"):
-            raise BadSetting("FANOUT_HYBRID must be `cost` or `followers`.")
-        if not self.backlog_low < self.backlog_high <= self.backlog_limit:
-            raise BadSetting(
-                "FANOUT_BACKLOG_LOW < FANOUT_BACKLOG_HIGH <= FANOUT_BACKLOG_LIMIT must hold."
-            )
+        for holds, demand in _DEMANDS:
+            if not holds(self):
+                raise BadSetting(demand)
 
     @property
     def store_url(self) -> str:
@@ -223,7 +235,42 @@ class Settings:
         return self.redis_url or f"redis://127.0.0.1:{self.redis_port}/0"
 
 
-def _parse(env: str, raw: str, default: Any, low: float | None) -> Any:
+_DEMANDS: tuple[tuple[Callable[[Settings], object], str], ...] = (
+    (
+        lambda its: re.fullmatch(r"[A-Za-z0-9:._/-]{1,32}", its.key_prefix),
+        "FANOUT_KEY_PREFIX must be 1 to 32 of these characters: letters, digits, and : . _ / -",
+    ),
+    (
+        lambda its: its.dataset in DATASETS,
+        f"FANOUT_DATASET must be one of: {', '.join(DATASETS)}.",
+    ),
+    (
+        lambda its: its.hybrid_rule in ("cost", "followers"),
+        "FANOUT_HYBRID must be `cost` or `followers`.",
+    ),
+    (
+        lambda its: its.backlog_low < its.backlog_high <= its.backlog_limit,
+        "FANOUT_BACKLOG_LOW < FANOUT_BACKLOG_HIGH <= FANOUT_BACKLOG_LIMIT must hold.",
+    ),
+    (
+        lambda its: its.hold_followers <= its.backlog_limit,
+        "FANOUT_HOLD_FOLLOWERS must be at most FANOUT_BACKLOG_LIMIT: posts of authors between the"
+        " two would be refused for ever.",
+    ),
+    (
+        lambda its: its.chunk * its.chunks_in_flight <= MOST_IN_A_TURN,
+        f"FANOUT_CHUNK * FANOUT_CHUNKS_IN_FLIGHT must be at most {MOST_IN_A_TURN}: a longer turn"
+        " keeps a worker from telling in time that it lives.",
+    ),
+    (
+        lambda its: its.text_limit < its.body_limit,
+        "FANOUT_TEXT_LIMIT must be below FANOUT_BODY_LIMIT: no request could carry such a text.",
+    ),
+)
+"""What the settings must fulfil beyond each one's bounds, and what to say otherwise."""
+
+
+def _parse(env: str, raw: str, default: Any, low: float, high: float) -> Any:
     if isinstance(default, str):
         return raw
     try:
@@ -231,8 +278,10 @@ def _parse(env: str, raw: str, default: Any, low: float | None) -> Any:
     except ValueError:
         wanted = "a whole number" if isinstance(default, int) else "a number"
         raise BadSetting(f"{env}={raw!r} is not {wanted}; its default is {default}.") from None
-    if low is not None and value < low:
+    if value < low:
         raise BadSetting(f"{env}={raw} is too small; the least is {low:g}.")
+    if value > high:
+        raise BadSetting(f"{env}={raw} is too large; the most is {high}.")
     return value
 
 

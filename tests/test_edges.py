@@ -161,6 +161,23 @@ def test_many_deleted_posts_cost_few_round_trips(backend: Backend) -> None:
     assert page.round_trips < 20
 
 
+def test_the_largest_page_lies_below_thousands_of_deleted_posts(backend: Backend) -> None:
+    most = {"page_limit": 1_000, "timeline_cap": 20_000, "log_cap": 100_000}
+    services = one_reader(backend, **most)
+    store, keys = services.store, services.store.keys
+    store.command("DEL", keys.timeline(1))
+    ids = [number << 12 for number in range(1, 20_001)]  # of user 0, who lives on shard 0
+    store.command("LPUSH", keys.log(0), *ids)
+    batch = store.batch()
+    for post in ids[:1_001]:
+        batch.add("SET", keys.post(post), '{"author_id":0,"text":"old","strategy":"write"}')
+    batch.run()
+    for how in STRATEGIES:
+        page = services.feeds.page(1, how, 1_000)
+        assert [post.id for post in page.items] == ids[1_000:0:-1]
+        assert page.round_trips < 40
+
+
 @pytest.mark.parametrize("others", [0, MOST_SENT - 1, MOST_SENT, 9_000])
 def test_a_read_sends_few_pull_authors_however_many_there_are(crowd: Services, others: int) -> None:
     crowd.graph.follow(1, 19)  # never pulled

@@ -31,6 +31,10 @@ from app.storage.posts import Posts, parsed
 from app.storage.pullers import Pullers
 from app.storage.timelines import Timelines
 
+MOST_IDS = 2_000
+"""Ids fetched at once, above the largest FANOUT_PAGE_LIMIT: Lua can hand over fewer than 8,000
+names of posts."""
+
 
 class Feeds:
     """Pages of feeds, under one strategy or all of them."""
@@ -112,7 +116,7 @@ class Feeds:
                     break
                 merged = reading.fetch(before, count)
                 # Where many posts were deleted, small steps would take a round trip for each.
-                count = min(2 * count, self._settings.timeline_cap)
+                count = min(2 * count, MOST_IDS)
                 waiting, before, complete = merged.ids, merged.floor, merged.floor == 0
             need = wanted - len(found)
             asked, waiting = waiting[:need], waiting[need:]
