@@ -174,6 +174,32 @@ def test_an_allowance_bounds_a_turn(crowd: Services) -> None:
     assert worker.delivered == 2
 
 
+def test_an_allowance_counts_deliveries_and_is_passed_by_less_than_a_follower(
+    backend: Backend,
+) -> None:
+    services = one_reader(backend, log_cap=100, timeline_cap=50, chunk=200)
+    add_users(services.store, range(9))
+    for reader in range(2, 9):
+        services.graph.follow(reader, 0)
+        services.feeds.page(reader, "write")
+    held = [services.publishing.publish(0, f"held {n}", "read")[0].id for n in range(20)]
+    pushed = services.publishing.publish(0, "pushed", "write")[0].id
+    deliver(services)
+    services.releases.run(force=True)
+    services.counters.flush(force=True)
+    cost = services.counters.read().total["cost:delivery"]
+    worker = services.deliverer("w")
+    worker.turn()  # takes the release
+    for allowance, delivered in ((2, 21), (0, 21), (21, 42), (41, 84), (42, 126)):
+        worker.turn(allowance)
+        assert worker.delivered == worker.walked == delivered
+    services.counters.flush(force=True)
+    assert services.counters.read().total["cost:delivery"] - cost == 126
+    worker.run_until_idle()
+    for reader in range(1, 9):
+        assert all_pages(services, reader, "write") == [pushed, *held[::-1]]
+
+
 def test_a_key_makes_a_post_once(crowd: Services) -> None:
     first = crowd.publishing.publish(CELEBRITY, "hello", "write", "key-1")
     again = crowd.publishing.publish(CELEBRITY, "hello", "write", "key-1")

@@ -73,6 +73,7 @@ class Deliverer:
         self._read_until = 0.0
         self.delivered = 0
         self.walked = 0
+        """Deliveries made and skipped: what a limit counts, and what is paid for."""
 
     @property
     def jobs_open(self) -> int:
@@ -82,8 +83,9 @@ class Deliverer:
     def turn(self, allowance: int | None = None) -> bool:
         """One round trip: asks for new jobs, delivers a chunk for each open one.
 
-        `allowance` bounds the followers walked (None: no bound, 0: heartbeats only). Returns
-        whether there was anything to do.
+        `allowance` bounds the deliveries (None: no bound, 0: heartbeats only). A follower gets all
+        posts of a release at once, so the last of them may pass the bound. Returns whether there
+        was anything to do.
         """
         batch = self._store.batch()
         asked = self._ask(batch, allowance)
@@ -227,17 +229,19 @@ class Deliverer:
         while waiting and budget > 0:
             again = []
             for place, opened in waiting:
+                if bound <= 0:
+                    break
                 # A release delivers many posts to each follower: fewer followers, the same work.
                 posts = max(1, len(opened.posts))
                 got = 0
-                size = min(max(1, chunk // posts), bound)
+                size = max(1, min(chunk, bound) // posts)
                 for shard, followers in opened.slice(size, spread=spread):
                     self._jobs.deliver(batch, opened.job, shard, followers, opened.posts)
                     batch.weigh(followers * posts)
                     plan.append((opened, shard))
-                    got += followers
+                    got += followers * posts
                 if got:
-                    budget -= got * posts
+                    budget -= got
                     bound -= got
                     again.append((place, opened))
                     # Served last next time, so that a small allowance goes round as well.
@@ -258,7 +262,7 @@ class Deliverer:
         left, delivered, skipped, made, missed = reply
         posts = max(1, len(opened.posts))
         self.delivered += made * posts
-        self.walked += made + missed
+        self.walked += (made + missed) * posts
         self._metrics.add("deliveries", made * posts)
         self._metrics.add("skipped", missed * posts)
         opened.walks[shard] = Walked(left, delivered, skipped)

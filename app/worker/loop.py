@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import redis
@@ -17,6 +18,7 @@ from app.domain.errors import StoreDown
 from app.services.container import Services
 from app.services.datasets import LoadStopped
 from app.services.fanout import Deliverer
+from app.services.token_budget import TokenBudget
 from app.storage.control import Pace, WorkerState
 from app.storage.failures import store_errors
 
@@ -33,16 +35,20 @@ log = logging.getLogger("fanout.worker")
 class Worker:
     """One worker process. `run` returns after `stop`, with the chunk under way finished."""
 
-    def __init__(self, services: Services, name: str | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        name: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._services = services
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self._deliverer: Deliverer = services.deliverer(self.name)
         self._stopping = threading.Event()
+        self._clock = clock
         self._pace = Pace()
-        self._busy_workers = 1
         self._next_pace = 0.0
-        self._budget = 0.0
-        self._budget_at = time.monotonic()
+        self._budget = TokenBudget(clock)
         self._bell: redis.client.PubSub | None = None
 
     def stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
@@ -87,7 +93,7 @@ class Worker:
         services = self._services
         if services.datasets.run_pending(self._while_loading):
             return True
-        worked = self._deliverer.turn(self._allowance())
+        worked = self._deliver()
         if not self._pace.paused:
             worked = bool(self._deliverer.rescue()) or worked
             worked = bool(services.releases.run()) or worked
@@ -103,39 +109,29 @@ class Worker:
         with contextlib.suppress(StoreDown):  # a late heartbeat is no reason to begin again
             self._look_at_pace()
 
+    def _deliver(self) -> bool:
+        before = self._deliverer.walked
+        try:
+            return self._deliverer.turn(self._budget.available())
+        finally:
+            self._budget.spend(self._deliverer.walked - before)
+
     def _look_at_pace(self) -> None:
-        if time.monotonic() < self._next_pace:
+        if self._clock() < self._next_pace:
             return
-        self._next_pace = time.monotonic() + PACE_SECONDS
+        self._next_pace = self._clock() + PACE_SECONDS
         control = self._services.heartbeats
         control.beat(WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered))
         self._pace = control.pace()
-        if self._pace.deliveries_per_second is not None:
-            live = control.workers()
-            busy = {worker.name for worker in live if worker.jobs_open}
-            # While idle it counts all: whoever gets a job next must not have saved up for all.
-            sharing = busy if self._deliverer.jobs_open else {worker.name for worker in live}
-            self._busy_workers = len(sharing | {self.name})
+        rate = 0 if self._pace.paused else self._pace.deliveries_per_second
+        self._budget.limit(rate, self._sharers() if rate else 1)
 
-    def _allowance(self) -> int | None:
-        """Followers this turn may walk: None without a bound. The bound is shared evenly among
-        the workers with open jobs and saved up for one look at the controls at most."""
-        if self._pace.paused:
-            return 0
-        rate = self._pace.deliveries_per_second
-        if rate is None:
-            return None
-        now = time.monotonic()
-        share = rate / self._busy_workers
-        earned = self._budget + (now - self._budget_at) * share - self._spent()
-        self._budget = min(earned, max(1.0, share * PACE_SECONDS))
-        self._budget_at = now
-        return max(0, int(self._budget))
-
-    def _spent(self) -> int:
-        walked = self._deliverer.walked
-        self._deliverer.walked = 0
-        return walked
+    def _sharers(self) -> int:
+        """Workers with open jobs share the limit evenly. While idle it counts all: whoever gets a
+        job next must not have saved up for all."""
+        live = self._services.heartbeats.workers()
+        counted = {one.name for one in live if one.jobs_open or not self._deliverer.jobs_open}
+        return len(counted | {self.name})
 
     def _sleep(self) -> None:
         if self._pace.deliveries_per_second is not None:

@@ -1,14 +1,21 @@
-"""Pause, resume and pace reach all workers within a second, and the pace is shared."""
+"""Pause, resume and rate limit reach all workers within a second; the limit is shared and kept."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from tests.faults.harness import SLACK, Rig, ms
+import pytest
+
+from tests.faults.harness import LONG, SLACK, Rig, ms, wait_until
 
 AUTHORS, FOLLOWERS = 16, 2_000
 PACE = 20_000
+ROUNDS, SECONDS = (20, 10.0) if LONG else (2, 4.0)
+LIMIT = 1_000
+BURST = 600_000
+"""Deliveries to make in each round: some at full speed, some limited, the rest at full speed."""
+SETTLE_SECONDS = 1.0 * SLACK
 
 
 def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
@@ -64,10 +71,48 @@ def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> Non
     assert found["missing"] == found["duplicate"] == found["foreign"] == 0
 
 
-def _walked(rig: Rig) -> int:
+@pytest.mark.timeout(900)
+def test_the_limit_holds_after_full_speed(
+    start: Callable[..., Rig], tell: Callable[[str], None]
+) -> None:
+    rig = start(FANOUT_BACKLOG_HIGH=str(BURST), FANOUT_BACKLOG_LIMIT=str(BURST))
+    rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
+    rig.start_workers(2)
+    rig.start_web()
+    client = rig.client()
+    rates = []
+    for _ in range(ROUNDS):
+        client.put("/api/workers", {"paused": True})
+        time.sleep(SETTLE_SECONDS)
+        posts = [rig.publish(1 + n % AUTHORS) for n in range(BURST // FOLLOWERS)]
+        client.put("/api/workers", {"paused": False})
+        wait_until(lambda: rig.queue().backlog < 0.8 * BURST, 30, "nothing was delivered")
+        client.put("/api/workers", {"deliveries_per_second": LIMIT})
+        time.sleep(SETTLE_SECONDS)
+        before, at = _walked(rig, posts), time.monotonic()
+        time.sleep(SECONDS)
+        made, seconds = _walked(rig, posts) - before, time.monotonic() - at
+        assert rig.queue().backlog > 0, "it was limited by what there was to do"
+        rates.append(made / seconds)
+        client.put("/api/workers", {"deliveries_per_second": None})
+        rig.drain()
+    found = rig.check(sample=2)
+    tell(
+        f"limit {LIMIT:,}/s after full speed, {ROUNDS} times for {SECONDS:.0f} s: from "
+        f"{min(rates):,.0f} to {max(rates):,.0f} deliveries/s by two workers; "
+        f"{found['missing']} missing, {found['duplicate']} duplicate"
+    )
+    assert min(rates) >= 0.9 / SLACK * LIMIT
+    assert max(rates) <= 1.1 * LIMIT
+    assert found["missing"] == found["duplicate"] == found["foreign"] == 0
+
+
+def _walked(rig: Rig, posts: Iterable[int] | None = None) -> int:
+    """Deliveries made of these posts; of all by default."""
+    if posts is None:
+        posts = [post for mine in rig.posts.values() for post in mine]
     batch = rig.store.batch()
-    for posts in rig.posts.values():
-        for post in posts:
-            for shard in range(rig.store.shards):
-                batch.add("HGET", rig.store.keys.job(shard, post), "delivered")
+    for post in posts:
+        for shard in range(rig.store.shards):
+            batch.add("HGET", rig.store.keys.job(shard, post), "delivered")
     return sum(int(value or 0) for value in batch.run())

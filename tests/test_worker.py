@@ -1,0 +1,99 @@
+"""The worker's loop: it keeps the rate limit, alone and with others, and nothing ends it."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.services.container import Services, build_services
+from app.worker import loop
+from app.worker.loop import Worker
+from tests.conftest import Backend, add_users, small_settings
+
+AUTHOR, READERS, POSTS = 0, range(1, 41), 60
+
+
+class Rounds:
+    """Workers that take turns; each round lasts 50 ms of a clock of the test's own."""
+
+    def __init__(self, services: Services, workers: int) -> None:
+        self.services = services
+        self.now = 100.0
+        self.workers = [
+            Worker(services, f"w{n}", clock=lambda: self.now) for n in range(1, 1 + workers)
+        ]
+
+    def made_in(self, seconds: float) -> int:
+        before = self.delivered
+        for _ in range(round(seconds * 20)):
+            self.now += 0.05
+            for worker in self.workers:
+                worker.step()
+        return self.delivered - before
+
+    @property
+    def delivered(self) -> int:
+        return sum(worker._deliverer.delivered for worker in self.workers)
+
+
+@pytest.fixture
+def crowd(backend: Backend) -> Services:
+    """2,400 deliveries to make."""
+    services = build_services(small_settings(open_jobs=8, chunk=20), backend.store(4))
+    add_users(services.store, range(41))
+    for reader in READERS:
+        services.graph.follow(reader, AUTHOR)
+        services.feeds.page(reader, "write")
+    for n in range(POSTS):
+        services.publishing.publish(AUTHOR, f"post {n}", "write")
+    return services
+
+
+def test_from_full_speed_the_limit_holds_at_once(crowd: Services) -> None:
+    rounds = Rounds(crowd, 1)
+    assert rounds.made_in(0.5) > 300
+    crowd.control.set(deliveries_per_second=100)
+    rounds.made_in(loop.PACE_SECONDS)  # until it looks
+    assert 190 <= rounds.made_in(2) <= 210
+
+
+def test_from_a_pause_and_changed_on_the_way_the_limit_holds(crowd: Services) -> None:
+    rounds = Rounds(crowd, 1)
+    crowd.control.set(paused=True, deliveries_per_second=100)
+    assert rounds.made_in(2) == 0
+    crowd.control.set(deliveries_per_second=100)
+    rounds.made_in(loop.PACE_SECONDS)
+    assert 190 <= rounds.made_in(2) <= 210
+    crowd.control.set(deliveries_per_second=300)
+    rounds.made_in(loop.PACE_SECONDS)
+    assert 570 <= rounds.made_in(2) <= 630
+    crowd.control.set(deliveries_per_second=50)
+    rounds.made_in(loop.PACE_SECONDS)
+    assert 90 <= rounds.made_in(2) <= 110
+
+
+def test_workers_share_the_limit(crowd: Services) -> None:
+    rounds = Rounds(crowd, 3)
+    crowd.control.set(paused=True)
+    rounds.made_in(0.5)
+    crowd.control.set(deliveries_per_second=120)
+    rounds.made_in(1)  # until each has jobs and knows of the others
+    assert 340 <= rounds.made_in(3) <= 380
+    assert min(worker._deliverer.delivered for worker in rounds.workers) > 60
+
+
+def test_a_release_keeps_the_limit_on_average(backend: Backend) -> None:
+    services = build_services(small_settings(log_cap=100, timeline_cap=50), backend.store(4))
+    add_users(services.store, range(41))
+    for reader in READERS:
+        services.graph.follow(reader, AUTHOR)
+        services.feeds.page(reader, "write")
+    for n in range(20):
+        services.publishing.publish(AUTHOR, f"held {n}", "read")
+    services.publishing.publish(AUTHOR, "pushed", "write")
+    services.deliverer("before").run_until_idle()
+    services.releases.run(force=True)
+    rounds = Rounds(services, 1)
+    services.control.set(deliveries_per_second=40)
+    made = rounds.made_in(10)
+    assert made % 21 == 0
+    assert 360 <= made <= 440
