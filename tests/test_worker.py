@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+from unittest.mock import Mock
+
 import pytest
 
 from app.services.container import Services, build_services
@@ -97,3 +100,43 @@ def test_a_release_keeps_the_limit_on_average(backend: Backend) -> None:
     made = rounds.made_in(10)
     assert made % 21 == 0
     assert 360 <= made <= 440
+
+
+@pytest.mark.parametrize(
+    "where", ["deliverer.turn", "releases.run", "upkeep.run", "counters.flush"]
+)
+def test_no_exception_ends_the_loop(
+    crowd: Services,
+    where: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(loop, "REFUSED_SECONDS", 0.01)
+    error = KeyError("surprise")
+    worker = Worker(crowd, "w")
+    owner, name = where.split(".")
+    target = worker._deliverer if owner == "deliverer" else getattr(crowd, owner)
+    real, failures = getattr(type(target), name), [error] * 3
+
+    def fails_thrice(*args: Any, **options: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        if not crowd.heartbeats.queue().jobs:
+            worker.stop()
+        return real(*args, **options)
+
+    monkeypatch.setattr(type(target), name, fails_thrice)
+    worker.run()
+    assert crowd.heartbeats.queue().backlog == 0
+    logged = [record.exc_info for record in caplog.records if record.exc_info]
+    assert [exc_info[1] for exc_info in logged] == [error] * 3
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_an_order_to_end_does_end_the_loop(
+    crowd: Services, end: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(crowd, "w")
+    monkeypatch.setattr(worker, "step", Mock(side_effect=end))
+    with pytest.raises(end):
+        worker.run()

@@ -9,19 +9,22 @@ alternative, one queued task for each delivery, needs no cursor but costs a queu
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
 
+from app.domain.errors import StoreDown
 from app.services.open_job import OpenJob
 from app.settings import Settings
 from app.storage.client import Batch, Store
-from app.storage.job_records import Answer, Job, Pending, Walked
+from app.storage.job_records import Answer, Job, Pending, Unreadable, Walked
 from app.storage.jobs import Jobs
 from app.storage.metrics import Metrics
 from app.storage.posts import Posts
@@ -44,9 +47,15 @@ claim it is more likely that its claimer was killed before it came to the job.""
 WATCH_COUNT = 1000
 """Taken jobs looked at on each shard, the oldest first; those beyond wait until these are done."""
 
+log = logging.getLogger("fanout.deliveries")
+
 
 class Deliverer:
-    """One worker's open jobs. Not shared between threads."""
+    """One worker's open jobs. Not shared between threads.
+
+    What goes wrong with one job is that job's failure: it is noted, the job is left to be claimed
+    and tried again, and the others go on.
+    """
 
     def __init__(
         self,
@@ -167,10 +176,17 @@ class Deliverer:
                 raise reply
         return [self._jobs.answer(reply) for reply in replies]
 
-    def _take(self, jobs: list[Job]) -> int:
+    def _take(self, taken: list[Job | Unreadable]) -> int:
+        jobs = []
+        for job in taken:
+            if isinstance(job, Unreadable):
+                self._failed(job, job.reason)
+            else:
+                jobs.append(job)
         for job, walks in zip(jobs, self._jobs.first_walks(jobs), strict=True):
-            self._open[job.shard, job.entry] = self._opened(job, walks)
-        return len(jobs)
+            with self._blaming(job):
+                self._open[job.shard, job.entry] = self._opened(job, walks)
+        return len(taken)
 
     def _opened(self, job: Job, walks: dict[int, Walked]) -> OpenJob:
         posts = self._held_posts(job) if job.is_release else [job.last]
@@ -252,12 +268,9 @@ class Deliverer:
         return plan
 
     def _walked(self, opened: OpenJob, shard: int, reply: Any) -> None:
-        place = (opened.job.shard, opened.job.entry)
         if isinstance(reply, redis.ResponseError):
-            # Left without acknowledgement: after its silence it is claimed and tried again.
-            if self._open.pop(place, None) is not None:
-                self._metrics.add("failures")
-                self._jobs.fail(opened.job, str(reply))
+            if (opened.job.shard, opened.job.entry) in self._open:
+                self._failed(opened.job, str(reply))
             return
         left, delivered, skipped, made, missed = reply
         posts = max(1, len(opened.posts))
@@ -277,8 +290,12 @@ class Deliverer:
         for opened in done:
             life = self._lives[opened.job.shard % len(self._lives)]
             self._jobs.finish(batch, opened.job, opened.progress(), life)
-        for opened, (first, lag_ms) in zip(done, batch.run(), strict=True):
+        for opened, reply in zip(done, batch.run(raise_errors=False), strict=True):
+            if isinstance(reply, redis.ResponseError):
+                self._failed(opened.job, str(reply))
+                continue
             del self._open[opened.job.shard, opened.job.entry]
+            first, lag_ms = reply
             if first == 1 and not opened.job.is_release:
                 self._metrics.add("jobs")
                 self._metrics.time("lag", opened.job.strategy, lag_ms / 1000)
@@ -289,8 +306,33 @@ class Deliverer:
         if job is None:
             return 0
         self._metrics.add("claims")
-        walks = self._jobs.walks(job)
-        self._jobs.note_progress(job, sum(w.delivered + w.skipped for w in walks.values()))
-        # First in line: a job that had its worker end must not wait again for its turn.
-        self._open = {(job.shard, job.entry): self._opened(job, walks), **self._open}
+        if isinstance(job, Unreadable):
+            self._failed(job, job.reason)
+            return 1
+        with self._blaming(job):
+            walks = self._jobs.walks(job)
+            self._jobs.note_progress(job, sum(w.delivered + w.skipped for w in walks.values()))
+            # First in line: a job that had its worker end must not wait again for its turn.
+            self._open = {(job.shard, job.entry): self._opened(job, walks), **self._open}
         return 1
+
+    @contextmanager
+    def _blaming(self, job: Job) -> Iterator[None]:
+        """What is raised inside is the job's failure, unless the store is away."""
+        try:
+            yield
+        except StoreDown:
+            raise
+        except Exception as error:
+            log.exception("job %d cannot be opened", job.id)
+            self._failed(job, f"It cannot be opened: {error}")
+
+    def _failed(self, job: Job | Unreadable, reason: str) -> None:
+        """Left without acknowledgement: after its silence it is claimed and tried again."""
+        self._open.pop((job.shard, job.entry), None)
+        self._metrics.add("failures")
+        try:
+            self._jobs.fail(job, reason)
+        except redis.ResponseError:
+            # Its record takes no notes any more. Claims without progress are counted elsewhere.
+            log.exception("job %d failed, and that could not be noted: %s", job.id, reason)

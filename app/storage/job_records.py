@@ -30,6 +30,16 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A job whose account cannot be read, and why."""
+
+    entry: str
+    id: int
+    shard: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """A job that some worker has taken and not finished. `claims`: how often it was claimed
     since it last got on."""
@@ -68,7 +78,7 @@ class Answer:
 
     life: str
     pages_read: int
-    jobs: list[Job]
+    jobs: list[Job | Unreadable]
 
 
 @dataclass(slots=True)
@@ -91,25 +101,33 @@ class Progress:
 
 
 def read_letter(shard: int, entry: str, account: Any) -> DeadLetter:
-    """From the reply with its account."""
-    named = {key.decode(): value.decode() for key, value in pairs(account)}
+    """From the reply with its account. What cannot be read is 0 or empty: it may be why the job
+    was put aside."""
+    named = _named(account)
+
+    def number(name: str) -> int:
+        try:
+            return int(named.get(name, 0))
+        except ValueError:
+            return 0
+
     return DeadLetter(
         shard,
         entry,
-        int(named.get("job", 0)),
-        int(named.get("author", 0)),
-        int(named.get("last", 0)),
+        number("job"),
+        number("author"),
+        number("last"),
         named.get("strategy", ""),
-        int(named.get("recipients", 0)),
-        int(named.get("delivered", 0)),
-        int(named.get("fails", 0)),
+        number("recipients"),
+        number("delivered"),
+        number("fails"),
         named.get("reason", ""),
     )
 
 
 def read_fanout(post_id: int, record: Any) -> Fanout | None:
     """From a job record's reply; None when there is no record."""
-    named = {key.decode(): value.decode() for key, value in pairs(record)}
+    named = _named(record)
     if "status" not in named:
         return None
     return Fanout(
@@ -123,17 +141,34 @@ def read_fanout(post_id: int, record: Any) -> Fanout | None:
     )
 
 
-def read_job(account: Any) -> Job:
-    """From an account's reply. Raises `KeyError` or `ValueError` when it is broken."""
-    named = {key.decode(): value.decode() for key, value in pairs(account)}
-    job = int(named["job"])
+_NUMBERS = ("author", "since", "last", "recipients", "accepted")
+
+
+def read_job(account: Any) -> Job | Unreadable:
+    """From an account's reply, all of which must be right: what is wrong later, in the middle of
+    the deliveries or at their end, is harder to make good."""
+    named = _named(account)
+    entry, job = named["entry"], int(named["job"])
+    counts = named.get("counts", "").split(",")
+    wrong = [name for name in _NUMBERS if not named.get(name, "").isdecimal()]
+    if not all(count.isdecimal() for count in counts):
+        wrong.append("counts")
+    if "strategy" not in named:
+        wrong.append("strategy")
+    if wrong:
+        reason = f"Its record cannot be read; missing or damaged: {', '.join(wrong)}."
+        return Unreadable(entry, job, shard_of_post(job), reason)
     return Job(
-        entry=named["entry"],
+        entry=entry,
         id=job,
         shard=shard_of_post(job),
         author_id=int(named["author"]),
         since=int(named["since"]),
         last=int(named["last"]),
         strategy=named["strategy"],
-        counts=tuple(map(int, named["counts"].split(","))),
+        counts=tuple(map(int, counts)),
     )
+
+
+def _named(account: Any) -> dict[str, str]:
+    return {key.decode(): value.decode(errors="replace") for key, value in pairs(account)}

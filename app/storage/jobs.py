@@ -15,6 +15,7 @@ from app.storage.job_records import (
     Job,
     Pending,
     Progress,
+    Unreadable,
     Walked,
     read_fanout,
     read_job,
@@ -105,7 +106,7 @@ class Jobs:
             for entry, worker, beat, claims in rows
         ]
 
-    def claim(self, seen: Pending, worker: str) -> Job | None:
+    def claim(self, seen: Pending, worker: str) -> Job | Unreadable | None:
         """Takes over a job that was silent since it was `seen`; None when it was not."""
         reply = self._store.call(
             "claim_job",
@@ -117,7 +118,7 @@ class Jobs:
         )
         return read_job(reply) if reply else None
 
-    def fail(self, job: Job, reason: str) -> bool:
+    def fail(self, job: Job | Unreadable, reason: str) -> bool:
         """Notes that a job failed. True: it failed too often and is a dead letter now."""
         reply = self._store.call(
             "fail_job", self._keys.jobs(job.shard), tag(job.shard), job.entry, job.id, reason
@@ -129,14 +130,17 @@ class Jobs:
 
         The followers were counted one round trip before the post was written. Who followed in
         between is missed by the count but may have read already, so shards without a follower
-        are counted once more.
+        are counted once more. Where that cannot be done there is one to walk, so that the delivery
+        fails and says why.
         """
         batch = self._store.batch()
         for job in jobs:
             for shard, count in enumerate(job.counts):
                 if not count:
                     batch.add("LLEN", self._keys.fans(shard, job.author_id))
-        late = iter(batch.run())
+        late = (
+            1 if isinstance(reply, Exception) else reply for reply in batch.run(raise_errors=False)
+        )
         return [
             {
                 shard: Walked(followers)

@@ -33,7 +33,8 @@ log = logging.getLogger("fanout.worker")
 
 
 class Worker:
-    """One worker process. `run` returns after `stop`, with the chunk under way finished."""
+    """One worker process. `run` returns after `stop`, with the chunk under way finished; no
+    exception ends it."""
 
     def __init__(
         self,
@@ -80,9 +81,9 @@ class Worker:
                 self._hang_up()
                 self._deliverer.lose_sight()
                 self._stopping.wait(PACE_SECONDS)
-            except redis.ResponseError:
-                # One refusal must not take the open jobs of this process with it.
-                log.exception("the store refused something unexpected; trying again")
+            except Exception:
+                # Nothing unexpected may take the open jobs of this process with it.
+                log.exception("something unexpected went wrong; going on")
                 self._stopping.wait(REFUSED_SECONDS)
         self._leave()
         log.info("worker %s stopped", self.name)

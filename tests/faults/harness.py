@@ -81,6 +81,7 @@ class Rig:
         self.server: Process | None = None
         self.web: Process | None = None
         self.workers: dict[str, Process] = {}
+        self.worker_command = ["-m", "flask", "--app", "app.main"]
         self._born = 0
         self._readers: dict[int, list[int]] = {}
         self.posts: dict[int, list[int]] = {}
@@ -107,7 +108,7 @@ class Rig:
         """Starts a worker; its name. It may need a second until it works."""
         self._born += 1
         name = f"w{self._born}"
-        arguments = ["-m", "flask", "--app", "app.main", "worker", "--name", name]
+        arguments = [*self.worker_command, "worker", "--name", name]
         self.workers[name] = self._spawn([sys.executable, *arguments], self.env)
         return name
 

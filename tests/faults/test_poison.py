@@ -1,10 +1,13 @@
-"""Jobs that always fail, and jobs that end every worker that takes them."""
+"""Jobs that always fail, that cannot be read, and that kill every worker that takes them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
+import pytest
+
+from tests.faults.deadly_worker import DEADLY
 from tests.faults.harness import SLACK, Rig, wait_until
 
 AUTHORS, FOLLOWERS = 10, 600
@@ -49,15 +52,19 @@ def test_a_job_that_always_fails(start: Callable[..., Rig], tell: Callable[[str]
     assert found["missing"] == found["duplicate"] == found["foreign"] == found["feeds"] == 0
 
 
-def test_a_job_that_ends_its_workers(
-    start: Callable[..., Rig], tell: Callable[[str], None]
+@pytest.mark.parametrize("kind", ["kills", "unreadable"])
+def test_a_job_that_kills_its_workers_or_cannot_be_read_is_put_aside(
+    start: Callable[..., Rig], tell: Callable[[str], None], kind: str
 ) -> None:
     rig = start()
     rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
     rig.services.control.set(paused=True)
+    if kind == "kills":
+        rig.worker_command = ["-m", "tests.faults.deadly_worker"]
     rig.start_workers(2)
-    bad = rig.publish(1)
-    rig.store.command("HSET", rig.store.keys.fanout(bad), "counts", "not, numbers")
+    bad = rig.publish(DEADLY)
+    if kind == "unreadable":
+        rig.store.command("HSET", rig.store.keys.fanout(bad), "counts", "not, numbers")
     for n in range(40):
         rig.publish(2 + n % (AUTHORS - 1))
     rig.services.control.set()
@@ -80,7 +87,7 @@ def test_a_job_that_ends_its_workers(
         f"{found['missing']} of {found['deliveries']:,} other deliveries missing"
     )
     assert letter.post_id == bad
-    assert ended <= 6
+    assert 1 <= ended <= 6 if kind == "kills" else ended == 0
     assert found["missing"] == found["duplicate"] == 0
 
 

@@ -27,10 +27,14 @@ local MAX_CLAIMS = 5    -- without any progress: so is a job that ends its worke
 local DEAD_CAP = 1000   -- dead letters kept on a shard
 
 -- What an account says, field by field; nothing when its key is gone or holds something else. One
--- broken key must not fail the call, which speaks for many jobs.
-local function account_of(tag, job)
+-- broken key must not fail the call, which speaks for many jobs. The stream's word for the job and
+-- its entry comes last and counts: whatever the account says, the job can be named.
+local function account_of(tag, job, entry)
   local account = redis.pcall('HGETALL', account_key(tag, job))
-  return account.err and {} or account
+  if account.err or #account == 0 then return {} end
+  local named = {'job', job, 'entry', entry}
+  for i = 1, #named do account[#account + 1] = named[i] end
+  return account
 end
 
 -- Holding begins in a publish and ends here, where the backlog falls to the low mark.
@@ -77,7 +81,7 @@ local function bury(tag, stream, entry, job, reason)
   local key, dead = account_key(tag, job), dead_key(tag)
   local account = redis.call('HMGET', key, 'recipients', 'booked')
   if not dequeue(tag, stream, entry, job) then return 0 end
-  add_backlog(tag, tonumber(account[2] or '0') - tonumber(account[1] or '0'))
+  add_backlog(tag, (tonumber(account[2]) or 0) - (tonumber(account[1]) or 0))
   redis.call('HSET', key, 'status', 'dead', 'reason', reason)
   if redis.call('XLEN', dead) >= DEAD_CAP then
     local oldest = redis.call('XRANGE', dead, '-', '+', 'COUNT', 1)[1]
@@ -105,7 +109,7 @@ local function take(tag, worker, count, accounts)
   local entries = reply[1][2]
   if type(reply[1]) ~= 'table' then entries = reply[2] end -- RESP3's shape: fakeredis answers so
   for i = 1, #entries do
-    local account = account_of(tag, entries[i][2][2])
+    local account = account_of(tag, entries[i][2][2], entries[i][1])
     if #account > 0 then accounts[#accounts + 1] = account end
   end
 end
@@ -146,7 +150,7 @@ register('claim_job', function(keys, args)
   local claimed = redis.call('XCLAIM', keys[1], GROUP, worker, 0, entry)
   if #claimed == 0 or not claimed[1] then return {} end
   local job = claimed[1][2][2]
-  local account = account_of(tag, job)
+  local account = account_of(tag, job, entry)
   if #account == 0 then -- nothing says any more what there was to do
     dequeue(tag, keys[1], entry, job)
     return {}
@@ -264,7 +268,7 @@ register('dead_letters', function(keys, args)
   local letters = redis.call('XREVRANGE', keys[1], args[2], '-', 'COUNT', args[3])
   local rows = {}
   for i = 1, #letters do
-    rows[i] = {letters[i][1], redis.call('HGETALL', account_key(args[1], letters[i][2][2]))}
+    rows[i] = {letters[i][1], account_of(args[1], letters[i][2][2], letters[i][1])}
   end
   return rows
 end, {'no-writes'})
@@ -279,11 +283,11 @@ register('settle_dead', function(keys, args)
   local job = letter[1][2][2]
   local key = account_key(tag, job)
   local account = redis.call('HMGET', key, 'recipients', 'booked', 'author', 'last')
-  local left = tonumber(account[1] or '0') - tonumber(account[2] or '0')
+  local left = (tonumber(account[1]) or 0) - (tonumber(account[2]) or 0)
   local backlog = tonumber(redis.call('HGET', backlog_key(tag), 'deliveries') or '0')
   if args[3] == '1' and backlog + left > tonumber(args[4]) then return -1 end
   redis.call('XDEL', keys[1], letter_id)
-  if not account[1] then return 1 end
+  if redis.call('EXISTS', key) == 0 then return 1 end
   if args[3] == '1' then
     redis.call('HSET', key, 'fails', 0)
     redis.call('PERSIST', key)
@@ -292,7 +296,7 @@ register('settle_dead', function(keys, args)
     enqueue(tag, num(new_id(tag)), job)
   else
     redis.call('EXPIRE', key, RECORD_TTL)
-    release_anew(tag, account[3], account[4])
+    if account[3] then release_anew(tag, account[3], account[4]) end
   end
   return 1
 end, {'allow-oom'})
@@ -344,7 +348,7 @@ register('audit_backlog', function(keys, args)
   local jobs = redis.call('SMEMBERS', open_key(tag))
   for i = 1, #jobs do
     local account = redis.call('HMGET', account_key(tag, jobs[i]), 'recipients', 'booked')
-    sum = sum + tonumber(account[1] or '0') - tonumber(account[2] or '0')
+    sum = sum + (tonumber(account[1]) or 0) - (tonumber(account[2]) or 0)
   end
   local before = tonumber(redis.call('HGET', keys[1], 'deliveries') or '0')
   if before ~= sum then redis.call('HSET', keys[1], 'deliveries', num(sum)) end

@@ -1,0 +1,26 @@
+"""`flask worker`, but opening a job of author 1 kills the process, as a fault in C would."""
+
+import os
+import signal
+import sys
+
+from flask.cli import main
+
+from app.services.fanout import Deliverer
+from app.services.open_job import OpenJob
+from app.storage.job_records import Job, Walked
+
+DEADLY = 1
+_opened = Deliverer._opened
+
+
+def _opened_or_killed(worker: Deliverer, job: Job, walks: dict[int, Walked]) -> OpenJob:
+    if job.author_id == DEADLY:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _opened(worker, job, walks)
+
+
+if __name__ == "__main__":
+    Deliverer._opened = _opened_or_killed  # type: ignore[method-assign, assignment]
+    sys.argv[1:1] = ["--app", "app.main"]
+    main()
