@@ -75,26 +75,32 @@ def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> Non
 def test_the_limit_holds_after_full_speed(
     start: Callable[..., Rig], tell: Callable[[str], None]
 ) -> None:
-    rig = start(FANOUT_BACKLOG_HIGH=str(BURST), FANOUT_BACKLOG_LIMIT=str(BURST))
+    rig = start(
+        FANOUT_BACKLOG_HIGH=str(BURST), FANOUT_BACKLOG_LIMIT=str(BURST), FANOUT_STORE_TIMEOUT="10"
+    )
     rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
     rig.start_workers(2)
     rig.start_web()
-    client = rig.client()
+    client = rig.client(timeout=30)
+
+    def tell_workers(**controls: object) -> None:
+        assert client.put("/api/workers", controls)[0] == 200, rig.log()
+
     rates = []
     for _ in range(ROUNDS):
-        client.put("/api/workers", {"paused": True})
+        tell_workers(paused=True)
         time.sleep(SETTLE_SECONDS)
         posts = [rig.publish(1 + n % AUTHORS) for n in range(BURST // FOLLOWERS)]
-        client.put("/api/workers", {"paused": False})
+        tell_workers(paused=False)
         wait_until(lambda: rig.queue().backlog < 0.8 * BURST, 30, "nothing was delivered")
-        client.put("/api/workers", {"deliveries_per_second": LIMIT})
+        tell_workers(deliveries_per_second=LIMIT)
         time.sleep(SETTLE_SECONDS)
         before, at = _walked(rig, posts), time.monotonic()
         time.sleep(SECONDS)
         made, seconds = _walked(rig, posts) - before, time.monotonic() - at
-        assert rig.queue().backlog > 0, "it was limited by what there was to do"
+        assert rig.queue().backlog > 0, "too little to do"
         rates.append(made / seconds)
-        client.put("/api/workers", {"deliveries_per_second": None})
+        tell_workers(deliveries_per_second=None)
         rig.drain()
     found = rig.check(sample=2)
     tell(
