@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     security.install(app, settings.allowed_hosts)
     errors.install(app)
     rate_limit.install(app, services.store, settings.rate_limit)
-    api.register(app)
+    api.register(app, settings.page_limit)
     app.register_blueprint(health.bp)
     app.register_blueprint(prometheus.bp)
     app.register_blueprint(pages.bp)

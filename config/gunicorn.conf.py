@@ -1,6 +1,10 @@
 """How gunicorn serves the web process, with Docker and without: one file for both."""
 
+import json
 import os
+from socket import socket
+
+from gunicorn import util
 
 bind = f"{os.environ.get('FANOUT_BIND', '127.0.0.1')}:{os.environ.get('PORT', '8080')}"
 
@@ -29,3 +33,17 @@ errorlog = "-"
 # The access log costs more than the request it describes: off unless asked for.
 accesslog = "-" if os.environ.get("FANOUT_ACCESS_LOG", "") not in ("", "0") else None
 proc_name = "fanout-web"
+
+
+def answer_with_problem(sock: socket, status: int, title: str, detail: str) -> None:
+    """What gunicorn refuses before the application sees it, such as an address that is too long,
+    leaves in the form of all our errors. gunicorn has no hook for this: it writes HTML."""
+    detail = detail or "The log of the web process has the details."
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body = json.dumps(problem)
+    head = f"HTTP/1.1 {status} {title}\r\nConnection: close\r\n"
+    head += f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
+    util.write_nonblock(sock, (head + body).encode("ascii"))
+
+
+util.write_error = answer_with_problem

@@ -7,16 +7,20 @@ a skip elsewhere, so nobody takes a green run without one for a proof.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from unittest.mock import patch
 
 import fakeredis
+import jsonschema_rs
 import pytest
 import redis
+from flask.testing import FlaskClient
 from redis.cluster import ClusterNode, RedisCluster
+from werkzeug.exceptions import HTTPException
 
 from app.services.container import Services, build_services
 from app.settings import Settings
@@ -24,7 +28,48 @@ from app.storage import library
 from app.storage.client import Store
 from app.storage.keys import Keys
 from app.storage.metrics import Metrics
+from app.web.api import Application
+from app.web.api.description import PROBLEM
 from tests import servers
+
+
+class DescribedClient(FlaskClient):
+    """Every answer of the API, in whatever test, has a status, a type and a body that the OpenAPI
+    document describes, and nothing beyond."""
+
+    def open(self, *args: Any, **options: Any) -> Any:
+        answer = super().open(*args, **options)
+        path, method = answer.request.path, answer.request.method
+        if path.startswith("/api/") and not path.startswith(("/api/docs", "/api/openapi.json")):
+            assert_described(cast(Application, self.application), method, path, answer)
+        return answer
+
+
+Application.test_client_class = DescribedClient
+
+
+def assert_described(app: Application, method: str, path: str, answer: Any) -> None:
+    spec = app.api_doc
+    try:
+        rule, _ = app.url_map.bind("localhost").match(path, method, return_rule=True)
+    except HTTPException as nothing:  # no operation: its error has the form of all others
+        described = PROBLEM if answer.status_code == nothing.code else {}
+    else:
+        place = re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule.rule)
+        responses = spec["paths"][place][method.lower()]["responses"]
+        assert str(answer.status_code) in responses, f"{method} {path}: {answer.status}"
+        described = responses[str(answer.status_code)].get("content", {})
+    if not described:
+        assert answer.data == b"", f"{method} {path}: a body that is not described"
+        return
+    assert answer.mimetype in described, f"{method} {path}: {answer.mimetype}"
+    closed = {
+        name: {"additionalProperties": False, **schema}
+        for name, schema in spec["components"]["schemas"].items()
+    }
+    schema = {**described[answer.mimetype]["schema"], "components": {"schemas": closed}}
+    jsonschema_rs.validate(schema, answer.json)
+
 
 BACKENDS = ("fake", "valkey", "redis", "cluster")
 

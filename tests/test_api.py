@@ -83,6 +83,7 @@ def test_deleting(client: Any) -> None:
     assert client.get(f"/api/posts/{post['id']}").status_code == 404
     assert client.delete(f"/api/posts/{post['id']}").status_code == 404
     assert client.get("/api/feed/1").json["items"] == []
+    check_problem(client.get(f"/api/posts/{post['id']}/fanout"), 404, "unknown-post")
 
 
 def test_following(client: Any) -> None:
@@ -143,7 +144,8 @@ def test_bad_posts(client: Any, body: str, status: int, slug: str) -> None:
     [
         ("GET", "/api/feed/1?strategy=fast", 422, "invalid-fields"),
         ("GET", "/api/feed/1?limit=0", 422, "invalid-fields"),
-        ("GET", "/api/feed/1?limit=101", 400, "bad-request"),
+        ("GET", "/api/feed/1?limit=101", 422, "invalid-fields"),
+        ("GET", "/api/feed/1?limit=1&limit=2", 422, "invalid-fields"),
         ("GET", "/api/feed/1?limit=many", 422, "invalid-fields"),
         ("GET", "/api/feed/1?cursor=nonsense", 400, "bad-cursor"),
         ("GET", "/api/feed/1?colour=red", 422, "invalid-fields"),
@@ -156,7 +158,7 @@ def test_bad_posts(client: Any, body: str, status: int, slug: str) -> None:
         ("GET", "/api/users?kind=robot", 422, "invalid-fields"),
         ("GET", "/api/users?limit=1000", 422, "invalid-fields"),
         ("GET", "/api/users/700", 404, "unknown-user"),
-        ("PUT", "/api/users/1/following/1", 422, "self-follow"),
+        ("PUT", "/api/users/1/following/1", 409, "self-follow"),
         ("PUT", "/api/users/1/following/700", 404, "unknown-user"),
         ("DELETE", "/api/users/700/following/1", 404, "unknown-user"),
         ("GET", "/api/nothing", 404, "blank"),
@@ -244,8 +246,8 @@ def test_the_description_tells_errors_as_they_are(client: Any) -> None:
                     assert list(response["content"]) == ["application/problem+json"]
     schemas = described["components"]["schemas"]
     for path, name in (
-        ("/api/metrics", "MetricsOut"),
-        ("/api/datasets/current", "DatasetOut"),
+        ("/api/metrics", "Snapshot"),
+        ("/api/datasets/current", "Dataset"),
     ):
         assert set(client.get(path).json) == set(schemas[name]["properties"])
 

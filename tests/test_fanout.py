@@ -264,7 +264,7 @@ def test_a_failing_job_becomes_a_dead_letter_and_can_be_requeued(crowd: Services
     assert "WRONGTYPE" in letter.reason
     crowd.store.command("DEL", broken)
     crowd.store.command("RENAME", crowd.store.keys.fans(1, 99), broken)
-    assert crowd.jobs.settle(letter.shard, letter.entry, requeue=True)
+    crowd.dead_letters.requeue(letter.id)
     worker.run_until_idle()
     assert crowd.publishing.fanout(post.id).status == "done"
     for reader in READERS:

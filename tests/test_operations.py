@@ -64,10 +64,8 @@ def test_a_failed_chunk_is_not_pushed_twice(crowd: Services) -> None:
 
 
 def letter_of(services: Services) -> str:
-    from app.services.dead_letters import letter_id
-
     (letter,) = services.dead_letters.list()
-    return letter_id(letter)
+    return letter.id
 
 
 def test_letters_that_die_out_of_order(crowd: Services) -> None:

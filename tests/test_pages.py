@@ -81,9 +81,9 @@ def test_a_form_posts_and_the_page_tells_what_became_of_it(people: FlaskClient) 
         ({"author_id": STAR, "text": " ", "strategy": "write"}, 422, "text"),
         ({"author_id": STAR, "text": "x" * 501, "strategy": "write"}, 422, "500"),
         ({"author_id": 99, "text": "x", "strategy": "write"}, 404, "no user 99"),
-        ({"author_id": "1e3", "text": "x", "strategy": "write"}, 400, "whole number"),
-        ({"author_id": STAR, "text": "x", "strategy": "push"}, 400, "strategy"),
-        ({}, 400, "author_id"),
+        ({"author_id": "1e3", "text": "x", "strategy": "write"}, 422, "whole number"),
+        ({"author_id": STAR, "text": "x", "strategy": "push"}, 422, "strategy"),
+        ({}, 422, "author_id"),
     ],
 )
 def test_a_form_that_is_refused_comes_back_with_what_was_typed(
@@ -101,7 +101,7 @@ def test_the_workers_obey_the_form(people: FlaskClient) -> None:
     for pace, paused, rate in (("paused", True, None), ("500", False, 500), ("full", False, None)):
         assert people.post("/workers", data={"pace": pace}).status_code == 303
         assert (control.pace().paused, control.pace().deliveries_per_second) == (paused, rate)
-    assert people.post("/workers", data={"pace": "quick"}).status_code == 400
+    assert people.post("/workers", data={"pace": "quick"}).status_code == 422
 
 
 def test_a_burst_counts_what_was_accepted(people: FlaskClient) -> None:
@@ -113,21 +113,21 @@ def test_a_burst_counts_what_was_accepted(people: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "form",
     [
-        {"shard": 99, "entry": "1-0", "action": "requeue"},
-        {"shard": 0, "entry": "x", "action": "requeue"},
-        {"shard": 0, "entry": "1-0; FLUSHALL", "action": "drop"},
-        {"entry": "1-0", "action": "drop"},
-        {"shard": 0, "entry": "9" * 20 + "-" + "9" * 20, "action": "requeue"},
-        {"shard": 0, "entry": "\u0663-\u0663", "action": "requeue"},
-        {"shard": 0, "entry": "1-0", "action": "burn"},
+        {"letter": "99-1", "action": "requeue"},
+        {"letter": "0-x", "action": "requeue"},
+        {"letter": "0-1; FLUSHALL", "action": "drop"},
+        {"action": "drop"},
+        {"letter": "0-" + "9" * 20, "action": "requeue"},
+        {"letter": "\u0663-\u0663", "action": "requeue"},
+        {"letter": "0-1", "action": "burn"},
     ],
 )
 def test_a_dead_letter_that_cannot_be_is_refused(people: FlaskClient, form: dict[str, Any]) -> None:
-    assert people.post("/dead-letters", data=form).status_code == 400
+    assert people.post("/dead-letters", data=form).status_code == 422
 
 
 def test_a_dead_letter_that_is_gone_does_no_harm(people: FlaskClient) -> None:
-    form = {"shard": 0, "entry": "1-0", "action": "requeue"}
+    form = {"letter": "0-1", "action": "requeue"}
     assert people.post("/dead-letters", data=form).status_code == 303
 
 
@@ -173,7 +173,7 @@ def test_a_setting_tells_where_it_comes_from_and_hides_a_password() -> None:
 def test_reset_asks_and_then_does(people: FlaskClient) -> None:
     assert "Yes, reset everything" in people.get("/status?reset=small").text
     assert "Yes, reset everything" not in people.get("/status?reset=other").text
-    assert people.post("/status/reset", data={"preset": "other", "seed": 1}).status_code == 400
+    assert people.post("/status/reset", data={"preset": "other", "seed": 1}).status_code == 422
     assert people.post("/status/reset", data={"preset": "small", "seed": 1}).status_code == 303
     assert services_of(people).datasets.current()["preset"] == "small"
 

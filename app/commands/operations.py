@@ -8,7 +8,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from app.commands.showing import bar, failing_clearly
 from app.services.container import Services
-from app.services.dead_letters import LIST_LIMIT, letter_id
+from app.services.dead_letters import LIST_LIMIT
 from app.services.repair import repair as repair_all
 
 SHOWN_USERS = 20
@@ -61,9 +61,9 @@ def list_letters(limit: int) -> None:
         click.echo("There are no dead letters.")
     for letter in found:
         click.echo(
-            f"{letter_id(letter)}  post {letter.post_id} by {letter.author_id}, "
+            f"{letter.id}  post {letter.post_id} by {letter.author_id}, "
             f"{letter.delivered:,} of {letter.recipients:,} delivered, "
-            f"{letter.fails} failures: {letter.reason}"
+            f"{letter.tries} failures: {letter.reason}"
         )
 
 
@@ -98,7 +98,7 @@ def _chosen(ids: tuple[str, ...], every: bool) -> list[str]:
         )
     if not every:
         return list(ids)
-    return [letter_id(letter) for letter in _services().dead_letters.list(LIST_LIMIT)]
+    return [letter.id for letter in _services().dead_letters.list(LIST_LIMIT)]
 
 
 def _services() -> Services:

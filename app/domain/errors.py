@@ -20,9 +20,9 @@ class FanoutError(Exception):
 
 
 class BadRequest(FanoutError):
-    """A parameter is out of range or unknown."""
+    """A field is missing, unknown, of the wrong kind or out of range."""
 
-    status, title, slug = 400, "The request is not valid", "bad-request"
+    status, title, slug = 422, "The request has invalid fields", "invalid-fields"
 
 
 class BadText(FanoutError):
@@ -58,7 +58,7 @@ class UnknownLetter(FanoutError):
 class SelfFollow(FanoutError):
     """Follower and followee are the same."""
 
-    status, title, slug = 422, "Nobody follows themselves", "self-follow"
+    status, title, slug = 409, "Nobody follows themselves", "self-follow"
 
 
 class Busy(FanoutError):

@@ -1,11 +1,12 @@
-"""The things the product speaks of, as plain values."""
+"""The things the product speaks of, as plain values. The API answers with them as they are, and
+its description is made from them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from app.domain.ids import created_at
+from typing_extensions import TypedDict
 
 Strategy = Literal["write", "read", "hybrid"]
 STRATEGIES: tuple[Strategy, ...] = ("write", "read", "hybrid")
@@ -20,21 +21,18 @@ PullReason = Literal["read", "costs", "threshold", "held"]
 threshold of followers, or backpressure deferred the push."""
 
 
-class Post(NamedTuple):
-    """A message by an author; its id orders it.
+@dataclass(slots=True)
+class Post:
+    """A message by an author; its id orders it. `created_at` is ISO 8601 in UTC.
 
-    A tuple, since a page of posts is made for every request: half the time of a frozen dataclass.
+    Not frozen, since a page of posts is made for every request: half the time of a frozen one.
     """
 
     id: int
     author_id: int
     text: str
+    created_at: str
     strategy: Strategy
-
-    @property
-    def created_at(self) -> str:
-        """When the post was accepted, ISO 8601 in UTC."""
-        return created_at(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +53,19 @@ class Fanout:
     pull_reason: PullReason | None = None
 
 
+class Timing(TypedDict):
+    """Milliseconds that a page took, from the call to the whole page, in this process, with its
+    waits for the store."""
+
+    total: float
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """One page of a reader's feed and what it cost.
 
     `source` is where the page came from: `timeline` (push), `merge` (pull) or `rebuild` (pull,
-    after which the timeline was installed, if the store took it). `timing_ms` holds `total`: from
-    the call to the whole page, in this process, with its waits for the store. `commands` and
+    after which the timeline was installed, if the store took it). `commands` and
     `round_trips` count what was sent to the store for this page.
     """
 
@@ -69,7 +73,7 @@ class Feed:
     next_cursor: str | None
     strategy: Strategy
     source: Literal["timeline", "merge", "rebuild"]
-    timing_ms: dict[str, float]
+    timing_ms: Timing
     commands: int
     round_trips: int
 

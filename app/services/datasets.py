@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from typing_extensions import TypedDict
 
 from app.domain.errors import Busy, FanoutError, StoreDown
 from app.domain.presets import PRESETS, checked_seed, preset_of
 from app.settings import Settings
 from app.storage.client import Store
-from app.storage.dataset_state import DatasetState
+from app.storage.dataset_state import DatasetState, Status
 
 if TYPE_CHECKING:  # numpy is loaded only by the processes that load data
     from app.domain.population import Population
@@ -28,6 +30,26 @@ log = logging.getLogger("fanout.datasets")
 
 class LoadStopped(Exception):
     """Raise it in a progress callback to stop a load; another worker will begin it again."""
+
+
+class Dataset(TypedDict):
+    """Which dataset is loaded, or how far the loading is.
+
+    `waiting`: no worker has begun yet. The thresholds (followers) are None while there is no
+    dataset, `seconds` (what the loading took) until one was loaded.
+    """
+
+    preset: str | None
+    seed: int
+    status: Status
+    percent: int
+    waiting: bool
+    users: int
+    edges: int
+    celebrity_from: int | None
+    popular_from: int | None
+    seconds: float | None
+    error: str | None
 
 
 class Datasets:
@@ -48,12 +70,8 @@ class Datasets:
         if not self._state.request(preset, checked_seed(seed)):
             raise Busy("A dataset is being loaded. Wait until it is ready, then ask again.")
 
-    def current(self) -> dict[str, Any]:
-        """What is loaded or being loaded.
-
-        `status`: empty, loading, ready, failed. `waiting`: no worker has begun yet. The
-        thresholds (followers) are None while there is no dataset.
-        """
+    def current(self) -> Dataset:
+        """What is loaded or being loaded."""
         state = self._state.read()
         known = state.status == "ready"
         return {

@@ -12,11 +12,6 @@ LIST_LIMIT = 1_000
 _ID = re.compile(r"(\d{1,3})-(\d{1,16})", re.ASCII)
 
 
-def letter_id(letter: DeadLetter) -> str:
-    """The name of a letter for people: its shard and its place there."""
-    return f"{letter.shard}-{letter.entry.split('-')[0]}"
-
-
 class DeadLetters:
     """Look at them, queue their jobs anew, drop them."""
 
@@ -27,7 +22,7 @@ class DeadLetters:
     def list(self, limit: int = 100) -> list[DeadLetter]:
         """The newest letters over all shards, at most `limit`."""
         letters = self._jobs.dead(limit)
-        letters.sort(key=lambda letter: int(letter.entry.split("-")[0]), reverse=True)
+        letters.sort(key=lambda letter: int(letter.id.split("-")[1]), reverse=True)
         return letters[:limit]
 
     def requeue(self, name: str) -> None:

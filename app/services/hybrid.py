@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+
+from typing_extensions import TypedDict
 
 from app.domain.costs import Costs, Habits, prefers_pull
 from app.domain.ids import millis_of
@@ -26,7 +27,6 @@ from app.storage.pullers import Pullers
 REFRESH_SECONDS = 2.0
 RECENT_POSTS = 10
 """The author's rate is taken from so many posts: enough to tell a burst from a habit."""
-COSTS = ("delivery", "log_fetch", "log_merge")
 ENOUGH = 50
 """Measurements of a cost before it is believed."""
 
@@ -38,6 +38,20 @@ class Measured:
     costs: Costs | None
     reads_per_user: float
     processes: int
+
+
+class Choice(TypedDict):
+    """The choice's inputs: costs in microseconds, None until they were measured."""
+
+    rule: str
+    measured: bool
+    delivery_us: float | None
+    log_fetch_us: float | None
+    log_merge_us: float | None
+    cache_hits: int
+    cache_misses: int
+    cache_hit_rate: float | None
+    cache_age_ms: int
 
 
 class Hybrid:
@@ -85,20 +99,18 @@ class Hybrid:
             self._fresh_until = time.monotonic() + REFRESH_SECONDS
         return self._measured
 
-    def report(self, counts: Counts) -> dict[str, Any]:
+    def report(self, counts: Counts) -> Choice:
         """The choice's inputs, for the metrics."""
-        costs = {name: _cost(counts, name) for name in COSTS}
         hits, misses = (
             counts.total.get("log_cache:hits", 0),
             counts.total.get("log_cache:misses", 0),
         )
         return {
             "rule": self._settings.hybrid_rule,
-            "measured": None not in costs.values(),
-            **{
-                f"{name}_us": None if seconds is None else round(seconds * 1e6, 3)
-                for name, seconds in costs.items()
-            },
+            "measured": costs_of(counts) is not None,
+            "delivery_us": _micros(counts, "delivery"),
+            "log_fetch_us": _micros(counts, "log_fetch"),
+            "log_merge_us": _micros(counts, "log_merge"),
             "cache_hits": hits,
             "cache_misses": misses,
             "cache_hit_rate": round(hits / (hits + misses), 4) if hits + misses else None,
@@ -119,7 +131,9 @@ class Hybrid:
 
 def costs_of(counts: Counts) -> Costs | None:
     """The measured costs since the dataset was loaded; None until each was measured ENOUGH."""
-    delivery, fetch, merge = (_cost(counts, name) for name in COSTS)
+    delivery, fetch, merge = (
+        _cost(counts, name) for name in ("delivery", "log_fetch", "log_merge")
+    )
     if delivery is None or fetch is None or merge is None:
         return None
     return Costs(delivery, fetch, merge)
@@ -129,6 +143,11 @@ def _cost(counts: Counts, name: str) -> float | None:
     """Seconds that one takes; None before it was measured ENOUGH."""
     times = counts.total.get(f"cost:{name}", 0)
     return counts.total.get(f"cost:{name}_ns", 0) / times / 1e9 if times >= ENOUGH else None
+
+
+def _micros(counts: Counts, name: str) -> float | None:
+    seconds = _cost(counts, name)
+    return None if seconds is None else round(seconds * 1e6, 3)
 
 
 def _reads(counts: Counts) -> float:

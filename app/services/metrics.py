@@ -4,20 +4,89 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from app.domain.errors import StoreFull
 from app.domain.histogram import quantile
-from app.domain.models import STRATEGIES
-from app.services.hybrid import Hybrid
+from app.domain.models import STRATEGIES, Strategy
+from app.services.hybrid import Choice, Hybrid
 from app.settings import Settings
-from app.storage.control import Control, Queue, Stage
-from app.storage.dataset_state import DatasetState
+from app.storage.control import Control, Queue, Server, Stage, WorkerState
+from app.storage.dataset_state import DatasetState, Summary
 from app.storage.metrics import WINDOW_SECONDS, Counts, Metrics, buckets
 from app.storage.pullers import Pullers
 
-OPERATIONS = ("accept", "lag", "feed")
+Operation = Literal["accept", "lag", "feed"]
+OPERATIONS: tuple[Operation, ...] = ("accept", "lag", "feed")
 _WORSE: tuple[Stage, ...] = ("normal", "holding", "shedding")
+
+
+class Times(TypedDict):
+    """Quantiles of the window in milliseconds, None where nothing was measured."""
+
+    count: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class Deliveries(TypedDict):
+    """What was done since the dataset was loaded."""
+
+    deliveries_total: int
+    deliveries_per_second: float
+    skipped_total: int
+    jobs_total: int
+    held_total: int
+    claims_total: int
+    posts_total: dict[Strategy, int]
+
+
+class Backlog(TypedDict):
+    """The queue over all shards."""
+
+    jobs: int
+    backlog: int
+    oldest_age_ms: int | None
+    dead: int
+
+
+class Backpressure(TypedDict):
+    """The stage in force, and the marks between the stages, in deliveries of a shard."""
+
+    stage: Stage
+    fullest_shard: int
+    low: int
+    high: int
+    limit: int
+    pull_authors: int
+
+
+class Workers(TypedDict):
+    """The live workers, and what they are told."""
+
+    count: int
+    paused: bool
+    deliveries_per_second: int | None
+    list: list[WorkerState]
+
+
+class Snapshot(TypedDict):
+    """What the page polls."""
+
+    time_ms: int
+    window_seconds: int
+    processing: dict[Operation, dict[Strategy, Times]]
+    fanout: Deliveries
+    active_users: int
+    queue: Backlog
+    backpressure: Backpressure
+    hybrid: Choice
+    workers: Workers
+    store: Server
+    dataset: Summary
 
 
 class Reporting:
@@ -39,7 +108,7 @@ class Reporting:
         self._hybrid = hybrid
         self._dataset = dataset
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> Snapshot:
         """The JSON of GET /api/metrics. Raises `StoreDown`."""
         with suppress(StoreFull):
             self._metrics.flush(force=True)  # so that the caller sees what it just did
@@ -53,7 +122,7 @@ class Reporting:
             "window_seconds": WINDOW_SECONDS,
             "processing": {
                 operation: {
-                    strategy: _quantiles(counts, operation, strategy) for strategy in STRATEGIES
+                    strategy: _times(counts, operation, strategy) for strategy in STRATEGIES
                 }
                 for operation in OPERATIONS
             },
@@ -90,14 +159,7 @@ class Reporting:
                 "count": len(workers),
                 "paused": pace.paused,
                 "deliveries_per_second": pace.deliveries_per_second,
-                "list": [
-                    {
-                        "name": worker.name,
-                        "jobs_open": worker.jobs_open,
-                        "delivered": worker.delivered,
-                    }
-                    for worker in workers
-                ],
+                "list": workers,
             },
             "store": self._control.server(),
             "dataset": self._dataset.summary(),
@@ -122,10 +184,11 @@ class Reporting:
         return "normal"
 
 
-def _quantiles(counts: Counts, operation: str, strategy: str) -> dict[str, float | int | None]:
+def _times(counts: Counts, operation: str, strategy: str) -> Times:
     found = buckets(counts.window, operation, strategy)
-    row: dict[str, float | int | None] = {"count": sum(found.values())}
-    for name, q in (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99)):
+
+    def at(q: float) -> float | None:
         seconds = quantile(found, q)
-        row[name] = None if seconds is None else round(seconds * 1000, 3)
-    return row
+        return None if seconds is None else round(seconds * 1000, 3)
+
+    return {"count": sum(found.values()), "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99)}

@@ -7,7 +7,7 @@ import time
 
 from app.domain import text as texts
 from app.domain.errors import BadRequest, UnknownPost
-from app.domain.ids import MAX_ID, shard_of_post
+from app.domain.ids import MAX_ID, created_at, shard_of_post
 from app.domain.models import STRATEGIES, Fanout, FanoutStatus, Post, PullReason, Strategy
 from app.services.hybrid import Hybrid
 from app.services.log_cache import LogCache
@@ -83,7 +83,7 @@ class Publishing:
             if accepted.pull_reason == "held":
                 self._metrics.add("held")
         self._metrics.seen(author_id)
-        post = Post(accepted.id, author_id, text, strategy)
+        post = Post(accepted.id, author_id, text, created_at(accepted.id), strategy)
         status: FanoutStatus = "pull" if accepted.pull_reason else "queued"
         return post, Fanout(post.id, status, accepted.recipients, pull_reason=accepted.pull_reason)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import orjson
 import redis
+from typing_extensions import TypedDict
 
 from app.domain.ids import millis_of
 from app.storage.client import Store
@@ -51,6 +52,14 @@ class Queue:
     oldest_age_ms: int | None
     dead: int
     backlogs: list[int]
+
+
+class Server(TypedDict):
+    """The store's server. The memory is None where it may not be asked."""
+
+    mode: Literal["single", "cluster"]
+    server: str
+    memory_bytes: int | None
 
 
 class Control:
@@ -143,7 +152,7 @@ class Control:
             backlogs=backlogs,
         )
 
-    def server(self) -> dict[str, Any]:
+    def server(self) -> Server:
         """Name, version and memory of the store, summed over the nodes of a Cluster."""
         try:
             with self._store.attempt():

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from typing_extensions import TypedDict
+
 from app.domain.kinds import ALL_REGULAR, Thresholds
 from app.domain.models import Kind
 from app.storage.client import Store
@@ -45,6 +47,17 @@ class State:
     error: str = ""
 
 
+class Summary(TypedDict):
+    """The part of the state that pages poll."""
+
+    preset: str
+    seed: int
+    status: Status
+    percent: int
+    users: int
+    edges: int
+
+
 class DatasetState:
     """The `dataset` hash and the directories of users."""
 
@@ -69,7 +82,7 @@ class DatasetState:
         """The seed of the dataset, which the names depend on too."""
         return self.read().seed
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Summary:
         """The part of the state that pages poll."""
         state = self.read()
         return {

@@ -53,18 +53,16 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A job that was put aside. `entry` is the letter's place in its shard's stream; `post_id` is
-    the newest post that the job was to deliver."""
+    """A job that was put aside. `id` is its shard and its place there; `post_id` is the newest post
+    that the job was to deliver."""
 
-    shard: int
-    entry: str
-    job_id: int
-    author_id: int
+    id: str
     post_id: int
+    author_id: int
     strategy: str
     recipients: int
     delivered: int
-    fails: int
+    tries: int
     reason: str
 
 
@@ -112,11 +110,9 @@ def read_letter(shard: int, entry: str, account: Any) -> DeadLetter:
             return 0
 
     return DeadLetter(
-        shard,
-        entry,
-        number("job"),
-        number("author"),
+        f"{shard}-{entry.split('-')[0]}",
         number("last"),
+        number("author"),
         named.get("strategy", ""),
         number("recipients"),
         number("delivered"),

@@ -12,6 +12,7 @@ import orjson
 import redis
 
 from app.domain.errors import KeyReused, Overloaded, UnknownUser
+from app.domain.ids import created_at
 from app.domain.models import Post, PullReason, Strategy
 from app.settings import Settings
 from app.storage.client import Store
@@ -149,7 +150,10 @@ def parsed(post_ids: Sequence[int], bodies: bytes) -> dict[int, Post | None]:
     Parsing one text takes half the time of parsing each body.
     """
     return {
-        post_id: fields and Post(post_id, fields["author_id"], fields["text"], fields["strategy"])
+        post_id: fields
+        and Post(
+            post_id, fields["author_id"], fields["text"], created_at(post_id), fields["strategy"]
+        )
         for post_id, fields in zip(post_ids, orjson.loads(b"[%b]" % bodies), strict=True)
     }
 

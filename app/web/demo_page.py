@@ -11,6 +11,7 @@ from flask import request
 from app.domain.errors import BadRequest, FanoutError
 from app.domain.models import User
 from app.services.container import Services
+from app.services.metrics import Snapshot
 from app.web import behind, readers, story
 
 DEFAULT_TEXT = "Hello, this is my first post today."
@@ -111,7 +112,7 @@ def _only_missing(problem: FanoutError) -> None:
         raise problem
 
 
-def _pace(snapshot: dict[str, Any]) -> str:
+def _pace(snapshot: Snapshot) -> str:
     state = snapshot["workers"]
     if state["paused"]:
         return "paused"

@@ -19,19 +19,13 @@ log = logging.getLogger("fanout.web")
 JSON_PATHS = ("/api/", "/metrics", "/healthz", "/readyz", "/parts/", "/numbers.")
 
 
-class InvalidFields(BadRequest):
-    """A field is missing, unknown or of the wrong kind."""
-
-    status, title, slug = 422, "The request has invalid fields", "invalid-fields"
-
-
-class NotJson(BadRequest):
+class NotJson(FanoutError):
     """The content type is not JSON."""
 
     status, title, slug = 415, "The body is not JSON", "not-json"
 
 
-class BrokenJson(BadRequest):
+class BrokenJson(FanoutError):
     """The body does not parse, or is no object."""
 
     status, title, slug = 400, "The JSON is broken", "broken-json"
@@ -54,6 +48,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(FanoutError, _fanout_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unforeseen)
+    app.before_request(_check_query)
     app.before_request(_check_body)
 
 
@@ -63,7 +58,7 @@ def refuse_invalid(error: ValidationError) -> Response:
     for item in error.errors(include_url=False, include_input=False)[:3]:
         place = ".".join(str(part) for part in item["loc"]) or "body"
         found.append(f"{place}: {item['msg']}")
-    return problem(InvalidFields("; ".join(found) + ". See /api/docs."))
+    return problem(BadRequest("; ".join(found) + ". See /api/docs."))
 
 
 def problem(error: FanoutError) -> Response:
@@ -78,6 +73,14 @@ def problem(error: FanoutError) -> Response:
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _check_query() -> None:
+    """A parameter that comes twice would be taken for one of the two: nobody could tell which."""
+    if request.query_string and request.path.startswith("/api/"):
+        for name, values in request.args.lists():
+            if len(values) > 1:
+                raise BadRequest(f"{name} comes {len(values)} times. Send it once.")
 
 
 def _check_body() -> None:

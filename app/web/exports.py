@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
+
+from app.storage.control import WorkerState
 
 
 def rows(snapshot: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -23,6 +26,8 @@ def as_csv(snapshot: Mapping[str, Any]) -> str:
 
 
 def _walk(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, WorkerState):
+        node = asdict(node)
     if isinstance(node, Mapping):
         for key, value in node.items():
             yield from _walk(value, f"{prefix}.{key}" if prefix else str(key))

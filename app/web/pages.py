@@ -104,7 +104,7 @@ def dead_letters() -> AnyResponse | tuple[str, int]:
     """Queues a dead letter's job again, or drops it. Harmless when somebody was quicker."""
     form = request.form
     try:
-        name = f"{form.get('shard', '')}-{form.get('entry', '').removesuffix('-0')}"
+        name = form.get("letter", "")
         if not services().dead_letters.could_be(name):
             raise BadRequest("There is no such dead letter. Reload the page to see all.")
         match form.get("action"):

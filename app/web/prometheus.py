@@ -7,7 +7,6 @@ collector of ours hands it the sums that are kept in the store. No label ever ho
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -18,6 +17,7 @@ from prometheus_client.registry import Collector
 from app.domain.histogram import LAST_BUCKET, upper_bound
 from app.domain.models import STRATEGIES
 from app.services.container import Services
+from app.services.metrics import Snapshot
 from app.storage.metrics import buckets
 from app.web.current import services
 
@@ -67,7 +67,7 @@ class StoreCollector(Collector):
         yield posts
         yield from self._gauges(now)
 
-    def _gauges(self, now: dict[str, Any]) -> Iterator[Metric]:
+    def _gauges(self, now: Snapshot) -> Iterator[Metric]:
         queue, pressure = now["queue"], now["backpressure"]
         stages = GaugeMetricFamily(
             "fanout_backpressure_stage", "1 for the stage in force.", labels=["stage"]

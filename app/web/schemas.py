@@ -1,23 +1,36 @@
-"""Shapes of requests and answers. The library checks requests against them and documents both."""
+"""Shapes of requests, and of those answers that only the API has. The library checks requests
+against them and documents both; all other answers are the values of the layers beneath."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
+from typing_extensions import TypedDict
 
 from app.domain.ids import MAX_ID
-from app.domain.models import Comparison, Fanout, FanoutStatus, Feed, Kind, Post, Strategy, User
+from app.domain.models import FanoutStatus, Kind, Post, Strategy, User
+from app.domain.presets import MAX_SEED, PRESETS
 from app.services.control import FASTEST
 from app.services.dead_letters import LIST_LIMIT as LETTERS_LIMIT
-from app.services.dead_letters import letter_id
 from app.services.users import LIST_LIMIT
 from app.storage.job_records import DeadLetter
 from app.storage.keys import MAX_USER_ID
 
+PAGE_LIMIT = "At most FANOUT_PAGE_LIMIT."
+"""Where this describes a limit, the description gets the setting as its maximum."""
 UserId = Annotated[int, Field(ge=0, lt=MAX_USER_ID)]
 PostId = Annotated[int, Field(ge=1, le=MAX_ID)]
+
+
+def _whole(value: object) -> object:
+    """1e3 and 1000.0 are whole numbers in JSON, as 1000 is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
 
 
 class Request(BaseModel):
@@ -42,7 +55,7 @@ def _schema_to_read(model: type[Request]) -> dict[str, Any]:
 class PostBody(Request):
     """A post to be accepted."""
 
-    author_id: Annotated[StrictInt, Field(ge=0, lt=MAX_USER_ID, examples=[1])]
+    author_id: Annotated[StrictInt, Field(ge=0, lt=MAX_USER_ID, examples=[1]), WHOLE]
     text: Annotated[str, Field(examples=["Hello, followers"])]
     strategy: Strategy = "hybrid"
 
@@ -70,14 +83,14 @@ class FeedQuery(Request):
     """Which page of a feed, under which strategy."""
 
     strategy: Strategy = "hybrid"
-    limit: Annotated[int, Field(ge=1, description="At most FANOUT_PAGE_LIMIT.")] = 20
+    limit: Annotated[int, Field(ge=1, description=PAGE_LIMIT)] = 20
     cursor: str | None = None
 
 
 class CompareQuery(Request):
     """How many posts to compare."""
 
-    limit: Annotated[int, Field(ge=1, description="At most FANOUT_PAGE_LIMIT.")] = 20
+    limit: Annotated[int, Field(ge=1, description=PAGE_LIMIT)] = 20
 
 
 class UsersQuery(Request):
@@ -91,7 +104,7 @@ class WorkersBody(Request):
     """The experiment's controls. A field that is left out is reset to its default."""
 
     paused: StrictBool = False
-    deliveries_per_second: Annotated[StrictInt, Field(ge=1, le=FASTEST)] | None = None
+    deliveries_per_second: Annotated[StrictInt, Field(ge=1, le=FASTEST), WHOLE] | None = None
 
 
 class LettersQuery(Request):
@@ -109,21 +122,11 @@ class LetterPath(Request):
 class DatasetBody(Request):
     """The dataset to load; it replaces all users and posts."""
 
-    preset: str = Field(examples=["small"])
-    seed: Annotated[StrictInt, Field(ge=0, lt=2**53)] = 1
+    preset: Annotated[str, Field(examples=["small"], json_schema_extra={"enum": [*PRESETS]})]
+    seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED), WHOLE] = 1
 
 
-class PostOut(BaseModel):
-    """A post."""
-
-    id: int
-    author_id: int
-    text: str
-    created_at: str
-    strategy: Strategy
-
-
-class FanoutOut(BaseModel):
+class Accepted(TypedDict):
     """A fan-out as it stands when the post is accepted."""
 
     status: FanoutStatus
@@ -131,121 +134,23 @@ class FanoutOut(BaseModel):
     status_url: str
 
 
-class PublishedOut(BaseModel):
+class Published(TypedDict):
     """An accepted post."""
 
-    post: PostOut
-    fanout: FanoutOut
+    post: Post
+    fanout: Accepted
 
 
-class FanoutState(BaseModel):
-    """How far a post's deliveries have come."""
-
-    post_id: int
-    status: FanoutStatus
-    recipients: int
-    delivered: int
-    skipped: int
-    lag_ms: float | None
-
-
-class TimingOut(BaseModel):
-    """Milliseconds that a page took."""
-
-    total: Annotated[float, Field(description="In this process, with its waits for the store.")]
-
-
-class FeedOut(BaseModel):
-    """A page of a feed."""
-
-    items: list[PostOut]
-    next_cursor: str | None
-    strategy: Strategy
-    source: Literal["timeline", "merge", "rebuild"]
-    timing_ms: TimingOut
-    commands: int
-    round_trips: int
-
-
-class CompareOut(BaseModel):
-    """The same page under every strategy."""
-
-    strategies: dict[Strategy, FeedOut]
-    identical: bool
-
-
-class UserOut(BaseModel):
-    """A user."""
-
-    id: int
-    name: str
-    kind: Kind
-    followers: int
-    following: int
-
-
-class UsersOut(BaseModel):
+class UserList(TypedDict):
     """Users."""
 
-    users: list[UserOut]
+    users: Sequence[User]
 
 
-class LetterOut(BaseModel):
-    """A job that was put aside. `post_id` is the newest post it was to deliver."""
-
-    id: str
-    post_id: int
-    author_id: int
-    strategy: str
-    recipients: int
-    delivered: int
-    tries: int
-    reason: str
-
-
-class LettersOut(BaseModel):
+class DeadLetterList(TypedDict):
     """Dead letters, newest first."""
 
-    dead_letters: list[LetterOut]
-
-
-class WorkersOut(BaseModel):
-    """What the workers are told."""
-
-    paused: bool
-    deliveries_per_second: int | None
-
-
-class DatasetOut(BaseModel):
-    """Which dataset is loaded, or how far the loading is."""
-
-    preset: str | None
-    seed: int
-    status: Literal["empty", "loading", "ready", "failed"]
-    percent: int
-    waiting: bool
-    users: int
-    edges: int
-    celebrity_from: int | None
-    popular_from: int | None
-    seconds: dict[str, float]
-    error: str | None
-
-
-class MetricsOut(BaseModel):
-    """What the page polls. Times are in milliseconds, null where nothing was measured."""
-
-    time_ms: int
-    window_seconds: int
-    processing: dict[str, Any]
-    fanout: dict[str, Any]
-    active_users: int
-    queue: dict[str, Any]
-    backpressure: dict[str, Any]
-    hybrid: dict[str, Any]
-    workers: dict[str, Any]
-    store: dict[str, Any]
-    dataset: dict[str, Any]
+    dead_letters: list[DeadLetter]
 
 
 class Problem(BaseModel):
@@ -255,72 +160,3 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-
-
-def post_json(post: Post) -> dict[str, Any]:
-    """A post as the API writes it."""
-    return {
-        "id": post.id,
-        "author_id": post.author_id,
-        "text": post.text,
-        "created_at": post.created_at,
-        "strategy": post.strategy,
-    }
-
-
-def fanout_json(fanout: Fanout) -> dict[str, Any]:
-    """A fan-out's state as the API writes it."""
-    return {
-        "post_id": fanout.post_id,
-        "status": fanout.status,
-        "recipients": fanout.recipients,
-        "delivered": fanout.delivered,
-        "skipped": fanout.skipped,
-        "lag_ms": fanout.lag_ms,
-    }
-
-
-def feed_json(feed: Feed) -> dict[str, Any]:
-    """A page of a feed as the API writes it."""
-    return {
-        "items": [post_json(post) for post in feed.items],
-        "next_cursor": feed.next_cursor,
-        "strategy": feed.strategy,
-        "source": feed.source,
-        "timing_ms": feed.timing_ms,
-        "commands": feed.commands,
-        "round_trips": feed.round_trips,
-    }
-
-
-def comparison_json(comparison: Comparison) -> dict[str, Any]:
-    """A comparison as the API writes it."""
-    return {
-        "strategies": {name: feed_json(feed) for name, feed in comparison.strategies.items()},
-        "identical": comparison.identical,
-    }
-
-
-def user_json(user: User) -> dict[str, Any]:
-    """A user as the API writes it."""
-    return {
-        "id": user.id,
-        "name": user.name,
-        "kind": user.kind,
-        "followers": user.followers,
-        "following": user.following,
-    }
-
-
-def letter_json(letter: DeadLetter) -> dict[str, Any]:
-    """A dead letter as the API writes it."""
-    return {
-        "id": letter_id(letter),
-        "post_id": letter.post_id,
-        "author_id": letter.author_id,
-        "strategy": letter.strategy,
-        "recipients": letter.recipients,
-        "delivered": letter.delivered,
-        "tries": letter.fails,
-        "reason": letter.reason,
-    }

@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from app.domain.errors import Overloaded
 from app.domain.models import STRATEGIES, Strategy
 from app.services.container import Services, build_services
-from app.services.dead_letters import letter_id
 from app.services.fanout import Deliverer
 from tests.conftest import Backend, add_users, small_settings
 from tests.oracle.truth import Truth
@@ -209,7 +208,7 @@ class Machine(RuleBasedStateMachine):
     def requeue(self) -> None:
         for letter in self.services.dead_letters.list():
             with suppress(Overloaded):
-                self.services.dead_letters.requeue(letter_id(letter))
+                self.services.dead_letters.requeue(letter.id)
                 self.bounded_backlog()
 
     @rule(reader=user, how=strategy, limit=st.integers(1, 6))

@@ -53,12 +53,13 @@ def create_flask(folder: str) -> OpenAPI:
     return app
 
 
-def register(app: OpenAPI) -> None:
-    """Adds all routes of the API, its description and the page that shows it."""
+def register(app: OpenAPI, page_limit: int) -> None:
+    """Adds all routes of the API, its description and the page that shows it. `page_limit` is
+    FANOUT_PAGE_LIMIT."""
     for module in (posts, feeds, users, dead_letters, system):
         app.register_api(module.api)
 
-    description = complete(app.api_doc)
+    description = complete(app.api_doc, page_limit)
 
     @app.get("/api/openapi.json", doc_ui=False)
     def openapi_json() -> Response:

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint, Tag
+from pydantic import RootModel
 
 from app.web.current import services
-from app.web.schemas import LetterPath, LettersOut, LettersQuery, Problem, letter_json
+from app.web.schemas import DeadLetterList, LetterPath, LettersQuery
 
 api = APIBlueprint(
     "dead_letters",
     __name__,
     url_prefix="/api/dead-letters",
     abp_tags=[Tag(name="dead letters")],
-    abp_responses={"503": Problem},
 )
 
 
-@api.get("", responses={200: LettersOut})
+@api.get("", responses={200: RootModel[DeadLetterList]})
 def listing(query: LettersQuery) -> Response:
     """The newest dead letters and why they are there"""
-    letters = services().dead_letters.list(query.limit)
-    return jsonify({"dead_letters": [letter_json(letter) for letter in letters]})
+    return jsonify(DeadLetterList(dead_letters=services().dead_letters.list(query.limit)))
 
 
-@api.post("/<letter_id>/requeue", responses={204: None, 404: Problem})
+@api.post("/<letter_id>/requeue", responses={204: None})
 def requeue(path: LetterPath) -> tuple[str, int]:
     """Queue the job anew; it goes on where it stopped"""
     services().dead_letters.requeue(path.letter_id)
     return "", 204
 
 
-@api.delete("/<letter_id>", responses={204: None, 404: Problem})
+@api.delete("/<letter_id>", responses={204: None})
 def drop(path: LetterPath) -> tuple[str, int]:
     """Give the job up
 

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.web.schemas import Problem
+from app.web.schemas import PAGE_LIMIT, Problem
 
 PROBLEM = {
     "application/problem+json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}
 }
-COMMON = {
-    "403": "The request came from another site.",
+ALWAYS = {
+    "400": "The request, its JSON or its cursor is broken.",
+    "414": "The address is too long.",
     "421": "The host name is not ours.",
-    "429": "Too many changes by one client; see Retry-After.",
+    "431": "The headers are too large.",
+    "500": "A bug of ours.",
     "503": "The store does not answer, or the backlog is full; see Retry-After.",
 }
-CHANGES_ONLY = {"403", "429"}
+CHANGES = {
+    "403": "The request came from another site.",
+    "413": "The body is too large.",
+    "429": "Too many changes by one client; see Retry-After.",
+}
+BODY = {"415": "The body is not JSON."}
+INPUT = {"422": "A field is missing, unknown, of the wrong kind or out of range."}
+PATH = {"404": "There is no such thing."}
 KEY_HEADER = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -23,27 +32,43 @@ KEY_HEADER = {
     "description": "The same post with the same key is accepted once in a day.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
+WRAPPED = "RootModel_"
+"""How the library names what wraps an answer that is no model of pydantic."""
 
 
-def complete(spec: dict[str, Any]) -> dict[str, Any]:
-    """The library's description with our errors and headers. Changes it in place."""
-    for path, methods in spec["paths"].items():
+def complete(spec: dict[str, Any], page_limit: int) -> dict[str, Any]:
+    """The library's description with our errors, headers and limits. Changes it in place."""
+    spec["paths"]["/api/posts"]["post"].setdefault("parameters", []).append(KEY_HEADER)
+    for methods in spec["paths"].values():
         for method, operation in methods.items():
-            _complete(operation, changes=method != "get")
-            if (path, method) == ("/api/posts", "post"):
-                operation.setdefault("parameters", []).append(KEY_HEADER)
+            _complete(operation, page_limit, changes=method != "get")
+    schemas = spec["components"]["schemas"]
+    for name in [name for name in schemas if name.startswith(WRAPPED)]:
+        del schemas[name]
     return spec
 
 
-def _complete(operation: dict[str, Any], *, changes: bool) -> None:
+def _complete(operation: dict[str, Any], page_limit: int, *, changes: bool) -> None:
     text = operation.get("description", "")
     operation["description"] = text.replace("<br/>", "\n").strip()
-    responses = operation["responses"]
-    if not (operation.get("parameters") or operation.get("requestBody")):
-        responses.pop("422", None)
-    for status, meaning in COMMON.items():
-        if changes or status not in CHANGES_ONLY:
-            responses.setdefault(status, {"description": meaning})
-    for status, response in responses.items():
+    parameters, body = operation.get("parameters", []), "requestBody" in operation
+    for parameter in parameters:
+        if parameter.get("description") == PAGE_LIMIT:
+            parameter["schema"]["maximum"] = page_limit
+    errors = ALWAYS | (CHANGES if changes else {}) | (BODY if body else {})
+    if body or parameters:
+        errors |= INPUT
+    if any(parameter["in"] == "path" for parameter in parameters):
+        errors |= PATH
+    answers = operation["responses"]
+    if not parameters and not body:
+        del answers["422"]  # the library thinks that every request may have invalid fields
+    for status, meaning in errors.items():
+        answers[status] = {"description": meaning}
+    for status, answer in answers.items():
         if int(status) >= 400:
-            response["content"] = PROBLEM
+            answer["content"] = PROBLEM
+        elif "content" in answer:
+            schema = answer["content"]["application/json"]["schema"]
+            schema["$ref"] = schema["$ref"].replace(WRAPPED, "").removesuffix("_")
+    operation["responses"] = dict(sorted(answers.items()))

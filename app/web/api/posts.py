@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from flask import Response, jsonify, request, url_for
 from flask_openapi import APIBlueprint, Tag
+from pydantic import RootModel
 
+from app.domain.models import Fanout, Post
 from app.web.current import services
-from app.web.schemas import (
-    FanoutState,
-    PostBody,
-    PostOut,
-    PostPath,
-    Problem,
-    PublishedOut,
-    fanout_json,
-    post_json,
-)
+from app.web.schemas import PostBody, PostPath, Problem, Published
 
 api = APIBlueprint(
     "posts",
     __name__,
     url_prefix="/api/posts",
     abp_tags=[Tag(name="posts")],
-    abp_responses={"404": Problem, "503": Problem},
 )
 
 
-@api.post("", responses={202: PublishedOut, 400: Problem, 415: Problem})
+@api.post("", responses={202: RootModel[Published], 404: Problem})
 def publish(body: PostBody) -> tuple[Response, int]:
     """Accept a post
 
@@ -36,8 +28,8 @@ def publish(body: PostBody) -> tuple[Response, int]:
     post, fanout = services().publishing.publish(
         body.author_id, body.text, body.strategy, request.headers.get("Idempotency-Key")
     )
-    answer = {
-        "post": post_json(post),
+    answer: Published = {
+        "post": post,
         "fanout": {
             "status": fanout.status,
             "recipients": fanout.recipients,
@@ -47,10 +39,10 @@ def publish(body: PostBody) -> tuple[Response, int]:
     return jsonify(answer), 202
 
 
-@api.get("/<int:post_id>", responses={200: PostOut})
+@api.get("/<int:post_id>", responses={200: RootModel[Post]})
 def read(path: PostPath) -> Response:
     """One post"""
-    return jsonify(post_json(services().publishing.post(path.post_id)))
+    return jsonify(services().publishing.post(path.post_id))
 
 
 @api.delete("/<int:post_id>", responses={204: None})
@@ -60,10 +52,11 @@ def delete(path: PostPath) -> tuple[str, int]:
     return "", 204
 
 
-@api.get("/<int:post_id>/fanout", responses={200: FanoutState})
+@api.get("/<int:post_id>/fanout", responses={200: RootModel[Fanout]})
 def fanout(path: PostPath) -> Response:
     """How far a post's deliveries are
 
     Kept for an hour after the last delivery.
     """
-    return jsonify(fanout_json(services().publishing.fanout(path.post_id)))
+    services().publishing.post(path.post_id)  # nothing is told of a deleted one
+    return jsonify(services().publishing.fanout(path.post_id))

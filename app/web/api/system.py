@@ -4,52 +4,43 @@ from __future__ import annotations
 
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint, Tag
+from pydantic import RootModel
 
+from app.services.datasets import Dataset
+from app.services.metrics import Snapshot
 from app.storage.control import Pace
 from app.web.current import services
-from app.web.schemas import (
-    DatasetBody,
-    DatasetOut,
-    MetricsOut,
-    Problem,
-    WorkersBody,
-    WorkersOut,
-)
+from app.web.schemas import DatasetBody, Problem, WorkersBody
 
 api = APIBlueprint(
     "system",
     __name__,
     url_prefix="/api",
     abp_tags=[Tag(name="system")],
-    abp_responses={"503": Problem},
 )
 
 
-@api.get("/metrics", responses={200: MetricsOut})
+@api.get("/metrics", responses={200: RootModel[Snapshot]})
 def metrics() -> Response:
     """What the page shows: processing times, fan-out, queue, backpressure, workers"""
     return jsonify(services().metrics.snapshot())
 
 
-@api.put("/workers", responses={200: WorkersOut, 400: Problem, 415: Problem})
+@api.put("/workers", responses={200: RootModel[Pace]})
 def set_workers(body: WorkersBody) -> Response:
     """Pause the workers, or bound the deliveries per second over all of them"""
     services().control.set(body.paused, body.deliveries_per_second)
-    return jsonify(_pace(services().control.pace()))
+    return jsonify(services().control.pace())
 
 
-@api.post("/datasets", responses={202: DatasetOut, 400: Problem, 409: Problem, 415: Problem})
+@api.post("/datasets", responses={202: RootModel[Dataset], 409: Problem})
 def load_dataset(body: DatasetBody) -> tuple[Response, int]:
     """Replace all users and posts by a generated dataset"""
     services().datasets.request(body.preset, body.seed)
     return jsonify(services().datasets.current()), 202
 
 
-@api.get("/datasets/current", responses={200: DatasetOut})
+@api.get("/datasets/current", responses={200: RootModel[Dataset]})
 def dataset() -> Response:
     """Which dataset is loaded, or how far the loading is"""
     return jsonify(services().datasets.current())
-
-
-def _pace(pace: Pace) -> dict[str, bool | int | None]:
-    return {"paused": pace.paused, "deliveries_per_second": pace.deliveries_per_second}
