@@ -4,8 +4,9 @@ its description is made from them."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 Strategy = Literal["write", "read", "hybrid"]
@@ -41,7 +42,8 @@ class Fanout:
 
     `recipients` are the followers at acceptance; `skipped` of them have no timeline (dormant).
     `lag_ms` is the time from acceptance to the last delivery, None until then. `pull_reason` is
-    None for a post that was pushed; it stays when a deferred post has been delivered.
+    None for a post that was pushed; it stays when a deferred post has been delivered,
+    and only the page tells it: it is excluded from the API.
     """
 
     post_id: int
@@ -50,7 +52,7 @@ class Fanout:
     delivered: int = 0
     skipped: int = 0
     lag_ms: float | None = None
-    pull_reason: PullReason | None = None
+    pull_reason: Annotated[PullReason | None, Field(exclude=True)] = None
 
 
 class Timing(TypedDict):

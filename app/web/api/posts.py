@@ -59,4 +59,5 @@ def fanout(path: PostPath) -> Response:
     Kept for an hour after the last delivery.
     """
     services().publishing.post(path.post_id)  # nothing is told of a deleted one
-    return jsonify(services().publishing.fanout(path.post_id))
+    state = services().publishing.fanout(path.post_id)
+    return jsonify(RootModel[Fanout](state).model_dump())
