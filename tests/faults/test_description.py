@@ -21,7 +21,8 @@ EXAMPLES = 600 if LONG else 5
 def test_no_answer_contradicts_the_description(
     start: Callable[..., Rig], tell: Callable[[str], None]
 ) -> None:
-    rig = start(FANOUT_DATASET="small")
+    rig = start()
+    rig.services.datasets.load_preset("small", seed=1)
     (worker,) = rig.start_workers(1)
     rig.start_web()
     rig.kill_worker(worker)  # or it would load the largest dataset when asked to
