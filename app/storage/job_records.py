@@ -111,7 +111,7 @@ def read_letter(shard: int, entry: str, account: Any) -> DeadLetter:
 
     return DeadLetter(
         f"{shard}-{entry.split('-')[0]}",
-        number("last"),
+        number("last") or number("job"),
         number("author"),
         named.get("strategy", ""),
         number("recipients"),
