@@ -87,6 +87,12 @@ class StoreDown(FanoutError):
     retry_after = 1
 
 
+class NoAnswer(StoreDown):
+    """The store was asked and did not answer in time; what it was asked may have happened."""
+
+    title, slug = "The store did not answer in time", "store-silent"
+
+
 class StoreFull(StoreDown):
     """The store answers but takes no writes now: it is out of memory, or its disk is full."""
 

@@ -1,8 +1,8 @@
 """The one door to the store: a Redis or Valkey server, or a Cluster of them.
 
 `Store.call` and `Batch.call` run functions of our server library and load it where it is missing,
-so a restarted or newly added server needs no setup. Writes are never retried by the client: a
-call that timed out may have happened.
+so a restarted or newly added server needs no setup. Nothing that may have happened is ever sent
+again: whoever gets `NoAnswer` decides.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from redis.cluster import RedisCluster
 from app.storage.failures import Gate, does_not_answer, is_down, store_errors
 from app.storage.keys import Keys
 from app.storage.library import library
-from app.storage.wire import exchange
+from app.storage.nodes import Nodes
+from app.storage.wire import Command, Unanswered, exchange
 
 _MISSING, _THERE = "Function not found", "already exists"
 OPENING_SECONDS = 0.4
@@ -49,7 +50,8 @@ class Store:
         self._open_client = open_client
         self._open_patient = open_patient
         self._client: Any = None
-        self._is_cluster: bool | None = None  # asked for on every call, and slow to find out
+        self._nodes: Nodes | None = None  # of a Cluster
+        self._asked = False  # whether it is one
         self._opening = threading.Lock()
         self._gate = Gate()
         self.keys = keys
@@ -87,9 +89,15 @@ class Store:
     @property
     def is_cluster(self) -> bool:
         """Whether several nodes share the data. Raises `StoreDown`."""
-        if self._is_cluster is None:
-            self._is_cluster = isinstance(self.redis, RedisCluster)
-        return self._is_cluster
+        return self._cluster is not None
+
+    @property
+    def _cluster(self) -> Nodes | None:
+        if not self._asked:
+            client = self.redis
+            self._nodes = Nodes(client) if isinstance(client, RedisCluster) else None
+            self._asked = True
+        return self._nodes
 
     @property
     def groups(self) -> list[range]:
@@ -137,18 +145,10 @@ class Store:
     def call(self, function: str, key: str, *args: Any) -> Any:
         """Runs a function of our library on the server that holds `key`.
 
-        Raises `StoreDown`, or `redis.ResponseError` with what the function refused.
+        Raises `StoreDown`, `NoAnswer` when it may have happened all the same, or
+        `redis.ResponseError` with what the function refused.
         """
-        self.count(1)
-        command = self.fcall(function, key, *args)
-        with self.attempt():
-            try:
-                return self._one(command)
-            except redis.ResponseError as error:
-                if _MISSING not in str(error):
-                    raise
-            self.load_library()
-            return self._one(command)
+        return self.run([self.fcall(function, key, *args)])[0]
 
     def fcall(self, function: str, key: str, *args: Any) -> tuple[Any, ...]:
         """The command that runs a function of our library."""
@@ -156,17 +156,65 @@ class Store:
 
     def command(self, *args: Any) -> Any:
         """Runs one plain command."""
-        self.count(1)
-        with self.attempt():
-            return self._one(args)
+        return self.run([args])[0]
 
-    def _one(self, command: tuple[Any, ...]) -> Any:
-        if self.is_cluster:
-            return self.redis.execute_command(*command)
-        (reply,) = exchange(self.redis, [command])
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
+    def run(
+        self,
+        commands: Sequence[Command],
+        weights: Sequence[int] = (),
+        limit: int = 0,
+        *,
+        raise_errors: bool = True,
+        partial: bool = False,
+    ) -> list[Any]:
+        """Sends the commands; the answers in order. See `Batch.run`."""
+        with self.attempt():
+            replies = self._exchange(commands, weights, limit)
+            missing = [
+                i
+                for i, reply in enumerate(replies)
+                if isinstance(reply, redis.ResponseError) and _MISSING in str(reply)
+            ]
+            if missing:
+                self.load_library()
+                again = self._exchange([commands[i] for i in missing])
+                for i, reply in zip(missing, again, strict=True):
+                    replies[i] = reply
+            errors = [reply for reply in replies if isinstance(reply, Exception)]
+            if not errors:
+                return replies
+            down = [error for error in errors if is_down(error)]
+            if down and (len(down) == len(replies) or not (partial and self.is_cluster)):
+                # What may have happened is told before what certainly did not.
+                raise next((error for error in down if isinstance(error, Unanswered)), down[0])
+            if raise_errors and len(errors) > len(down):
+                raise next(error for error in errors if not is_down(error))
+        return [
+            None if isinstance(reply, Exception) and is_down(reply) else reply for reply in replies
+        ]
+
+    def everywhere(self, *command: Any) -> list[Any]:
+        """What each server that holds keys answers to the command. On a Cluster those that are
+        away are left out. Raises `StoreDown` when none answers."""
+        with self.attempt():
+            replies = self._each(command)
+            answers = [reply for reply in replies if not isinstance(reply, Exception)]
+            if not answers:
+                raise replies[0]
+            return answers
+
+    def _each(self, command: Command) -> list[Any]:
+        cluster = self._cluster
+        return exchange(self.redis, [command]) if cluster is None else cluster.each(command)
+
+    def _exchange(
+        self, commands: Sequence[Command], weights: Sequence[int] = (), limit: int = 0
+    ) -> list[Any]:
+        self.count(len(commands))
+        cluster = self._cluster
+        if cluster is None:
+            return exchange(self.redis, commands, weights, limit)
+        return cluster.exchange(commands, weights, limit)
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -183,14 +231,17 @@ class Store:
         return Batch(self)
 
     def load_library(self) -> None:
-        """Loads our functions into every primary that does not have them."""
-        for node in self.nodes():
-            try:
-                with store_errors():
-                    self.redis.execute_command("FUNCTION LOAD", self.library.source, **node)
-            except redis.ResponseError as error:
-                if _THERE not in str(error):
-                    raise
+        """Loads our functions into every primary that answers and does not have them."""
+        with store_errors():
+            replies = self._each(("FUNCTION", "LOAD", self.library.source))
+            errors = [
+                reply
+                for reply in replies
+                if isinstance(reply, Exception) and _THERE not in str(reply)
+            ]
+            for error in errors:
+                if not is_down(error) or len(errors) == len(replies):
+                    raise error
 
     def drop_old_libraries(self) -> int:
         """Deletes what other versions of this code left under our prefix; how many. A process
@@ -248,63 +299,19 @@ class Batch:
         """Says how much work the command added last is, for the `limit` of `run`."""
         self._weights[-1] = weight
 
-    def run(self, *, raise_errors: bool = True, limit: int = 0) -> list[Any]:
+    def run(self, *, raise_errors: bool = True, partial: bool = False, limit: int = 0) -> list[Any]:
         """Sends all; the answers in order. With `raise_errors` the first refusal is raised,
         without it refusals stand in the list as exceptions.
 
-        No more than `limit` of the weighed work is under way on a server at once (on a Cluster's
-        node, CLUSTER_LIMITS times as much), so that other clients get their turn in between.
+        With `partial` None stands for what a Cluster's node did not answer, as long as another one
+        answers. Otherwise `StoreDown` is raised, `NoAnswer` when something that was sent and not
+        answered may have happened.
+
+        No more than `limit` of the weighed work is under way on a server at once, so that other
+        clients get their turn in between.
         """
         commands, self._commands = self._commands, []
         weights, self._weights = self._weights, []
         if not commands:
             return []
-        with self._store.attempt():
-            replies = self._send(commands, weights, limit)
-            missing = [
-                i
-                for i, reply in enumerate(replies)
-                if isinstance(reply, redis.ResponseError) and _MISSING in str(reply)
-            ]
-            if missing:
-                self._store.load_library()
-                again = self._send([commands[i] for i in missing])
-                for i, reply in zip(missing, again, strict=True):
-                    replies[i] = reply
-            for reply in replies:
-                if isinstance(reply, Exception) and (raise_errors or is_down(reply)):
-                    raise reply
-        return replies
-
-    def _send(
-        self, commands: list[tuple[Any, ...]], weights: Sequence[int] = (), limit: int = 0
-    ) -> list[Any]:
-        self._store.count(len(commands))
-        if not self._store.is_cluster:
-            return exchange(self._store.redis, commands, weights, limit)
-        replies: list[Any] = []
-        nodes = len(self._store.redis.get_primaries())
-        for part in _parts(commands, weights, CLUSTER_LIMITS * limit * nodes):
-            pipeline = self._store.redis.pipeline()
-            for command in part:
-                pipeline.execute_command(*command)
-            replies += pipeline.execute(raise_on_error=False)
-        return replies
-
-
-CLUSTER_LIMITS = 4
-"""So many times its limit a Cluster's node gets at once. All nodes must have answered before the
-next part is sent; with less of it they would mostly wait."""
-
-
-def _parts(
-    commands: list[tuple[Any, ...]], weights: Sequence[int], limit: int
-) -> Iterator[list[tuple[Any, ...]]]:
-    """The commands in order, cut where the weights add up to more than `limit`."""
-    first = total = 0
-    for at, weight in enumerate(weights):
-        if total and total + weight > limit:
-            yield commands[first:at]
-            first, total = at, 0
-        total += weight
-    yield commands[first:]
+        return self._store.run(commands, weights, limit, raise_errors=raise_errors, partial=partial)

@@ -16,7 +16,8 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from app.domain.errors import StoreDown, StoreFull
+from app.domain.errors import NoAnswer, StoreDown, StoreFull
+from app.storage.wire import Unanswered
 
 _DOWN_PREFIXES = (
     *("OOM", "MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY "),
@@ -62,6 +63,11 @@ def store_errors() -> Iterator[None]:
             raise StoreFull(
                 "The store cannot write to its disk; nothing was accepted. Reading still works. "
                 "Look at its log and at the free space, then try again."
+            ) from error
+        if isinstance(error, Unanswered):
+            raise NoAnswer(
+                "Redis did not answer in time. If you asked for a change, it may have been made: "
+                "look before you ask again. ./status.sh tells how Redis is."
             ) from error
         raise does_not_answer() from error
 

@@ -11,11 +11,18 @@ from typing import Any, cast
 import orjson
 import redis
 
-from app.domain.errors import KeyReused, Overloaded, UnknownUser
+from app.domain.errors import KeyReused, NoAnswer, Overloaded, UnknownUser
 from app.domain.ids import created_at
 from app.domain.models import Post, PullReason, Strategy
 from app.settings import Settings
 from app.storage.client import Store
+
+_UNKNOWN_FATE = "The store did not answer in time; the post may have been accepted. "
+_REPEAT = "Send it again with the same Idempotency-Key: it is accepted once only."
+_LOOK = (
+    "Look at the author's feed before you send it again. A post that is sent with an "
+    "Idempotency-Key can be repeated safely."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +61,8 @@ class Posts:
 
         Without a `pull_reason` it is pushed, unless backpressure defers it.
 
-        Raises `UnknownUser`, `KeyReused`, `Overloaded` or `StoreDown`; nothing was written then
-        (for `StoreDown` after a time-out it may have been: repeat with the same key to find out).
+        Raises `UnknownUser`, `KeyReused`, `Overloaded` or `StoreDown`; nothing was written then,
+        but for `NoAnswer` it may have been: repeat with the same key to find out.
         """
         settings = self._settings
         body = orjson.dumps({"author_id": author_id, "text": text, "strategy": strategy})
@@ -83,6 +90,8 @@ class Posts:
             )
         except redis.ResponseError as error:
             raise _refusal(error, author_id) from error
+        except NoAnswer as error:
+            raise NoAnswer(_UNKNOWN_FATE + (_LOOK if repeat_key is None else _REPEAT)) from error
         reason = None if mode == b"push" else cast("PullReason", why.decode())
         return Accepted(int(post_id), reason, int(recipients), repeated == 1)
 

@@ -1,9 +1,8 @@
-"""Commands on one server's connections without redis-py's work for every command.
+"""Commands on a server's connections without redis-py's work for every command.
 
 A pipeline of redis-py spends more time on each command than the server does on most of ours. Here
 commands are packed by hiredis in one go and the answers read one after the other; connecting,
-pooling, time-outs and parsing stay redis-py's. Weakness: one server only. On a Cluster the client
-has to follow moved slots, so `Batch` uses redis-py's own pipeline there.
+pooling, time-outs and parsing stay redis-py's. Nothing is ever sent twice.
 
 Heavy commands are sent in parts: the next part leaves when half of what is under way has been
 answered. So the server is never idle, and other clients never wait for more than `limit` of work.
@@ -12,60 +11,77 @@ A server runs all that it has received from one client before it turns to the ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import redis
 
 Command = tuple[Any, ...]
 
+BROKEN = (redis.ConnectionError, redis.TimeoutError, OSError)
+"""A server could not be reached, or stopped answering."""
+_REFUSED = (redis.BusyLoadingError, redis.AuthenticationError)
+"""Of these, what is an answer all the same: nothing was done."""
+
+
+class Unanswered(redis.ConnectionError):
+    """A command was sent and its answer never came: it may have been carried out."""
+
 
 def exchange(
     client: Any, commands: Sequence[Command], weights: Sequence[int] = (), limit: int = 0
 ) -> list[Any]:
-    """Sends the commands; the answers in order, refusals among them as exceptions.
+    """Sends the commands; what became of each, in order: see `steps`."""
+    replies: list[Any] = []
+    for _ in steps(client, commands, weights, limit, replies):
+        pass
+    return replies
+
+
+def steps(
+    client: Any,
+    commands: Sequence[Command],
+    weights: Sequence[int],
+    limit: int,
+    replies: list[Any],
+) -> Generator[None, None, None]:
+    """Sends the commands and appends to `replies` what became of each: its answer, its refusal as
+    an exception, `Unanswered`, or why it could not be sent. Stops after each part that it sent, so
+    that the caller can send something to another server before this one's answers are read.
 
     `weights` says how much work each command is (none: no work worth counting). No more than
     `limit` is under way at once, but for a single command that is heavier.
     """
-    pool = client.connection_pool
-    connection = pool.get_connection()
-    try:
-        return _exchange(
-            connection,
-            client.response_callbacks,
-            commands,
-            weights or [0] * len(commands),
-            limit,
-        )
-    except BaseException:
-        # With answers still to come the connection is of no use to anybody else.
-        connection.disconnect()
-        raise
-    finally:
-        pool.release(connection)
-
-
-def _exchange(
-    connection: Any,
-    callbacks: Any,
-    commands: Sequence[Command],
-    weights: Sequence[int],
-    limit: int,
-) -> list[Any]:
-    replies: list[Any] = []
+    weights = weights or [0] * len(commands)
+    pool, connection = client.connection_pool, None
+    callbacks = client.response_callbacks
     sent = under_way = 0
-    for command in commands:
-        if sent < len(commands) and under_way <= limit // 2:
-            first = sent
-            while sent < len(commands) and (under_way + weights[sent] <= limit or not under_way):
-                under_way += weights[sent]
-                sent += 1
-            if sent > first:
-                connection.send_packed_command(connection.pack_commands(commands[first:sent]))
-        under_way -= weights[len(replies)]
-        replies.append(_reply(connection, callbacks.get(command[0])))
-    return replies
+    try:
+        connection = pool.get_connection()
+        for command in commands:
+            if sent < len(commands) and under_way <= limit // 2:
+                first = sent
+                while sent < len(commands) and (
+                    under_way + weights[sent] <= limit or not under_way
+                ):
+                    under_way += weights[sent]
+                    sent += 1
+                if sent > first:
+                    connection.send_packed_command(connection.pack_commands(commands[first:sent]))
+                    yield
+            under_way -= weights[len(replies)]
+            replies.append(_reply(connection, callbacks.get(command[0])))
+    except BaseException as error:
+        if connection is not None:
+            # With answers still to come the connection is of no use to anybody else.
+            connection.disconnect()
+        if not isinstance(error, BROKEN):
+            raise
+        lost = error if isinstance(error, _REFUSED) else Unanswered(str(error))
+        replies += [lost] * (sent - len(replies)) + [error] * (len(commands) - sent)
+    finally:
+        if connection is not None:
+            pool.release(connection)
 
 
 def _reply(connection: Any, callback: Any) -> Any:
