@@ -53,7 +53,7 @@ def text_of(answer: Any) -> str:
 def test_an_empty_store_gives_a_page_that_says_so(client: FlaskClient) -> None:
     answer = client.get("/")
     assert answer.status_code == 200
-    assert "The people are on their way" in answer.text
+    assert "Nobody is here yet" in answer.text
 
 
 def test_a_form_posts_and_the_page_tells_what_became_of_it(people: FlaskClient) -> None:

@@ -56,12 +56,12 @@ def store_errors() -> Iterator[None]:
             raise
         if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
             raise StoreFull(
-                "The store is out of memory; nothing was accepted. Reading still works. "
+                "The store is out of memory and takes no writes. Reading still works. "
                 "Raise its maxmemory or remove data, then try again."
             ) from error
         if str(error).startswith("MISCONF"):
             raise StoreFull(
-                "The store cannot write to its disk; nothing was accepted. Reading still works. "
+                "The store cannot write to its disk and takes no writes. Reading still works. "
                 "Look at its log and at the free space, then try again."
             ) from error
         if isinstance(error, Unanswered):

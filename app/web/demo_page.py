@@ -12,7 +12,7 @@ from app.domain.errors import BadRequest, FanoutError
 from app.domain.models import User
 from app.services.container import Services
 from app.services.metrics import Snapshot
-from app.web import behind, readers, story
+from app.web import behind, health, readers, story
 
 DEFAULT_TEXT = "Hello, this is my first post today."
 MOST_POSTS = 2
@@ -43,6 +43,7 @@ def context(services: Services) -> dict[str, Any]:
             "posts_total": sum(snapshot["fanout"]["posts_total"].values()),
         },
         "cast": people,
+        "dataset": None if people else health.dataset(services),
         "star": star,
         "star_log": round(log10(max(star.followers, 1)), 2) if star else 4,
         "form": {

