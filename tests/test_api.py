@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,6 +19,7 @@ from tests.conftest import Backend, add_users
 pytestmark = pytest.mark.parametrize("backend", ["fake", "valkey"], indirect=True)
 
 READERS = range(1, 6)
+JSON = "application/json"
 
 
 @pytest.fixture
@@ -234,6 +236,29 @@ def test_the_description_names_every_route(client: Any) -> None:
             assert methods <= set(described["paths"][path]), path
 
 
+def test_the_description_names_the_largest_page_of_the_settings(
+    backend: Backend, settings: Settings
+) -> None:
+    app = create_app(dataclasses.replace(settings, page_limit=50), backend.store(settings.shards))
+    client: Any = app.test_client()
+    paths = client.get("/api/openapi.json").json["paths"]
+    for path in ("/api/feed/{user_id}", "/api/compare/{user_id}"):
+        (limit,) = (p for p in paths[path]["get"]["parameters"] if p["name"] == "limit")
+        assert (limit["schema"]["minimum"], limit["schema"]["maximum"]) == (1, 50)
+    check_problem(client.get("/api/feed/1?limit=51"), 422, "invalid-fields")
+
+
+def test_an_answer_that_is_not_described_is_noticed(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = services_of(client).metrics.snapshot()
+    monkeypatch.setattr(
+        type(services_of(client).metrics), "snapshot", lambda self: {**snapshot, "more": 1}
+    )
+    with pytest.raises(jsonschema_rs.ValidationError, match="more"):
+        client.get("/api/metrics")
+
+
 def test_the_description_tells_errors_as_they_are(client: Any) -> None:
     described = client.get("/api/openapi.json").json
     for path, methods in described["paths"].items():
@@ -252,6 +277,13 @@ def test_the_description_tells_errors_as_they_are(client: Any) -> None:
         assert set(client.get(path).json) == set(schemas[name]["properties"])
 
 
+def test_a_bug_of_ours_is_a_problem_without_a_trace(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(services_of(client).metrics), "snapshot", lambda self: 1 // 0)
+    check_problem(client.get("/api/metrics"), 500, "internal")
+
+
 def test_a_wrong_method_is_told_the_right_ones(client: Any) -> None:
     assert "POST" in client.patch("/api/posts").headers["Allow"]
 
@@ -263,6 +295,8 @@ def test_controls(client: Any) -> None:
     check_problem(
         client.put("/api/workers", json={"deliveries_per_second": 0}), 422, "invalid-fields"
     )
+    fast = client.put("/api/workers", data='{"deliveries_per_second": 1e8}', content_type=JSON)
+    assert fast.json["deliveries_per_second"] == 100_000_000, "a whole number, however written"
     assert client.put("/api/workers", json={}).json["paused"] is False
 
 

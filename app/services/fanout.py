@@ -18,12 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import redis
-
 from app.domain.errors import StoreDown
 from app.services.open_job import OpenJob
 from app.settings import Settings
 from app.storage.client import Batch, Store
+from app.storage.failures import Refused
 from app.storage.job_records import Answer, Job, Pending, Unreadable, Walked
 from app.storage.jobs import Jobs
 from app.storage.metrics import Metrics
@@ -268,7 +267,7 @@ class Deliverer:
         return plan
 
     def _walked(self, opened: OpenJob, shard: int, reply: Any) -> None:
-        if isinstance(reply, redis.ResponseError):
+        if isinstance(reply, Refused):
             if (opened.job.shard, opened.job.entry) in self._open:
                 self._failed(opened.job, str(reply))
             return
@@ -291,7 +290,7 @@ class Deliverer:
             life = self._lives[opened.job.shard % len(self._lives)]
             self._jobs.finish(batch, opened.job, opened.progress(), life)
         for opened, reply in zip(done, batch.run(raise_errors=False), strict=True):
-            if isinstance(reply, redis.ResponseError):
+            if isinstance(reply, Refused):
                 self._failed(opened.job, str(reply))
                 continue
             del self._open[opened.job.shard, opened.job.entry]
@@ -333,6 +332,6 @@ class Deliverer:
         self._metrics.add("failures")
         try:
             self._jobs.fail(job, reason)
-        except redis.ResponseError:
+        except Refused:
             # Its record takes no notes any more. Claims without progress are counted elsewhere.
             log.exception("job %d failed, and that could not be noted: %s", job.id, reason)

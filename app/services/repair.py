@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-import redis
-
 from app.services.container import Services
 from app.services.verify import Truth
+from app.storage.failures import Refused
 
 AT_ONCE = 500
 """Users whose timelines are read in one round trip."""
@@ -79,7 +78,7 @@ def _differing(services: Services, truth: Truth, users: Sequence[int]) -> tuple[
     held = {puller.author_id: puller.since for puller in services.pullers.all()}
     differing, timelines = [], 0
     for user, reply in zip(users, replies, strict=True):
-        if isinstance(reply, redis.ResponseError):  # no list at all
+        if isinstance(reply, Refused):  # no list at all
             differing.append(user)
         elif reply and not reply[-1].startswith(b"-"):  # "-": a rebuild under way says nothing
             timelines += 1

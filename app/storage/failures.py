@@ -19,6 +19,9 @@ from redis.exceptions import (
 from app.domain.errors import NoAnswer, StoreDown, StoreFull
 from app.storage.wire import Unanswered
 
+Refused = redis.ResponseError
+"""The server understood and said no. By this name the layers above know it: none of them imports
+the client library."""
 _DOWN_PREFIXES = (
     *("OOM", "MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY "),
 )

@@ -12,15 +12,13 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-import redis
-
 from app.domain.errors import StoreDown
 from app.services.container import Services
 from app.services.datasets import LoadStopped
 from app.services.fanout import Deliverer
 from app.services.token_budget import TokenBudget
 from app.storage.control import Pace, WorkerState
-from app.storage.failures import store_errors
+from app.storage.wake_ups import WakeUps
 
 PACE_SECONDS = 0.2
 """How often the controls are looked at and the heartbeat is sent; well under a second, which is
@@ -50,7 +48,7 @@ class Worker:
         self._pace = Pace()
         self._next_pace = 0.0
         self._budget = TokenBudget(clock)
-        self._bell: redis.client.PubSub | None = None
+        self._bell = WakeUps(services.store)
 
     def stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
         """Asks the loop to end; fit as a signal handler."""
@@ -78,7 +76,7 @@ class Worker:
                 if not waiting:
                     log.warning("%s", error.detail)
                     waiting = True
-                self._hang_up()
+                self._bell.close()
                 self._deliverer.lose_sight()
                 self._stopping.wait(PACE_SECONDS)
             except Exception:
@@ -138,19 +136,10 @@ class Worker:
         if self._pace.deliveries_per_second is not None:
             self._stopping.wait(0.02)
             return
-        with store_errors():
-            if self._bell is None:
-                self._bell = self._services.store.redis.pubsub()
-                self._bell.subscribe(self._services.store.keys.doorbell)
-            self._bell.get_message(ignore_subscribe_messages=True, timeout=IDLE_SECONDS)
-
-    def _hang_up(self) -> None:
-        if self._bell is not None:
-            self._bell.close()
-            self._bell = None
+        self._bell.wait(IDLE_SECONDS)
 
     def _leave(self) -> None:
-        self._hang_up()
+        self._bell.close()
         try:
             self._services.counters.flush(force=True)
             self._services.heartbeats.leave(self.name)
