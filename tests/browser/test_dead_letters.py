@@ -20,7 +20,7 @@ def broken_list(stack: Stack, author: int) -> Iterator[int]:
     time.sleep(1)  # what workers promise to obey within
     body = {"author_id": author, "text": "This one gets stuck", "strategy": "write"}
     post: int = stack.call("/api/posts", body)["post"]["id"]
-    name = next(key for key in store.scan_iter(f"fans:*:{author}"))
+    name = next(key for key in store.scan_iter(f"fanout:fans:*:{author}"))
     store.rename(name, "aside")
     try:
         store.set(name, "no list")

@@ -120,7 +120,7 @@ def test_a_page_opened_while_the_store_is_down_comes_alive_by_itself(
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         status = new_page()
         status.goto("/status")
-        expect(status.get_by_role("heading", level=1)).to_have_text("Not everything answers.")
+        expect(status.get_by_role("heading", level=1)).to_have_text("Not ready.")
         how = new_page()
         assert how.goto("/how-it-works").ok  # type: ignore[union-attr]
     finally:
