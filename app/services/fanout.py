@@ -22,7 +22,7 @@ from app.domain.errors import StoreDown
 from app.services.open_job import OpenJob
 from app.settings import Settings
 from app.storage.client import Batch, Store
-from app.storage.failures import Refused
+from app.storage.failures import Refused, does_not_answer
 from app.storage.job_records import Answer, Job, Pending, Unreadable, Walked
 from app.storage.jobs import Jobs
 from app.storage.metrics import Metrics
@@ -76,6 +76,8 @@ class Deliverer:
         self._open: dict[tuple[int, str], OpenJob] = {}
         self._watched: dict[tuple[int, str], tuple[int, float]] = {}
         self._next_watch = 0.0
+        self._aside: dict[tuple[int, str], set[int]] = {}
+        self._away: set[int] = set()
         self._lives: list[str] = []
         self._pages: list[int] = []
         self._read_until = 0.0
@@ -101,18 +103,23 @@ class Deliverer:
         planned = self._plan(batch, allowance)
         walked, begun = self.walked, time.perf_counter_ns()
         limit = IN_FLIGHT * self._chunk()
-        replies = iter(batch.run(raise_errors=False, limit=limit))
+        replies = iter(batch.run(raise_errors=False, partial=True, limit=limit))
         spent = time.perf_counter_ns() - begun
         answers = self._answers([next(replies) for _ in range(asked)])
         self._look_at_servers(answers)
-        taken = self._take([job for answer in answers for job in answer.jobs])
+        taken = self._take([job for answer in answers if answer for job in answer.jobs])
         for _ in range(beaten):
             next(replies)
-        for opened, shard in planned:
-            self._walked(opened, shard, next(replies))
+        got = 0
+        for (opened, shard), reply in zip(planned, replies, strict=True):
+            if reply is not None:
+                self._walked(opened, shard, reply)
+                got += 1
         if self.walked > walked:
             self._metrics.cost("delivery", self.walked - walked, spent)
-        return bool(self._finish() or taken or planned)
+        finished = self._finish()
+        self._put_aside()
+        return bool(finished or taken or got)
 
     def rescue(self) -> int:
         """Claims jobs that have been silent for SILENCE_SECONDS; how many.
@@ -125,12 +132,16 @@ class Deliverer:
             return 0
         self._next_watch = now + WATCH_SECONDS
         watched: dict[tuple[int, str], tuple[int, float]] = {}
+        aside, self._aside = self._aside, {}
         suspects: list[Pending] = []
         most_open = MOST_OPEN * self._settings.open_jobs
         claimed = 0
         for seen in self._jobs.pending(WATCH_COUNT):
             place = (seen.shard, seen.entry)
             if place in self._open:
+                continue
+            if place in aside and aside[place] <= self._away:
+                self._aside[place] = aside[place]
                 continue
             beat, since = self._watched.get(place, (-1, now))
             if beat != seen.beat:
@@ -169,11 +180,20 @@ class Deliverer:
         count = max(1, room // self._store.shards) if room > 0 else 0
         return self._jobs.ask(batch, self._worker, secrets.token_hex(8), count)
 
-    def _answers(self, replies: list[Any]) -> list[Answer]:
+    def _answers(self, replies: list[Any]) -> list[Answer | None]:
+        """What each server said; None for one that is away. Raises `StoreDown` when all are."""
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
-        return [self._jobs.answer(reply) for reply in replies]
+        self._away = {
+            shard
+            for shards, reply in zip(self._store.groups, replies, strict=True)
+            if reply is None
+            for shard in shards
+        }
+        if len(self._away) == self._store.shards:
+            raise does_not_answer()
+        return [reply and self._jobs.answer(reply) for reply in replies]
 
     def _take(self, taken: list[Job | Unreadable]) -> int:
         jobs = []
@@ -202,12 +222,13 @@ class Deliverer:
             return min(settings.chunk, settings.chunk_while_read)
         return settings.chunk
 
-    def _look_at_servers(self, answers: list[Answer]) -> None:
+    def _look_at_servers(self, answers: list[Answer | None]) -> None:
         """Drops all open jobs when a server came back from a crash: it may have undone deliveries
         that this process takes for made. The jobs fall silent and are claimed, by their cursors.
         Notes as well whether pages were read since the last look."""
-        lives = [answer.life for answer in answers]
-        pages = [answer.pages_read for answer in answers]
+        before = zip(answers, self._lives or [""] * len(answers), strict=True)
+        lives = [answer.life if answer else life for answer, life in before]
+        pages = [answer.pages_read for answer in answers if answer]
         if self._pages and pages != self._pages:
             self._read_until = self._clock() + READ_SECONDS
         self._pages = pages
@@ -250,7 +271,7 @@ class Deliverer:
                 posts = max(1, len(opened.posts))
                 got = 0
                 size = max(1, min(chunk, bound) // posts)
-                for shard, followers in opened.slice(size, spread=spread):
+                for shard, followers in opened.slice(size, spread=spread, away=self._away):
                     self._jobs.deliver(batch, opened.job, shard, followers, opened.posts)
                     batch.weigh(followers * posts)
                     plan.append((opened, shard))
@@ -282,14 +303,21 @@ class Deliverer:
             opened.shards.remove(shard)
 
     def _finish(self) -> int:
-        done = [opened for opened in self._open.values() if not opened.shards]
+        done = [
+            opened
+            for opened in self._open.values()
+            if not opened.shards and opened.job.shard not in self._away
+        ]
         if not done:
             return 0
         batch = self._store.batch()
         for opened in done:
             life = self._lives[opened.job.shard % len(self._lives)]
             self._jobs.finish(batch, opened.job, opened.progress(), life)
-        for opened, reply in zip(done, batch.run(raise_errors=False), strict=True):
+        replies = batch.run(raise_errors=False, partial=True)
+        for opened, reply in zip(done, replies, strict=True):
+            if reply is None:
+                continue
             if isinstance(reply, Refused):
                 self._failed(opened.job, str(reply))
                 continue
@@ -299,6 +327,21 @@ class Deliverer:
                 self._metrics.add("jobs")
                 self._metrics.time("lag", opened.job.strategy, lag_ms / 1000)
         return len(done)
+
+    def _put_aside(self) -> None:
+        """Closes the jobs that can only wait for nodes that are away: others need the room, and
+        there may be any number of them. When the nodes are back they are claimed."""
+        if not self._away:
+            return
+        batch = self._store.batch()
+        for place, opened in list(self._open.items()):
+            waits_for = set(opened.shards) or {opened.job.shard}
+            if waits_for <= self._away:
+                del self._open[place]
+                self._aside[place] = waits_for
+                if opened.job.shard not in self._away:
+                    self._jobs.put_aside(batch, opened.job, opened.progress())
+        batch.run(raise_errors=False, partial=True)
 
     def _claim(self, seen: Pending) -> int:
         job = self._jobs.claim(seen, self._worker)

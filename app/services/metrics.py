@@ -45,12 +45,13 @@ class Deliveries(TypedDict):
 
 
 class Backlog(TypedDict):
-    """The queue over all shards."""
+    """The queue over all shards but those whose Cluster node does not answer: `shards_away`."""
 
     jobs: int
     backlog: int
     oldest_age_ms: int | None
     dead: int
+    shards_away: int
 
 
 class Backpressure(TypedDict):
@@ -145,6 +146,7 @@ class Reporting:
                 "backlog": queue.backlog,
                 "oldest_age_ms": queue.oldest_age_ms,
                 "dead": queue.dead,
+                "shards_away": queue.shards_away,
             },
             "backpressure": {
                 "stage": self.stage(queue),
@@ -152,7 +154,7 @@ class Reporting:
                 "low": self._settings.backlog_low,
                 "high": self._settings.backlog_high,
                 "limit": self._settings.backlog_limit,
-                "pull_authors": len(self._pullers.all()),
+                "pull_authors": len(self._pullers.all(partial=True)),
             },
             "hybrid": self._hybrid.report(counts),
             "workers": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 
 from app.storage.job_records import Job, Progress, Walked
@@ -21,8 +21,11 @@ class OpenJob:
     next_beat: float
     planned: Counter[int] = field(default_factory=Counter)
 
-    def slice(self, size: int, *, spread: bool) -> Iterator[tuple[int, int]]:
-        """Up to `size` followers that are not planned yet, as (shard, followers).
+    def slice(
+        self, size: int, *, spread: bool, away: Set[int] = frozenset()
+    ) -> Iterator[tuple[int, int]]:
+        """Up to `size` followers that are not planned yet and live on no shard that is away, as
+        (shard, followers).
 
         With `spread` each chunk goes to another shard, so that no node of a Cluster idles. Without
         it a shard is walked to its end: its timelines were made together and lie close in memory,
@@ -31,7 +34,7 @@ class OpenJob:
         for _ in range(len(self.shards)):
             shard = self.shards[0]
             part = min(size, self.walks[shard].left - self.planned[shard])
-            if part > 0:
+            if part > 0 and shard not in away:
                 self.planned[shard] += part
                 size -= part
                 yield shard, part

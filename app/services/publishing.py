@@ -65,7 +65,8 @@ class Publishing:
         if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
             raise BadRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.")
         begun = time.perf_counter()
-        counts = self._graph.follower_counts(author_id)
+        # Followers on a node that is away are counted, and served, when it is back.
+        counts = self._graph.follower_counts(author_id, partial=True)
         accepted = self._posts.accept(
             author_id,
             text,

@@ -33,14 +33,18 @@ class Releases:
         self._next_check = 0.0
 
     def run(self, *, force: bool = False) -> int:
-        """Queues a release for every author who is due. Returns how many."""
+        """Queues a release for every author who is due. Returns how many.
+
+        Raises `StoreDown`, on a Cluster while any node is away: a release needs all counts.
+        """
         begun = time.monotonic()
         if not force and begun < self._next_check:
             return 0
-        released = self._run()
-        ended = time.monotonic()
-        self._next_check = ended + max(CHECK_SECONDS, LEAST_PAUSE * (ended - begun))
-        return released
+        try:
+            return self._run()
+        finally:
+            ended = time.monotonic()
+            self._next_check = ended + max(CHECK_SECONDS, LEAST_PAUSE * (ended - begun))
 
     def _run(self) -> int:
         waiting = [

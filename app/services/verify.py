@@ -117,7 +117,7 @@ def drain(services: Services, patience: float = 120.0) -> None:
     helper = _Helper(services)
     while True:
         queue = services.heartbeats.queue()
-        if not queue.jobs and not queue.backlog:
+        if not (queue.jobs or queue.backlog or queue.shards_away):
             return
         if time.monotonic() > end:
             raise TimeoutError(

@@ -184,7 +184,7 @@ class Store:
             if not errors:
                 return replies
             down = [error for error in errors if is_down(error)]
-            if down and (len(down) == len(replies) or not (partial and self.is_cluster)):
+            if down and not (partial and self.is_cluster):
                 # What may have happened is told before what certainly did not.
                 raise next((error for error in down if isinstance(error, Unanswered)), down[0])
             if raise_errors and len(errors) > len(down):
@@ -303,9 +303,8 @@ class Batch:
         """Sends all; the answers in order. With `raise_errors` the first refusal is raised,
         without it refusals stand in the list as exceptions.
 
-        With `partial` None stands for what a Cluster's node did not answer, as long as another one
-        answers. Otherwise `StoreDown` is raised, `NoAnswer` when something that was sent and not
-        answered may have happened.
+        With `partial` None stands for what a Cluster's node did not answer. Otherwise `StoreDown`
+        is raised, `NoAnswer` when something that was sent and not answered may have happened.
 
         No more than `limit` of the weighed work is under way on a server at once, so that other
         clients get their turn in between.

@@ -42,8 +42,10 @@ class WorkerState:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The queue over all shards. `fullest` is the largest backlog of a single shard; `backlogs`
-    and `holding` have an element for each shard."""
+    """The queue over all shards but the `shards_away`, whose Cluster node does not answer.
+
+    `fullest` is the largest backlog of a single shard; `backlogs` and `holding` have an element for
+    each shard."""
 
     jobs: int
     backlog: int
@@ -52,6 +54,7 @@ class Queue:
     oldest_age_ms: int | None
     dead: int
     backlogs: list[int]
+    shards_away: int
 
 
 class Server(TypedDict):
@@ -138,29 +141,29 @@ class Control:
             batch.add("XLEN", self._keys.dead(shard))
             batch.add("HMGET", self._keys.backlog(shard), "deliveries", "holding")
             batch.add("XRANGE", self._keys.jobs(shard), "-", "+", "COUNT", 1)
-        replies = batch.run()
-        backlogs = [int(replies[4 * shard + 2][0] or 0) for shard in shards]
-        oldest = [_first_id(replies[4 * shard + 3]) for shard in shards if replies[4 * shard + 3]]
+        replies = batch.run(partial=True)
+        rows = [replies[4 * shard : 4 * shard + 4] for shard in shards]
+        away = [None in row for row in rows]
+        nothing: list[Any] = [0, 0, (None, None), []]
+        rows = [nothing if gone else row for row, gone in zip(rows, away, strict=True)]
+        backlogs = [int(deliveries or 0) for _, _, (deliveries, _), _ in rows]
+        oldest = [_first_id(entries) for *_, entries in rows if entries]
         now_ms = time.time() * 1000
         return Queue(
-            jobs=sum(replies[4 * shard] for shard in shards),
+            jobs=sum(jobs for jobs, *_ in rows),
             backlog=sum(backlogs),
             fullest=max(backlogs),
-            holding=[replies[4 * shard + 2][1] == b"1" for shard in shards],
+            holding=[holding == b"1" for _, _, (_, holding), _ in rows],
             oldest_age_ms=max(0, int(now_ms - millis_of(min(oldest)))) if oldest else None,
-            dead=sum(replies[4 * shard + 1] for shard in shards),
+            dead=sum(dead for _, dead, *_ in rows),
             backlogs=backlogs,
+            shards_away=sum(away),
         )
 
     def server(self) -> Server:
-        """Name, version and memory of the store, summed over the nodes of a Cluster."""
+        """Name, version and memory of the store, summed over a Cluster's nodes that answer."""
         try:
-            with self._store.attempt():
-                if self._store.is_cluster:
-                    nodes = list(self._store.redis.info(target_nodes="primaries").values())
-                    nodes = nodes if isinstance(nodes[0], dict) else [self._store.redis.info()]
-                else:
-                    nodes = [self._store.redis.info()]
+            nodes = self._store.everywhere("INFO")
         except redis.ResponseError:
             return {"mode": "single", "server": "unknown", "memory_bytes": None}
         first = nodes[0]

@@ -30,12 +30,12 @@ class Graph:
         bits = iter(batch.run())
         return [possible and next(bits) == 1 for possible in known]
 
-    def follower_counts(self, author: int) -> list[int]:
-        """Followers of the author on each shard."""
+    def follower_counts(self, author: int, *, partial: bool = False) -> list[int]:
+        """Followers of the author on each shard; with `partial` 0 where a node is away."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
             batch.add("LLEN", self._keys.fans(shard, author))
-        return batch.run()
+        return [count or 0 for count in batch.run(partial=partial)]
 
     def degrees(self, user_ids: Sequence[int]) -> list[tuple[int, int]]:
         """(followers, following) of each user, in one round trip."""

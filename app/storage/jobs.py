@@ -95,15 +95,21 @@ class Jobs:
             life,
         )
 
+    def put_aside(self, batch: Batch, job: Job, progress: Progress) -> None:
+        """Tells how far the job is, and that nobody's silence or claim until now speaks against
+        it."""
+        self.beat(batch, job, progress)
+        batch.add("HDEL", self._keys.beats(job.shard), f"{job.entry}!")
+
     def pending(self, count: int) -> list[Pending]:
-        """Jobs that were taken and not finished, at most `count` of each shard."""
+        """Jobs that were taken and not finished, at most `count` of each shard that answers."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
             batch.call("watch_jobs", self._keys.jobs(shard), tag(shard), count)
         return [
             Pending(shard, entry.decode(), worker.decode(), int(beat), int(claims))
-            for shard, rows in enumerate(batch.run())
-            for entry, worker, beat, claims in rows
+            for shard, rows in enumerate(batch.run(partial=True))
+            for entry, worker, beat, claims in rows or ()
         ]
 
     def claim(self, seen: Pending, worker: str) -> Job | Unreadable | None:
@@ -130,8 +136,8 @@ class Jobs:
 
         The followers were counted one round trip before the post was written. Who followed in
         between is missed by the count but may have read already, so shards without a follower
-        are counted once more. Where that cannot be done there is one to walk, so that the delivery
-        fails and says why.
+        are counted once more. Where that cannot be done there is one to walk: the delivery fails
+        and says why, or counts them when the shard is back.
         """
         batch = self._store.batch()
         for job in jobs:
@@ -139,7 +145,8 @@ class Jobs:
                 if not count:
                     batch.add("LLEN", self._keys.fans(shard, job.author_id))
         late = (
-            1 if isinstance(reply, Exception) else reply for reply in batch.run(raise_errors=False)
+            reply if isinstance(reply, int) else 1
+            for reply in batch.run(raise_errors=False, partial=True)
         )
         return [
             {
@@ -151,16 +158,15 @@ class Jobs:
         ]
 
     def walks(self, job: Job) -> dict[int, Walked]:
-        """How far the job is on each shard where it has followers, by its cursors there."""
+        """How far the job is on each shard where it has followers, by its cursors there. A shard
+        that is away has everything before it; its cursor tells more when it is back."""
         (begun,) = self.first_walks([job])
         batch = self._store.batch()
         for shard in begun:
             batch.add("HMGET", self._keys.job(shard, job.id), "left", "delivered", "skipped")
         return {
-            shard: walk if left is None else Walked(int(left), int(delivered), int(skipped))
-            for (shard, walk), (left, delivered, skipped) in zip(
-                begun.items(), batch.run(), strict=True
-            )
+            shard: walk if not cursor or cursor[0] is None else Walked(*map(int, cursor))
+            for (shard, walk), cursor in zip(begun.items(), batch.run(partial=True), strict=True)
         }
 
     def note_progress(self, job: Job, walked: int) -> None:
@@ -181,7 +187,8 @@ class Jobs:
             batch = self._store.batch()
             for shard, cursor in enumerate(places):
                 batch.call("sweep_jobs", self._keys.jobs(shard), tag(shard), cursor, count)
-            for shard, (cursor, queued) in enumerate(batch.run()):
+            for shard, reply in enumerate(batch.run(partial=True)):
+                cursor, queued = reply or (0, 0)
                 places[shard] = int(cursor)
                 found += queued
             if cursors is not None or not any(places):
@@ -193,7 +200,7 @@ class Jobs:
         batch = self._store.batch()
         for shard in range(self._store.shards):
             batch.call("forget_workers", self._keys.jobs(shard), tag(shard), *names)
-        return sum(batch.run())
+        return sum(gone or 0 for gone in batch.run(partial=True))
 
     def audit_backlogs(self) -> list[tuple[int, int]]:
         """Sets each shard's backlog to what the accounts say: (before, now) of each."""
@@ -203,14 +210,14 @@ class Jobs:
         return [(before, now) for before, now in batch.run()]
 
     def dead(self, count: int) -> list[DeadLetter]:
-        """The newest dead letters, at most `count` of each shard."""
+        """The newest dead letters, at most `count` of each shard that answers."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
             batch.call("dead_letters", self._keys.dead(shard), tag(shard), "+", count)
         return [
             read_letter(shard, entry.decode(), account)
-            for shard, rows in enumerate(batch.run())
-            for entry, account in rows
+            for shard, rows in enumerate(batch.run(partial=True))
+            for entry, account in rows or ()
         ]
 
     def settle(self, shard: int, entry: str, *, requeue: bool) -> bool:

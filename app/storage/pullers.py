@@ -66,15 +66,16 @@ class Pullers:
             self._generation += 1
             self._fresh_until = 0.0
 
-    def all(self) -> list[Puller]:
-        """All pull authors as they stand in the store."""
+    def all(self, *, partial: bool = False) -> list[Puller]:
+        """All pull authors as they stand in the store; with `partial` without those on a Cluster's
+        node that is away."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
             batch.add("HGETALL", self._keys.pullers(shard))
         return [
             _puller(int(author), value.decode())
-            for reply in batch.run()
-            for author, value in pairs(reply)
+            for reply in batch.run(partial=partial)
+            for author, value in pairs(reply or ())
         ]
 
     def get(self, author: int) -> Puller | None:

@@ -79,6 +79,7 @@ class StoreCollector(Collector):
             ("fanout_queue_jobs", "Jobs not yet finished.", queue["jobs"]),
             ("fanout_backlog_deliveries", "Deliveries not yet made.", queue["backlog"]),
             ("fanout_dead_letters", "Jobs that kept failing.", queue["dead"]),
+            ("fanout_shards_away", "Shards not counted: they do not answer.", queue["shards_away"]),
             (
                 "fanout_oldest_job_age_seconds",
                 "Age of the oldest unfinished job; 0 without one.",

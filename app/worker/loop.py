@@ -88,17 +88,26 @@ class Worker:
 
     def step(self) -> bool:
         """One round of the loop. Returns whether there was anything to do."""
-        self._look_at_pace()
         services = self._services
-        if services.datasets.run_pending(self._while_loading):
+        self._unless_away(self._look_at_pace)
+        if self._unless_away(lambda: services.datasets.run_pending(self._while_loading)):
             return True
         worked = self._deliver()
         if not self._pace.paused:
-            worked = bool(self._deliverer.rescue()) or worked
-            worked = bool(services.releases.run()) or worked
-            worked = bool(services.upkeep.run()) or worked
-        services.counters.flush()
+            for chore in (self._deliverer.rescue, services.releases.run, services.upkeep.run):
+                worked = self._unless_away(chore) or worked
+        self._unless_away(services.counters.flush)
         return worked
+
+    def _unless_away(self, do: Callable[[], object]) -> bool:
+        """Whether there was anything to do. On a Cluster the node that it needs may be away, which
+        keeps nobody from delivering to the others."""
+        try:
+            return bool(do())
+        except StoreDown:
+            if not self._services.store.is_cluster:
+                raise
+            return False
 
     def _while_loading(self, stage: str, share: float) -> None:
         """Keeps the heartbeat up during a load, and ends the load when this worker has to stop."""
@@ -136,7 +145,11 @@ class Worker:
         if self._pace.deliveries_per_second is not None:
             self._stopping.wait(0.02)
             return
-        self._bell.wait(IDLE_SECONDS)
+        try:
+            self._bell.wait(IDLE_SECONDS)
+        except StoreDown:  # the next turn finds out whether that goes for all
+            self._bell.close()
+            self._stopping.wait(IDLE_SECONDS)
 
     def _leave(self) -> None:
         self._bell.close()
