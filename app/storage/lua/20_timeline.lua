@@ -139,16 +139,16 @@ end)
 
 -- KEYS timeline  ARGV tag marker cap ttl complete id...
 -- Installs what was read from the logs, together with what arrived since the marker was put.
--- Refused (0) when the marker is gone: a follow or unfollow made the reading out of date.
+-- Refused (0) when the marker is gone: a follow or unfollow made the reading out of date. A reading
+-- that is not complete has `cap` ids, so the cut at `cap` takes all that arrived below its lowest.
 register('rebuild_install', function(keys, args)
   local key, tag, marker = keys[1], args[1], args[2]
   local cap, complete = tonumber(args[3]), args[5] == '1'
   if redis.call('LINDEX', key, -1) ~= marker then return 0 end
   local all, seen = {}, {}
-  local lowest = complete and 0 or tonumber(args[#args])
   local function add(element)
     local id = tonumber(element)
-    if id >= lowest and not seen[id] then
+    if not seen[id] then
       seen[id] = true
       all[#all + 1] = id
     end
