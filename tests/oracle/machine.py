@@ -6,8 +6,10 @@ of the same posts, follows and turns as everything else, and the truth is told o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import cycle
+from typing import Any
 from unittest.mock import patch
 
 from hypothesis import strategies as st
@@ -29,10 +31,16 @@ allowances = st.sampled_from([None, None, 0, 1, 3])
 schedules = st.lists(st.tuples(either, allowances), max_size=4)
 """Turns of the two workers, as (worker, allowance)."""
 Schedule = list[tuple[int, int | None]]
+NEVER_EXPIRES = -1
+PULLED_AGE, LOG_AGE = 0.13, 0.47
+"""Seconds for which a process keeps its copies. No sum of the histories' steps is equal to them."""
 
 
 class Machine(RuleBasedStateMachine):
-    """Posts, follows, unfollows, deletes, reads, and workers that work, pause and die."""
+    """Posts, follows, unfollows, deletes, reads, and workers that work, pause and die.
+
+    Two processes with copies of their own take turns in serving posts and reads.
+    """
 
     backend: Backend
 
@@ -40,8 +48,17 @@ class Machine(RuleBasedStateMachine):
         edges=st.sets(st.tuples(user, user), max_size=40),
         low=st.sampled_from([1, 3]),
         chunk_while_read=st.sampled_from([1, 2]),
+        log_cap=st.sampled_from([3, 6, 100]),
+        served_by=st.lists(either, min_size=1, max_size=8),
     )
-    def begin(self, edges: set[tuple[int, int]], low: int, chunk_while_read: int) -> None:
+    def begin(
+        self,
+        edges: set[tuple[int, int]],
+        low: int,
+        chunk_while_read: int,
+        log_cap: int,
+        served_by: list[int],
+    ) -> None:
         self.settings = small_settings(
             shards=SHARDS,
             timeline_cap=4,
@@ -53,11 +70,18 @@ class Machine(RuleBasedStateMachine):
             backlog_low=low,
             backlog_high=5,
             backlog_limit=9,
+            log_cap=log_cap,
+            pullers_cache_ms=round(PULLED_AGE * 1000),
+            log_cache_ms=round(LOG_AGE * 1000),
+            hybrid_rule="followers",  # measured costs would make no two runs alike
         )
         store = self.backend.store(self.settings.shards)
-        self.services: Services = build_services(self.settings, store)
+        self.processes = [build_services(self.settings, store, lambda: self.now) for _ in range(2)]
+        self.services: Services = self.processes[0]
+        self.served_by = cycle(served_by)
         add_users(store, range(USERS))
-        self.truth = Truth()
+        self.truth = Truth(log_cap)
+        self.posted: dict[int, tuple[Services, float]] = {}
         self.keys: dict[tuple[int, str], tuple[Strategy, int]] = {}
         self.pushed: dict[int, int] = {}  # post -> author, while no edge to the author changed
         self.broken: set[int] = set()
@@ -69,12 +93,18 @@ class Machine(RuleBasedStateMachine):
 
     def new_worker(self) -> Deliverer:
         self.born += 1
-        worker = self.services.deliverer(f"worker-{self.born}")
-        worker._clock = lambda: self.now
-        return worker
+        return self.services.deliverer(f"worker-{self.born}")
+
+    def process(self) -> Services:
+        """The process that the next request comes to."""
+        return self.processes[next(self.served_by)]
 
     def fans(self, author: int) -> list[int]:
         return [reader for reader in range(USERS) if author in self.truth.following[reader]]
+
+    def nobody_follows(self, author: int) -> None:
+        for fan in self.fans(author):
+            self.unfollow(fan, author)
 
     def post(
         self,
@@ -82,26 +112,21 @@ class Machine(RuleBasedStateMachine):
         how: Strategy,
         *,
         key: str | None = None,
-        after_count: Callable[[], None] = lambda: None,
+        after_count: Callable[[], object] = lambda: None,
+        process: Services | None = None,
     ) -> bool:
         """Publishes and checks the answer. `after_count` happens between the count of the
         followers and the post. Returns whether a new post is on its way to followers."""
         queue, shard = self.services.heartbeats.queue(), author % SHARDS
         backlog, holding = queue.backlogs[shard], queue.holding[shard]
         followers = len(self.fans(author))
-        limits, publishing = self.settings, self.services.publishing
+        limits, process = self.settings, process or self.process()
+        publishing = process.publishing
         before = self.keys.get((author, key)) if key else None
         full = backlog + followers > limits.backlog_limit
         large = followers >= limits.hold_followers
-        count = publishing._graph.follower_counts
-
-        def counted(who: int) -> list[int]:
-            counts = count(who)
-            after_count()
-            return counts
-
         try:
-            with patch.object(publishing._graph, "follower_counts", counted):
+            with squeezed(publishing._graph, "follower_counts", after=after_count):
                 post, fanout = publishing.publish(author, f"a post by {author}", how, key)
         except Overloaded:
             assert full
@@ -124,12 +149,17 @@ class Machine(RuleBasedStateMachine):
             (known for known in self.truth.posts if known % 4096 // 16 == post.id % 4096 // 16),
             default=0,
         )
-        self.truth.posts[post.id] = author
+        self.truth.publish(post.id, author)
+        self.posted[post.id] = process, self.now
         if fanout.status != "queued":
             return False
         if len(self.fans(author)) == followers:
             self.pushed[post.id] = author
         return followers > 0
+
+    def remove(self, post: int) -> None:
+        self.process().publishing.delete(post)
+        del self.truth.posts[post]
 
     def _edge_changes(self, followee: int) -> None:
         for post in [post for post, author in self.pushed.items() if author == followee]:
@@ -151,9 +181,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(worker=either, allowance=allowances)
     def work(self, worker: int, allowance: int | None) -> None:
+        self.checked_turn(self.workers[worker], allowance)
+
+    def checked_turn(self, worker: Deliverer, allowance: int | None = None) -> None:
         """Within a turn a backlog only falls. Holding ends at the low mark, not before."""
         before = self.services.heartbeats.queue()
-        self.workers[worker].turn(allowance)
+        worker.turn(allowance)
         after = self.services.heartbeats.queue()
         for shard in range(SHARDS):
             assert after.backlogs[shard] <= before.backlogs[shard]
@@ -170,7 +203,7 @@ class Machine(RuleBasedStateMachine):
         for worker in self.workers:
             worker.run_until_idle()
 
-    @rule(seconds=st.sampled_from([0.3, 1.2]))
+    @rule(seconds=st.sampled_from([0.05, 0.3, 1.2]))
     def time_passes(self, seconds: float) -> None:
         for worker in self.workers:
             worker.rescue()
@@ -212,24 +245,31 @@ class Machine(RuleBasedStateMachine):
                 self.bounded_backlog()
 
     @rule(reader=user, how=strategy, limit=st.integers(1, 6))
-    def read(self, reader: int, how: Strategy, limit: int) -> None:
-        """Never wrong, only late: what is missing must still be in the backlog, or put aside."""
+    def read(self, reader: int, how: Strategy, limit: int, process: Services | None = None) -> None:
+        """Never wrong, only late: what is missing must still be in the backlog, or put aside, or
+        younger than the process's copies. A process knows what it has published itself."""
         if reader in self.broken and how != "read":
             return
-        ids = self.whole_feed(reader, how, limit)
+        process = process or self.process()
+        ids = self.whole_feed(reader, how, limit, process)
         truth = self.truth.feed(reader)
         assert set(ids) <= set(truth)
         for post in set(truth) - set(ids):
             assert how != "read"
             status = self.services.publishing.fanout(post).status
-            assert status in ("queued", "running", "dead")
+            if status == "pull":
+                by, at = self.posted[post]
+                assert by is not process
+                assert self.now - at < (LOG_AGE if how == "hybrid" else PULLED_AGE)
+            else:
+                assert status in ("queued", "running", "dead")
 
-    def whole_feed(self, reader: int, how: Strategy, limit: int) -> list[int]:
+    def whole_feed(self, reader: int, how: Strategy, limit: int, process: Services) -> list[int]:
         """All pages. A page that does not go down would be the next one again, for ever."""
         ids: list[int] = []
         cursor = None
         while True:
-            page = self.services.feeds.page(reader, how, limit, cursor)
+            page = process.feeds.page(reader, how, limit, cursor)
             ids += [post.id for post in page.items]
             assert ids == sorted(set(ids), reverse=True)
             cursor = page.next_cursor
@@ -262,13 +302,15 @@ class Machine(RuleBasedStateMachine):
             assert fanout.delivered + fanout.skipped == fanout.recipients
         self.pushed.clear()
 
-    @rule()
-    def drain(self) -> None:
-        """With no backlog every strategy returns the truth, to the very end."""
+    @rule(readers=st.sets(user, min_size=1, max_size=2))
+    def drain(self, readers: Iterable[int]) -> None:
+        """With no backlog and no old copies every strategy returns the truth, to the very end."""
         self.settle()
-        for reader in range(USERS):
+        self.now += LOG_AGE + 0.1
+        for reader in readers:
             for how in STRATEGIES:
-                assert self.whole_feed(reader, how, 3) == self.truth.feed(reader)
+                ids = self.whole_feed(reader, how, 3, self.process())
+                assert ids == self.truth.feed(reader)
 
     def bounded_backlog(self) -> None:
         queue = self.services.heartbeats.queue()
@@ -284,13 +326,39 @@ class Machine(RuleBasedStateMachine):
         batch = store.batch()
         for reader in range(USERS):
             batch.add("LRANGE", store.keys.timeline(reader), 0, -1)
-        for reply in batch.run(raise_errors=False):
-            if isinstance(reply, Exception):
+            batch.add("TTL", store.keys.timeline(reader))
+        replies = batch.run(raise_errors=False)
+        for elements, ttl in zip(replies[::2], replies[1::2], strict=True):
+            if isinstance(elements, Exception):
                 continue  # broken on purpose
-            values = [float(element) for element in reply]
+            values = [float(element) for element in elements]
             assert values == sorted(set(values), reverse=True)
             assert len(values) <= limits.timeline_cap + limits.timeline_slack + 1
+            assert ttl != NEVER_EXPIRES
 
     def teardown(self) -> None:
         if hasattr(self, "services"):
-            self.drain()
+            self.drain(range(USERS))
+
+
+def squeezed(
+    of: object,
+    name: str,
+    *,
+    before: Callable[[], object] = lambda: None,
+    after: Callable[[], object] = lambda: None,
+) -> Any:
+    """Something happens once, right before or after the next call of a method."""
+    real = getattr(of, name)
+    done: list[bool] = []
+
+    def wrapped(*args: Any, **options: Any) -> Any:
+        if done:
+            return real(*args, **options)
+        done.append(True)
+        before()
+        reply = real(*args, **options)
+        after()
+        return reply
+
+    return patch.object(of, name, wrapped)

@@ -12,7 +12,7 @@ from hypothesis.stateful import precondition, rule
 
 from app.domain.models import Strategy
 from app.services.fanout import Deliverer
-from tests.oracle.machine import SHARDS, Machine, either, strategy, user
+from tests.oracle.machine import LOG_AGE, SHARDS, Machine, either, squeezed, strategy, user
 
 
 class Killed(Exception):
@@ -39,24 +39,33 @@ class Races(Machine):
         self.work_it_off()
         self.read(follower, "write", 6)
 
-    @rule(author=user, follower=user, posts=st.integers(1, 4))
-    def follow_between_count_and_release(self, author: int, follower: int, posts: int) -> None:
-        """The release counts followers as well."""
-        self.unfollow(follower, author)
+    @rule(
+        author=user,
+        follower=user,
+        alone=st.booleans(),
+        posts=st.integers(1, 4),
+        then=st.sampled_from([None, "read", "write"]),
+    )
+    def follow_between_count_and_release(
+        self, author: int, follower: int, alone: bool, posts: int, then: Strategy | None
+    ) -> None:
+        """The release counts followers as well, and a post may come in between."""
+        for fan in self.fans(author):
+            if alone or fan == follower:
+                self.unfollow(fan, author)
         for _ in range(posts):
             self.post(author, "read")
         self.post(author, "write")
         self.work_it_off()
-        graph = self.services.releases._graph
-        count = graph.follower_counts
 
-        def counted(who: int) -> list[int]:
-            counts = count(who)
+        def follows_and_reads() -> None:
             self.follow(follower, author)
             self.read(follower, "write", 6)
-            return counts
+            if then:
+                self.post(author, then)
 
-        with patch.object(graph, "follower_counts", counted):
+        graph = self.services.releases._graph
+        with squeezed(graph, "follower_counts", after=follows_and_reads):
             self.release()
         self.read(follower, "write", 6)
         self.work_it_off()
@@ -98,18 +107,76 @@ class Races(Machine):
             acts[what]()
             self.work_it_off()
 
+        self.rebuild(reader, place, act)
+
+    def rebuild(self, reader: int, place: str, act: Callable[[], object]) -> None:
+        """Something happens before the timeline is installed, or after its rebuild has begun."""
         self.lose_timeline(reader)
-        timelines = self.services.feeds._timelines
-        with _squeezed(timelines, place, act):
-            self.whole_feed(reader, "write", 6)
+        process = self.process()
+        when = "before" if place == "install" else "after"
+        with squeezed(process.feeds._timelines, place, **{when: act}):
+            self.whole_feed(reader, "write", 6, process)
         self.bounded()
         self.read(reader, "write", 3)
 
+    @rule(
+        reader=user,
+        author=user,
+        known=st.integers(2, 3),
+        pushed=st.lists(st.booleans(), min_size=2, max_size=7),
+        waiting=st.booleans(),
+        place=st.sampled_from(["begin_rebuild", "install"]),
+    )
+    def a_rebuild_meets_the_cap(
+        self, reader: int, author: int, known: int, pushed: list[bool], waiting: bool, place: str
+    ) -> None:
+        """A small feed grows while it is rebuilt, by posts that waited for that or by new ones.
+        Those that are not pushed are the reader's own."""
+        if reader == author:
+            return
+        self.nobody_follows(author)
+        for followee in sorted(self.truth.following[reader]):
+            self.unfollow(reader, followee)
+        self.follow(reader, author)
+        self.settle()
+        for post in self.truth.feed(reader):
+            self.remove(post)
+        for _ in range(known):
+            self.post(author, "write")
+        self.work_it_off()
+
+        def posts() -> None:
+            for is_pushed in pushed:
+                self.post(*((author, "write") if is_pushed else (reader, "read")))
+
+        def act() -> None:
+            if not waiting:
+                posts()
+            self.work_it_off()
+
+        if waiting:
+            posts()
+        self.rebuild(reader, place, act)
+
+    @rule(reader=user, author=user, copied=st.sampled_from(["logs", "pulled authors"]))
+    def post_during_a_fetch(self, reader: int, author: int, copied: str) -> None:
+        """The answer is older than the post, and must not be kept."""
+        self.follow(reader, author)
+        self.settle()
+        self.read(reader, "write", 6)
+        process = self.process()
+        fetch: tuple[object, str] = (process.pullers, "all")
+        if copied == "logs":
+            self.post(author, "read", process=process)
+            fetch = (process.posts, "log_pages")
+        self.now += LOG_AGE + 0.1
+        with squeezed(*fetch, after=lambda: self.post(author, "read", process=process)):
+            self.whole_feed(reader, "hybrid", 6, process)
+        self.read(reader, "hybrid", 6, process)
+
     def _delete_newest_of(self, author: int) -> None:
-        posts = [post for post, whose in self.truth.posts.items() if whose == author]
-        if posts:
-            self.services.publishing.delete(max(posts))
-            del self.truth.posts[max(posts)]
+        if log := self.truth.log(author):
+            self.remove(log[-1])
 
     @rule(worker=either)
     def kill_worker(self, worker: int) -> None:
@@ -122,7 +189,7 @@ class Races(Machine):
         """The killed worker was only frozen, and takes its jobs for its own."""
         assert self.asleep is not None
         for _ in range(turns):
-            self.asleep.turn()
+            self.checked_turn(self.asleep)
 
     @rule(worker=either, where=st.sampled_from(["_answers", "_take", "_walked", "_finish"]))
     def kill_worker_in_a_turn(self, worker: int, where: str) -> None:
@@ -130,6 +197,28 @@ class Races(Machine):
         with patch.object(self.workers[worker], where, side_effect=Killed), suppress(Killed):
             self.workers[worker].turn()
         self.workers[worker] = self.new_worker()
+
+    @rule(author=user, worker=either)
+    def a_restart_undoes_a_turn(self, author: int, worker: int) -> None:
+        """The server ends before it has saved the turn's deliveries, and is back before the worker
+        acknowledges them."""
+        if self.backend.name not in ("valkey", "redis"):
+            return
+        self.post(author, "write")
+        self.workers[worker].turn()
+        redis, finish = self.services.store.redis, self.workers[worker]._finish
+        names = redis.keys()
+        saved = [(name, redis.dump(name), max(0, redis.pttl(name))) for name in names]
+
+        def restarted() -> int:
+            redis.flushall()
+            for name, value, ttl in saved:
+                redis.restore(name, ttl, value)
+            redis.function_flush()  # takes what the scripts remember, as a restart does
+            return finish()
+
+        with patch.object(self.workers[worker], "_finish", restarted):
+            self.workers[worker].turn()
 
     @rule(worker=either)
     def nobody_takes_a_living_job(self, worker: int) -> None:
@@ -164,22 +253,3 @@ class Races(Machine):
             else:
                 self.workers[worker].turn()
             self.time_passes(0.3)
-
-
-def _squeezed(of: object, name: str, act: Callable[[], None]) -> Any:
-    """`act` happens once: before the next `install`, after the next `begin_rebuild`."""
-    real = getattr(of, name)
-    done: list[bool] = []
-
-    def wrapped(*args: Any, **options: Any) -> Any:
-        if done:
-            return real(*args, **options)
-        done.append(True)
-        if name == "install":
-            act()
-            return real(*args, **options)
-        reply = real(*args, **options)
-        act()
-        return reply
-
-    return patch.object(of, name, wrapped)

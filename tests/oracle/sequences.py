@@ -34,10 +34,6 @@ class Sequences(Machine):
         self.now += READ_SECONDS
         return readers
 
-    def nobody_follows(self, author: int) -> None:
-        for fan in self.fans(author):
-            self.unfollow(fan, author)
-
     def hold_back(self, author: int, reader: int, posts: int) -> None:
         """The reader follows the author and has a timeline that waits for so many held posts."""
         self.follow(reader, author)
@@ -100,6 +96,7 @@ class Sequences(Machine):
         newer=st.integers(0, 7),
         how=strategy,
         schedule=schedules,
+        rebuilt=st.booleans(),
         limit=st.integers(1, 6),
     )
     def a_late_delivery(
@@ -109,16 +106,19 @@ class Sequences(Machine):
         newer: int,
         how: Strategy,
         schedule: Schedule,
+        rebuilt: bool,
         limit: int,
     ) -> None:
-        """A post arrives where newer ones lie, and a rebuild has put it there already."""
+        """A post arrives where newer ones lie, and a rebuild has put it there already; or where
+        there is no timeline."""
         self.follow(reader, author)
         self.post(author, "write")
         self.turns(schedule)
         for _ in range(newer):
             self.post(reader, how)
         self.lose_timeline(reader)
-        self.read(reader, "write", limit)
+        if rebuilt:
+            self.read(reader, "write", limit)
         self.work_it_off()
         self.bounded()
         self.read(reader, "write", limit)
@@ -175,28 +175,40 @@ class Sequences(Machine):
             self.work_it_off()
         self.read(reader, "write", 6)
 
-    @rule(author=user, reader=user, before=st.integers(1, 3), taker=either)
-    def a_release_overtakes_a_job(self, author: int, reader: int, before: int, taker: int) -> None:
-        """A pushed post after held ones is delivered by the release and by its own job."""
+    @rule(author=user, reader=user, before=st.integers(1, 3), deleted=st.booleans(), taker=either)
+    def a_release_overtakes_a_job(
+        self, author: int, reader: int, before: int, deleted: bool, taker: int
+    ) -> None:
+        """A pushed post after held ones is delivered by the release and by its own job. When the
+        held ones are deleted it is all that the release delivers."""
         self.settle()
         self.nobody_follows(author)
         self.hold_back(author, reader, before)
         self.post(author, "write")
         self.workers[taker].turn()
+        if deleted:
+            for post in self.truth.log(author)[:-1]:
+                self.remove(post)
         self.release()
         self.workers[1 - taker].run_until_idle()
         self.work_it_off()
         self.bounded()
         self.read(reader, "write", 6)
 
-    @rule(author=user)
-    def bury(self, author: int) -> None:
-        """Deliveries of a post fail until it is a dead letter."""
+    @rule(author=user, released=st.booleans())
+    def bury(self, author: int, released: bool) -> None:
+        """Deliveries fail until their job is a dead letter: of one post, or of held ones."""
         if self.services.heartbeats.queue().dead:
             return
+        if released:
+            self.post(author, "read")
+            self.post(author, "write")
+            self.work_it_off()
         for reader in self.fans(author):
             self.break_timeline(reader)
-        if not self.post(author, "write"):
+        if released:
+            self.release()
+        elif not self.post(author, "write"):
             return
         for _ in range(8):
             self.work_it_off()
@@ -206,13 +218,80 @@ class Sequences(Machine):
         self.bounded()
         self.heal()
 
+    @rule(author=user, released=st.booleans())
+    def a_requeued_job_has_all_its_tries(self, author: int, released: bool) -> None:
+        self.settle()
+        self.bury(author, released)
+        self.requeue()
+        if not self.services.heartbeats.queue().jobs:
+            return
+        for reader in self.fans(author):
+            self.break_timeline(reader)
+        self.work_it_off()
+        assert self.services.heartbeats.queue().dead == 0
+        self.heal()
+
+    @rule(author=user, released=st.booleans())
+    def a_dead_letter_is_discarded(self, author: int, released: bool) -> None:
+        """Held posts are held as before. Whoever lacks another post is repaired."""
+        self.bury(author, released)
+        for letter in self.services.dead_letters.list():
+            self.services.dead_letters.drop(letter.id)
+            if letter.strategy not in ("release", "drop"):
+                self.pushed.pop(letter.post_id, None)
+                for reader in self.fans(letter.author_id):
+                    self.lose_timeline(reader)
+
+    @rule(author=user, late=st.sets(user, min_size=3))
+    def more_followers_than_counted(self, author: int, late: set[int]) -> None:
+        """They are walked, but nothing is booked for them."""
+        self.settle()
+        for reader in late:
+            self.unfollow(reader, author)
+        self.post(
+            author, "write", after_count=lambda: [self.follow(reader, author) for reader in late]
+        )
+        for _ in range(USERS):
+            self.work(0, 1)
+            self.now += 0.3
+            self.bounded()
+
+    @rule(author=user, fans=st.sets(user, min_size=4), walked=st.integers(2, 3))
+    def a_late_heartbeat(self, author: int, fans: set[int], walked: int) -> None:
+        """A frozen worker tells how far the job was before others went on with it."""
+        self.settle()
+        for reader in fans:
+            self.follow(reader, author)
+        self.post(author, "write")
+        self.turns([(0, None), (0, 1)])
+        self.time_passes(1.2)
+        self.work(1, walked)
+        self.now += 0.3
+        self.work(1, 0)
+        self.work(0, 0)
+        self.bounded()
+
+    @rule(author=user, fans=st.integers(2, USERS), posts=st.integers(1, 4))
+    def a_large_author_meets_the_limit(self, author: int, fans: int, posts: int) -> None:
+        """The backlog is below the high mark, but has no room for so many followers."""
+        self.settle()
+        small = (author + SHARDS) % USERS  # of the same shard
+        self.nobody_follows(small)
+        self.follow(author, small)
+        for reader in range(fans):
+            self.follow(reader, author)
+        for _ in range(posts):
+            self.post(small, "write")
+        self.post(author, "write")
+        self.bounded()
+
     @rule(author=user, fans=st.integers(1, 6), buried=st.booleans(), requeued=st.booleans())
     def fill_the_backlog(self, author: int, fans: int, buried: bool, requeued: bool) -> None:
         """Up to the limit, with a dead letter that would pass it; then off again in small steps."""
         for reader in range(USERS):
             (self.follow if reader < fans else self.unfollow)(reader, author)
         if buried:
-            self.bury(author)
+            self.bury(author, released=False)
         for _ in range(self.settings.backlog_limit + 1):
             if not self.post(author, "write"):
                 break

@@ -1,0 +1,315 @@
+"""Deliberate bugs that the random histories must find: `python -m tests.oracle.mutants [name...]`.
+
+Each mutant is one replacement in a source file. It is made in a copy of the code, where histories
+run on a real Valkey until one fails (killed) or all have passed (SURVIVED). The exit code is 1 when
+one survives, or when its text is no longer in the source. A first run without any mutant must pass.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from traceback import extract_tb
+
+import redis
+from hypothesis import Phase
+
+from tests import servers
+
+ROOT = Path(__file__).resolve().parents[2]
+LUA = "app/storage/lua/"
+HISTORIES = 200
+"""So many histories without a failure let a mutant survive."""
+NONE = "no mutant"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A deliberate bug: `old` stands exactly once in the file."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+    def applied(self, source: str) -> str:
+        """The file with the bug. Raises `ValueError` when the text is not there just once."""
+        if source.count(self.old) != 1:
+            raise ValueError(f"{self.name}: its text is not once in {self.file}")
+        return source.replace(self.old, self.new)
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    # Timelines
+    Mutant(
+        "a follow keeps the timeline",
+        LUA + "40_graph.lua",
+        "  redis.call('DEL', timeline_key(tag, user))\n  return 1\nend)",
+        "  return 1\nend)",
+    ),
+    Mutant(
+        "an unfollow lets blind pushes go on",
+        LUA + "40_graph.lua",
+        "raise_to(newest, math.max(number_at(newest) + 1, (now_ms() - EPOCH_MS) * 4096))",
+        "",
+    ),
+    Mutant(
+        "new followers go to the head of the list",
+        LUA + "40_graph.lua",
+        "redis.call('RPUSH', fans_key",
+        "redis.call('LPUSH', fans_key",
+    ),
+    Mutant(
+        "a trim cuts the marker of a rebuild off",
+        LUA + "20_timeline.lua",
+        "  if is_marker(redis.call('LINDEX', key, -1)) then\n    redis.call('DEL', key)\n  else",
+        "  do",
+    ),
+    Mutant(
+        "an insert does not look whether the id is there",
+        LUA + "20_timeline.lua",
+        "if seen or index == length then return true end",
+        "if index == length then return true end",
+    ),
+    Mutant(
+        "an install marks a timeline that it cut as complete",
+        LUA + "20_timeline.lua",
+        "if complete and last == #all then",
+        "if complete then",
+    ),
+    Mutant(
+        "a rebuild takes a cut reading for a complete one",
+        "app/services/feeds.py",
+        "complete=not before and len(ids) <= cap",
+        "complete=not before",
+    ),
+    Mutant(
+        "an install keeps ids below the lowest one read",
+        LUA + "20_timeline.lua",
+        "local last = math.min(#all, cap)",
+        "local last = #all",
+    ),
+    Mutant(
+        "an install does not look for its marker",
+        LUA + "20_timeline.lua",
+        "if redis.call('LINDEX', key, -1) ~= marker then return 0 end",
+        "",
+    ),
+    # Deliveries
+    Mutant(
+        "a push creates timelines",
+        LUA + "80_deliver.lua",
+        "call('LPUSHX', key, text_id)",
+        "call('LPUSH', key, text_id)",
+    ),
+    Mutant(
+        "every post is pushed blindly",
+        LUA + "80_deliver.lua",
+        "local blind = #args == 7 and args[7] == job and id >= newest",
+        "local blind = #args == 7",
+    ),
+    Mutant(
+        "a release of one post is pushed blindly",
+        LUA + "80_deliver.lua",
+        "#args == 7 and args[7] == job and id",
+        "#args == 7 and id",
+    ),
+    Mutant(
+        "a blind push does not tell of its id",
+        LUA + "80_deliver.lua",
+        "if id > newest and #fans > 0 then redis.call('SET', newest_key(tag), args[7]) end",
+        "",
+    ),
+    Mutant(
+        "the cursor is stored before the push",
+        LUA + "80_deliver.lua",
+        "  local reached = 0\n  if #args == 6",
+        "  local reached = 0\n"
+        "  redis.call('HSET', cursor, 'left', num(from), 'delivered', 0, 'skipped', 0)\n"
+        "  if #args == 6",
+    ),
+    Mutant(
+        "the walk passes over a follower at each chunk",
+        LUA + "80_deliver.lua",
+        "local from = math.max(0, left - chunk)\n",
+        "local from = math.max(0, left - chunk - 1)\n  left = math.min(left, from + chunk)\n",
+    ),
+    Mutant(
+        "a job is finished in another life of the server",
+        LUA + "60_jobs.lua",
+        "if life ~= args[7] then return {-1, 0} end",
+        "",
+    ),
+    Mutant(
+        "a job is claimed though it was not silent",
+        LUA + "60_jobs.lua",
+        "if (redis.call('HGET', beats_key(tag), entry) or '0') ~= args[4] then return {} end",
+        "",
+    ),
+    # Backpressure and releases
+    Mutant(
+        "more is booked than there are recipients",
+        LUA + "60_jobs.lua",
+        "math.max(booked, math.min(walked, tonumber(account[1])))",
+        "math.max(booked, walked)",
+    ),
+    Mutant(
+        "booking goes backwards",
+        LUA + "60_jobs.lua",
+        "math.max(booked, math.min(walked, tonumber(account[1])))",
+        "math.min(walked, tonumber(account[1]))",
+    ),
+    Mutant(
+        "large authors pass the limit",
+        LUA + "70_publish.lua",
+        "if large and (holding or backlog + recipients > limit) then",
+        "if large and not holding then\n    elseif large then",
+    ),
+    Mutant(
+        "large authors are never held",
+        LUA + "70_publish.lua",
+        "if large and (holding or",
+        "if large and (false and",
+    ),
+    Mutant(
+        "a post held during a release moves the next mark to the newest",
+        LUA + "50_pullers.lua",
+        "if state.last ~= '0' and state.following == '0' then state.following = id end",
+        "if state.last ~= '0' then state.following = id end",
+    ),
+    Mutant(
+        "an author is no longer pulled as soon as one post is pushed",
+        LUA + "50_pullers.lua",
+        "    state.why = 'returning'\n    set_puller(tag, author, state)",
+        "    redis.call('HDEL', pullers_key(tag), author)",
+    ),
+    Mutant(
+        "a release without counted followers drops the held posts",
+        LUA + "70_publish.lua",
+        "  if held == 0 then\n",
+        "  if held == 0 or recipients == 0 then\n",
+    ),
+    Mutant(
+        "a requeued job keeps its failures",
+        LUA + "60_jobs.lua",
+        "redis.call('HSET', key, 'fails', 0)",
+        "",
+    ),
+    Mutant(
+        "a discarded dead letter is not released anew",
+        LUA + "60_jobs.lua",
+        "if account[3] then release_anew(tag, account[3], account[4]) end",
+        "",
+    ),
+    # Reading
+    Mutant(
+        "a full log leaves the body of its oldest post",
+        LUA + "70_publish.lua",
+        "redis.call('DEL', post_key(tag, redis.call('RPOP', keys[1])))",
+        "redis.call('RPOP', keys[1])",
+    ),
+    Mutant(
+        "a log that goes on is read from one too far",
+        LUA + "30_posts.lua",
+        "key, start + step, found[#found]",
+        "key, start + step + 1, found[#found]",
+    ),
+    Mutant(
+        "the next page begins one step too far",
+        "app/services/feeds.py",
+        "cursors.encode(user_id, items[-1].id)",
+        "cursors.encode(user_id, found[-1].id)",
+    ),
+    Mutant(
+        "the logs are kept over the process's own posts",
+        "app/services/log_cache.py",
+        "if generation == self._generation:",
+        "if True:",
+    ),
+    Mutant(
+        "the pulled authors are kept over the process's own posts",
+        "app/storage/pullers.py",
+        "if generation == self._generation:",
+        "if True:",
+    ),
+    Mutant(
+        "kept logs do not age",
+        "app/services/log_cache.py",
+        "oldest = self._clock() - self._max_age",
+        "oldest = 0.0",
+    ),
+)
+
+
+def outcome(mutant: Mutant | None) -> str:
+    """`killed` and by what, or `SURVIVED`. Raises `ValueError` when the mutant does not fit its
+    file, or does not run."""
+    with tempfile.TemporaryDirectory(prefix="fanout-mutant-") as folder:
+        for part in ("app", "tests"):
+            shutil.copytree(ROOT / part, Path(folder, part))
+        if mutant:
+            path = Path(folder, mutant.file)
+            path.write_text(mutant.applied(path.read_text()))
+        command = [sys.executable, "-c", "from tests.oracle.mutants import run_here; run_here()"]
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    *_, last = ["", *run.stdout.splitlines()]
+    if not last.startswith(("killed", "SURVIVED")):
+        raise ValueError(f"the code does not run: {run.stderr}")
+    return last
+
+
+def run_here() -> None:
+    """Runs histories of the code in this folder, the same each time, and prints whether one
+    failed."""
+    from tests.conftest import Backend
+    from tests.oracle.histories import run_histories
+
+    with servers.running(servers.valkey_binary()) as port, redis.Redis(port=port) as client:
+        backend = Backend("valkey", lambda: client)
+        backend.store(1).load_library()  # a mutant that does not compile is no mutant
+        try:
+            run_histories(
+                backend,
+                HISTORIES,
+                number=0,
+                phases=[Phase.generate],
+                report_multiple_bugs=False,
+                database=None,
+            )
+        except Exception as failure:  # noqa: BLE001 (whatever a bug leads to)
+            print(f"killed: {_place(failure)}")
+        else:
+            print("SURVIVED")
+
+
+def _place(failure: Exception) -> str:
+    """The rule of the histories, and the line in it, that failed."""
+    frames = [frame for frame in extract_tb(failure.__traceback__) if "/oracle/" in frame.filename]
+    return f"{type(failure).__name__} {frames[-1].name}: {frames[-1].line}"
+
+
+def main(names: list[str]) -> int:
+    """Runs all mutants, or those named."""
+    failed = False
+    everything: tuple[Mutant | None, ...] = (None, *MUTANTS)
+    for mutant in everything:
+        name = mutant.name if mutant else NONE
+        if names and name not in names:
+            continue
+        begun = time.monotonic()
+        try:
+            result = outcome(mutant)
+        except ValueError as error:
+            result = str(error)
+        print(f"{time.monotonic() - begun:6.1f} s  {name:50}{result}", flush=True)
+        failed |= result.startswith("killed") == (mutant is None)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
