@@ -14,7 +14,7 @@ import orjson
 from tests.faults.harness import LONG, Rig
 
 CASES = 10_000 if LONG else 300
-EXAMPLES = 600 if LONG else 5
+EXAMPLES = 800 if LONG else 5
 """Generated cases for each operation; sequences of calls come on top."""
 
 
