@@ -11,15 +11,17 @@ import orjson
 from flask.json.provider import JSONProvider
 from flask_openapi import OpenAPI
 
+from app.bootstrap import Services, build_services
 from app.commands import datasets as dataset_commands
 from app.commands import operations
 from app.commands import settings as settings_commands
-from app.services.container import Services, build_services
+from app.engine.delivery.worker import Worker
+from app.engine.store.client import Store
+from app.engine.store.connecting import connect
 from app.settings import Settings
-from app.storage.client import Store
-from app.storage.connecting import connect
-from app.web import api, errors, health, pages, prometheus, rate_limit, security
-from app.worker.loop import Worker
+from app.web import api, errors, rate_limit, security
+from app.web.api import health, prometheus
+from app.web.pages import routes as pages
 
 ROOT = Path(__file__).resolve().parent.parent
 

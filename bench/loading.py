@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.services.container import build_services
-from app.storage.connecting import connect
+from app.bootstrap import build_services
+from app.engine.store.connecting import connect
 from bench import servers
 from bench.context import Context
 from bench.world import settings

@@ -16,11 +16,11 @@ from typing import Any
 
 import redis
 
-from app.services.container import Services, build_services
+from app.bootstrap import Services, build_services
+from app.engine.store.client import Store
+from app.engine.store.connecting import connect
+from app.engine.store.keys import tag
 from app.settings import Settings
-from app.storage.client import Store
-from app.storage.connecting import connect
-from app.storage.keys import tag
 
 LIBRARY = (Path(__file__).parent / "bench.lua").read_text()
 TEMPLATES = 100

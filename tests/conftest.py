@@ -24,12 +24,12 @@ from flask.testing import FlaskClient
 from redis.cluster import ClusterNode, RedisCluster
 from werkzeug.exceptions import HTTPException
 
-from app.services.container import Services, build_services
+from app.bootstrap import Services, build_services
+from app.engine.store import library
+from app.engine.store.client import Store
+from app.engine.store.counters import Metrics
+from app.engine.store.keys import Keys
 from app.settings import Settings
-from app.storage import library
-from app.storage.client import Store
-from app.storage.keys import Keys
-from app.storage.metrics import Metrics
 from app.web.api import Application
 from app.web.api.description import PROBLEM
 from tests import servers
@@ -77,7 +77,7 @@ BACKENDS = ("fake", "valkey", "redis", "cluster")
 
 
 class FakeConnection(FakeRedisConnection):
-    """Its socket gives bytes to those who read it themselves: `app/storage/transactions.py`."""
+    """Its socket gives bytes to those who read it themselves: `app/engine/store/transactions.py`."""
 
     def _connect(self) -> Any:
         sock: Any = super()._connect()

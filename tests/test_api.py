@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.bootstrap import Services
 from app.main import create_app
-from app.services.container import Services
 from app.settings import Settings
 from tests.conftest import Backend, add_users
 

@@ -8,10 +8,10 @@ from unittest.mock import patch
 
 import pytest
 
-from app.domain.models import Strategy
-from app.services.container import Services, build_services
-from app.storage.posts import Posts
-from app.storage.pullers import Pullers
+from app.bootstrap import Services, build_services
+from app.engine.models import Strategy
+from app.engine.store.posts import Posts
+from app.engine.store.pulled_authors import Pullers
 from tests.conftest import Backend, add_users, small_settings
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.domain.models import KINDS, Comparison, Strategy
+from app.bootstrap import Services
+from app.engine.models import KINDS, Comparison, Strategy
+from app.engine.publishing.hybrid import ENOUGH
 from app.main import create_app
-from app.services.container import Services
-from app.services.hybrid import ENOUGH
-from app.web import difference
+from app.web.pages import difference
 from tests.conftest import Backend, add_users, small_settings
 from tests.test_pages import services_of, text_of
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from app.domain.errors import WrongShards
+from app.engine.errors import WrongShards
+from app.engine.store.connecting import connect
+from app.engine.store.keys import Keys
 from app.settings import Settings
-from app.storage.connecting import connect
-from app.storage.keys import Keys
 from tests import servers
 from tests.conftest import small_settings
 

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.domain.edgelist import parse
-from app.domain.errors import BadRequest, Busy, StoreDown, UnknownUser
-from app.domain.models import KINDS, Kind
-from app.domain.population import Population, generate, generate_sized
-from app.domain.presets import PRESETS, Preset
-from app.services import first_posts, loading
-from app.services.container import Services, build_services
-from app.services.datasets import LoadStopped
-from app.storage.bulk import Bulk
-from app.storage.client import Store
-from app.storage.dataset_state import DatasetState
-from app.storage.keys import MAX_USER_ID, tag
-from app.storage.packing import LONGEST, grouped, packed
-from app.worker.loop import Worker
+from app.bootstrap import Services, build_services
+from app.datasets import first_posts, loading
+from app.datasets.bulk import Bulk
+from app.datasets.datasets import LoadStopped
+from app.datasets.edgelist import parse
+from app.datasets.packing import LONGEST, grouped, packed
+from app.datasets.population import Population, generate, generate_sized
+from app.datasets.presets import PRESETS, Preset
+from app.datasets.state import DatasetState
+from app.engine.delivery.worker import Worker
+from app.engine.errors import BadRequest, Busy, StoreDown, UnknownUser
+from app.engine.models import KINDS, Kind
+from app.engine.store.client import Store
+from app.engine.store.keys import MAX_USER_ID, tag
 from tests.conftest import small_settings
 
 USERS = 120
@@ -144,7 +144,7 @@ def test_wiping_takes_our_keys_and_no_others(store: Store) -> None:
 def test_deliveries_under_way_leave_no_backlog_behind(
     services: Services, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.services.fanout.BEAT_SECONDS", 0.0)
+    monkeypatch.setattr("app.engine.delivery.deliverer.BEAT_SECONDS", 0.0)
     for order in ("backlog:", "fanout:"):  # which of the two kinds of keys is met first
         services.datasets.load_graph(generate_sized(90, 80, 3))
         for author in (1, 2, 3, 4, 5):
@@ -332,7 +332,7 @@ def test_a_stopped_load_is_begun_again(services: Services, store: Store) -> None
 def test_a_worker_beats_while_it_loads_and_stops_when_told(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.worker.loop.PACE_SECONDS", 0.0)
+    monkeypatch.setattr("app.engine.delivery.worker.PACE_SECONDS", 0.0)
     worker = Worker(services, "loads")
     beats: list[str] = []
     load = Bulk.load

@@ -13,13 +13,13 @@ import pytest
 from click.testing import Result
 from flask.testing import FlaskCliRunner
 
-from app.domain.errors import StoreDown
-from app.domain.presets import PRESETS, Preset
+from app.bootstrap import Services
+from app.datasets.presets import PRESETS, Preset
+from app.datasets.state import DatasetState
+from app.engine.errors import StoreDown
+from app.engine.store.client import Store
+from app.engine.store.keys import Keys
 from app.main import create_app
-from app.services.container import Services
-from app.storage.client import Store
-from app.storage.dataset_state import DatasetState
-from app.storage.keys import Keys
 from tests.conftest import small_settings
 
 
@@ -138,7 +138,7 @@ def test_an_interrupt_leaves_a_clear_state(run: Command, monkeypatch: pytest.Mon
     def interrupted(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("app.storage.bulk.Bulk.wipe", interrupted)
+    monkeypatch.setattr("app.datasets.bulk.Bulk.wipe", interrupted)
     result = run("seed", "small")
     assert result.exit_code == 1
     current = run.services.datasets.current()

@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from app.domain.population import generate_sized
-from app.services import verify
-from app.services.container import Services
-from app.storage.client import Store
+from app.bootstrap import Services
+from app.datasets import verify
+from app.datasets.population import generate_sized
+from app.engine.store.client import Store
 
 
 def nothing(done: int, total: int) -> None:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import cursor, histogram, ids, text
-from app.domain.errors import BadCursor, BadText
-from app.domain.merge import Source, merge
+from app.engine import ids, text
+from app.engine.errors import BadCursor, BadText
+from app.engine.feeds import page_cursor
+from app.engine.feeds.merge import Source, merge
+from app.engine.metrics import histogram
 
 descending = st.sets(st.integers(1, 200), max_size=30).map(lambda s: sorted(s, reverse=True))
 
@@ -32,18 +34,18 @@ def test_the_scripts_use_the_same_epoch() -> None:
 
 @given(st.integers(0, 2**27 - 1), st.integers(1, ids.MAX_ID))
 def test_a_cursor_comes_back(user: int, last_id: int) -> None:
-    assert cursor.decode(user, cursor.encode(user, last_id)) == last_id
+    assert page_cursor.decode(user, page_cursor.encode(user, last_id)) == last_id
 
 
 @given(st.text(max_size=40))
 def test_nonsense_is_no_cursor(nonsense: str) -> None:
     with pytest.raises(BadCursor):
-        cursor.decode(1, nonsense)
+        page_cursor.decode(1, nonsense)
 
 
 def test_a_cursor_of_another_feed_is_refused() -> None:
     with pytest.raises(BadCursor, match="belongs to the feed of user 1"):
-        cursor.decode(2, cursor.encode(1, 99))
+        page_cursor.decode(2, page_cursor.encode(1, 99))
 
 
 @pytest.mark.parametrize("character", ["a", "\u00e9", "e\u0301", "👨‍👩‍👧‍👦", "🇩🇪", "नि"])

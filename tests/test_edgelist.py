@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.edgelist import BrokenLine, parse
-from app.domain.errors import BadRequest
-from app.domain.population import Population
+from app.datasets.edgelist import BrokenLine, parse
+from app.datasets.population import Population
+from app.engine.errors import BadRequest
 
 MAX = 2**27
 

@@ -10,13 +10,13 @@ from unittest.mock import patch
 import pytest
 import redis
 
-from app.domain.ids import EPOCH_MS, shard_of_post
-from app.domain.models import STRATEGIES
-from app.services.container import Services, build_services
+from app.bootstrap import Services, build_services
+from app.engine.ids import EPOCH_MS, shard_of_post
+from app.engine.models import STRATEGIES
+from app.engine.store.client import Store
+from app.engine.store.keys import GROUP, Keys
+from app.engine.store.timelines import MOST_SENT
 from app.settings import Settings
-from app.storage.client import Store
-from app.storage.keys import GROUP, Keys
-from app.storage.timelines import MOST_SENT
 from tests import servers
 from tests.conftest import (
     Backend,

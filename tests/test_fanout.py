@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.domain.errors import (
+from app.bootstrap import Services, build_services
+from app.engine.errors import (
     BadRequest,
     KeyReused,
     Overloaded,
@@ -14,10 +15,9 @@ from app.domain.errors import (
     UnknownPost,
     UnknownUser,
 )
-from app.domain.models import STRATEGIES, Strategy
-from app.services.container import Services, build_services
-from app.storage.client import Store
-from app.storage.keys import MAX_USER_ID
+from app.engine.models import STRATEGIES, Strategy
+from app.engine.store.client import Store
+from app.engine.store.keys import MAX_USER_ID
 from tests.conftest import Backend, add_users, all_pages, one_reader, small_settings
 
 CELEBRITY, READERS = 0, range(1, 9)

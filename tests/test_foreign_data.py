@@ -11,15 +11,15 @@ import pytest
 import redis
 from flask.testing import FlaskCliRunner
 
-from app.domain.presets import PRESETS, Preset
+from app.bootstrap import build_services
+from app.datasets.bulk import Bulk
+from app.datasets.presets import PRESETS, Preset
+from app.engine.store import keys, library
+from app.engine.store.client import Store
+from app.engine.store.connecting import connect
+from app.engine.store.keys import Keys
 from app.main import create_app
-from app.services.container import build_services
 from app.settings import Settings
-from app.storage import keys, library
-from app.storage.bulk import Bulk
-from app.storage.client import Store
-from app.storage.connecting import connect
-from app.storage.keys import Keys
 from tests import servers
 from tests.conftest import Backend, add_users, all_pages, small_settings
 

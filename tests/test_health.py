@@ -8,9 +8,9 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
+from app.engine.store.connecting import connect
+from app.engine.store.control import WorkerState
 from app.main import create_app
-from app.storage.connecting import connect
-from app.storage.control import WorkerState
 from tests import servers
 from tests.conftest import Backend, small_settings
 from tests.test_pages import services_of, text_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.costs import Costs, Habits, prefers_pull, pull_cost, push_cost
-from app.services.container import Services, build_services
-from app.services.hybrid import ENOUGH
+from app.bootstrap import Services, build_services
+from app.engine.publishing.costs import Costs, Habits, prefers_pull, pull_cost, push_cost
+from app.engine.publishing.hybrid import ENOUGH
 from tests.conftest import Backend, add_users, small_settings
 
 COSTS = Costs(delivery=2e-6, fetch=300e-6, merge=10e-6)

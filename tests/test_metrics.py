@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from app.domain.errors import StoreDown
-from app.storage.client import Batch, Store
-from app.storage.failures import does_not_answer
-from app.storage.metrics import Metrics
+from app.engine.errors import StoreDown
+from app.engine.store.client import Batch, Store
+from app.engine.store.counters import Metrics
+from app.engine.store.failures import does_not_answer
 from tests.conftest import Backend
 
 

@@ -7,9 +7,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import first_posts
-from app.domain.name_lists import CULTURES
-from app.domain.names import PAIRS, name_of
+from app.datasets import first_post_texts
+from app.datasets.name_lists import CULTURES
+from app.datasets.names import PAIRS, name_of
 
 
 def test_all_lists_have_the_same_length_and_no_repetition() -> None:
@@ -46,9 +46,9 @@ def test_another_seed_gives_other_names() -> None:
 
 def test_first_posts_are_different_and_fit() -> None:
     texts = [
-        *first_posts.CELEBRITY_TEXTS,
-        *first_posts.POPULAR_TEXTS,
-        *first_posts.REGULAR_TEXTS,
+        *first_post_texts.CELEBRITY_TEXTS,
+        *first_post_texts.POPULAR_TEXTS,
+        *first_post_texts.REGULAR_TEXTS,
     ]
     assert len(texts) == len(set(texts)) == 60
     assert max(map(len, texts)) <= 140

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from app.domain.errors import StoreDown
-from app.domain.models import STRATEGIES
-from app.services.container import Services, build_services
+from app.bootstrap import Services, build_services
+from app.engine.delivery.worker import Worker
+from app.engine.errors import StoreDown
+from app.engine.models import STRATEGIES
+from app.engine.store.connecting import connect
 from app.settings import Settings
-from app.storage.connecting import connect
-from app.worker.loop import Worker
 from tests import servers
 from tests.conftest import add_users, all_pages
 

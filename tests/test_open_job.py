@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from app.services.open_job import OpenJob
-from app.storage.job_records import Job, Walked
+from app.engine.delivery.open_job import OpenJob
+from app.engine.store.job_records import Job, Walked
 
 
 def a_job(*left: int) -> OpenJob:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import redis
 
+from app.bootstrap import Services, build_services
+from app.engine.delivery.deliverer import Deliverer
+from app.engine.delivery.open_job import OpenJob
+from app.engine.delivery.repair import Repaired, repair
+from app.engine.store.client import Batch
+from app.engine.store.job_records import Job, Progress, Walked
+from app.engine.store.keys import GROUP
 from app.main import create_app
-from app.services.container import Services, build_services
-from app.services.fanout import Deliverer
-from app.services.open_job import OpenJob
-from app.services.repair import Repaired, repair
-from app.storage.client import Batch
-from app.storage.job_records import Job, Progress, Walked
-from app.storage.keys import GROUP
 from tests.conftest import Backend, add_users, all_pages, small_settings
 
 AUTHOR, READERS = 9, range(1, 8)

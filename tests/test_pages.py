@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.domain.errors import FanoutError
-from app.domain.models import KINDS
+from app.bootstrap import Services
+from app.engine.errors import FanoutError
+from app.engine.models import KINDS
 from app.main import create_app
-from app.services.container import Services
 from app.settings import Settings
-from app.web import formatting, status_page, tape
+from app.web.pages import formatting, recorded_commands, status_page
 from app.web.security import host_allowed
 from tests.conftest import Backend, add_users
 
@@ -210,10 +210,10 @@ def test_times_in_words(ms: float | None, said: str) -> None:
 
 
 def test_commands_are_shown_as_redis_cli_takes_them() -> None:
-    assert tape.shown(("LRANGE", "log:{3}:7", 0, 9)) == "LRANGE 'log:{3}:7' 0 9"
-    assert tape.shown(("SET", b"a b", "")) == "SET 'a b' ''"
-    long = tape.shown(("MGET", *range(1000, 1100)))
-    assert len(long) < tape.LONGEST + 20
+    assert recorded_commands.shown(("LRANGE", "log:{3}:7", 0, 9)) == "LRANGE 'log:{3}:7' 0 9"
+    assert recorded_commands.shown(("SET", b"a b", "")) == "SET 'a b' ''"
+    long = recorded_commands.shown(("MGET", *range(1000, 1100)))
+    assert len(long) < recorded_commands.LONGEST + 20
     cut = int(long.split("(")[1].split(" ")[0])
     assert len(long.split("...")[0].split()) + cut == 101
 

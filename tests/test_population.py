@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from app.domain.directories import DIRECTORY_SIZE, directories_of, follower_counts
-from app.domain.draws import Draws
-from app.domain.edgelist import parse
-from app.domain.errors import BadRequest
-from app.domain.kinds import ALL_REGULAR, Thresholds, kind_of, thresholds_of
-from app.domain.population import MIN_FOLLOWING, Population, generate, generate_sized
-from app.domain.presets import PRESETS, Preset, checked_seed, preset_of
-from app.domain.quantiles import REAL_MEAN, REAL_QUANTILES, real_followers, scaled_followers
+from app.datasets.directories import DIRECTORY_SIZE, directories_of, follower_counts
+from app.datasets.draws import Draws
+from app.datasets.edgelist import parse
+from app.datasets.kinds import ALL_REGULAR, Thresholds, kind_of, thresholds_of
+from app.datasets.population import MIN_FOLLOWING, Population, generate, generate_sized
+from app.datasets.presets import PRESETS, Preset, checked_seed, preset_of
+from app.datasets.quantiles import REAL_MEAN, REAL_QUANTILES, real_followers, scaled_followers
+from app.engine.errors import BadRequest
 
 
 def edge_keys(population: Population) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.commands.settings import as_markdown
-from app.domain.presets import PRESETS
+from app.datasets.presets import PRESETS
 from app.settings import DATASETS, BadSetting, Settings, table
 
 README = Path(__file__).parent.parent / "README.md"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from app.bootstrap import Services
+from app.engine.store.connecting import connect
 from app.main import create_app
-from app.services.container import Services
-from app.storage.connecting import connect
 from tests import servers
 from tests.conftest import add_users, small_settings
 from tests.test_api import check_problem, publish

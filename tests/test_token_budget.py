@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.services.token_budget import BURST_SECONDS, TokenBudget
+from app.engine.delivery.token_budget import BURST_SECONDS, TokenBudget
 
 
 class Clock:

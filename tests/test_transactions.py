@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import redis
 
-from app.services.container import Services
-from app.storage import library, transactions
-from app.storage.client import Store
-from app.storage.job_records import Job, read_job
-from app.storage.transactions import Push, push
+from app.bootstrap import Services
+from app.engine.store import library, transactions
+from app.engine.store.client import Store
+from app.engine.store.job_records import Job, read_job
+from app.engine.store.transactions import Push, push
 from tests.conftest import Backend, add_users
 from tests.faults.harness import wait_until
 

@@ -9,10 +9,10 @@ import pytest
 import redis
 from redis.connection import AbstractConnection
 
-from app.domain.errors import StoreDown
+from app.bootstrap import Services
+from app.engine.errors import StoreDown
+from app.engine.store.connecting import connect
 from app.main import create_app
-from app.services.container import Services
-from app.storage.connecting import connect
 from tests import servers
 from tests.conftest import add_users, small_settings
 from tests.test_api import check_problem

@@ -7,9 +7,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from app.services.container import Services, build_services
-from app.worker import loop
-from app.worker.loop import Worker
+from app.bootstrap import Services, build_services
+from app.engine.delivery import worker as loop
+from app.engine.delivery.worker import Worker
 from tests.conftest import Backend, add_users, small_settings
 
 AUTHOR, READERS, POSTS = 0, range(1, 41), 60

@@ -14,14 +14,14 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from app.bootstrap import Services
 from app.commands.showing import bar, failing_clearly, measured_memory, tell
-from app.domain.presets import MAX_SEED, PRESETS
-from app.services import verify as verifying
-from app.services.container import Services
-from app.storage.keys import MAX_USER_ID
+from app.datasets import verify as verifying
+from app.datasets.presets import MAX_SEED, PRESETS
+from app.engine.store.keys import MAX_USER_ID
 
 if TYPE_CHECKING:
-    from app.domain.edgelist import EdgeList
+    from app.datasets.edgelist import EdgeList
 
 SHOWN_DIFFERENCES = 10
 
@@ -134,7 +134,7 @@ def _services() -> Services:
 
 
 def _parsed(file: str, undirected: bool) -> EdgeList:
-    from app.domain.edgelist import parse
+    from app.datasets.edgelist import parse
 
     try:
         with _opened(file) as binary:

@@ -6,10 +6,10 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
+from app.bootstrap import Services
 from app.commands.showing import bar, failing_clearly
-from app.services.container import Services
-from app.services.dead_letters import LIST_LIMIT
-from app.services.repair import repair as repair_all
+from app.engine.delivery.dead_letters import LIST_LIMIT
+from app.engine.delivery.repair import repair as repair_all
 
 SHOWN_USERS = 20
 

@@ -10,11 +10,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from app.domain.errors import FanoutError
-from app.services.container import Services
+from app.bootstrap import Services
+from app.engine.errors import FanoutError
 
 if TYPE_CHECKING:  # numpy is loaded only by the commands that load data
-    from app.services.loading import Loaded
+    from app.datasets.loading import Loaded
 
 
 def bar() -> Progress:

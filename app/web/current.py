@@ -6,7 +6,7 @@ from typing import cast
 
 from flask import current_app
 
-from app.services.container import Services
+from app.bootstrap import Services
 
 
 def services() -> Services:

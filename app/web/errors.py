@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.domain.errors import BadRequest, BadText, FanoutError
+from app.engine.errors import BadRequest, BadText, FanoutError
 
 log = logging.getLogger("fanout.web")
 

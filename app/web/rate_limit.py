@@ -18,9 +18,9 @@ from limits import RateLimitItem, parse
 from limits.storage import RedisClusterStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from app.domain.errors import FanoutError
+from app.engine.errors import FanoutError
+from app.engine.store.client import Store
 from app.settings import BadSetting
-from app.storage.client import Store
 
 OFF = "none"
 COUNTED = frozenset({"POST", "PUT", "DELETE"})

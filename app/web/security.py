@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Request, request
 
-from app.domain.errors import FanoutError
+from app.engine.errors import FanoutError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

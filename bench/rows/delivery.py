@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from app.services.fanout import IN_FLIGHT
+from app.engine.delivery.deliverer import IN_FLIGHT
 from bench import rivals
 from bench.context import Context
 from bench.measure import Outcome, Reach, alternate, seconds_of

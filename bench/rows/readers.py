@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from app.services.fanout import READ_SECONDS
+from app.engine.delivery.deliverer import READ_SECONDS
 from bench import servers
 from bench.context import Context
 from bench.measure import Outcome, Reach, quantile

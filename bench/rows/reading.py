@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from app.domain.models import Strategy
+from app.engine.models import Strategy
 from bench.context import Context
 from bench.measure import Outcome, Reach, alternate, seconds_of
 from bench.rows import Row

@@ -6,9 +6,9 @@ import sys
 
 from flask.cli import main
 
-from app.services.fanout import Deliverer
-from app.services.open_job import OpenJob
-from app.storage.job_records import Job, Walked
+from app.engine.delivery.deliverer import Deliverer
+from app.engine.delivery.open_job import OpenJob
+from app.engine.store.job_records import Job, Walked
 
 DEADLY = 1
 _opened = Deliverer._opened

@@ -27,14 +27,14 @@ import numpy as np
 import orjson
 import redis
 
-from app.domain.models import STRATEGIES
-from app.domain.population import Population
-from app.services.container import Services, build_services
+from app.bootstrap import Services, build_services
+from app.datasets.bulk import Bulk
+from app.datasets.population import Population
+from app.datasets.state import DatasetState
+from app.engine.models import STRATEGIES
+from app.engine.store.client import Store
+from app.engine.store.connecting import connect
 from app.settings import Settings
-from app.storage.bulk import Bulk
-from app.storage.client import Store
-from app.storage.connecting import connect
-from app.storage.dataset_state import DatasetState
 from tests.servers import free_port, valkey_binary
 
 ROOT = Path(__file__).resolve().parents[2]

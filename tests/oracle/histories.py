@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from app.domain.errors import KeyReused
-from app.domain.models import Strategy
-from app.services import log_cache
+from app.engine.errors import KeyReused
+from app.engine.feeds import log_cache
+from app.engine.models import Strategy
 from tests.conftest import Backend, changed_lua
 from tests.oracle.machine import strategy, user
 from tests.oracle.races import Races

@@ -15,10 +15,10 @@ from unittest.mock import patch
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from app.domain.errors import Overloaded
-from app.domain.models import STRATEGIES, Strategy
-from app.services.container import Services, build_services
-from app.services.fanout import Deliverer
+from app.bootstrap import Services, build_services
+from app.engine.delivery.deliverer import Deliverer
+from app.engine.errors import Overloaded
+from app.engine.models import STRATEGIES, Strategy
 from tests.conftest import Backend, add_users, small_settings
 from tests.oracle.truth import Truth
 

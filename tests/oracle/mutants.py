@@ -22,7 +22,7 @@ from hypothesis import Phase
 from tests import servers
 
 ROOT = Path(__file__).resolve().parents[2]
-LUA = "app/storage/lua/"
+LUA = "app/engine/store/lua/"
 HISTORIES = 200
 """So many histories without a failure let a mutant survive."""
 NONE = "no mutant"
@@ -84,7 +84,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a rebuild takes a cut reading for a complete one",
-        "app/services/feeds.py",
+        "app/engine/feeds/feeds.py",
         "complete=not before and len(ids) <= cap",
         "complete=not before",
     ),
@@ -178,13 +178,13 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a post held during a release moves the next mark to the newest",
-        LUA + "50_pullers.lua",
+        LUA + "50_pulled_authors.lua",
         "if state.last ~= '0' and state.following == '0' then state.following = id end",
         "if state.last ~= '0' then state.following = id end",
     ),
     Mutant(
         "an author is no longer pulled as soon as one post is pushed",
-        LUA + "50_pullers.lua",
+        LUA + "50_pulled_authors.lua",
         "    state.why = 'returning'\n    set_puller(tag, author, state)",
         "    redis.call('HDEL', pullers_key(tag), author)",
     ),
@@ -221,25 +221,25 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the next page begins one step too far",
-        "app/services/feeds.py",
+        "app/engine/feeds/feeds.py",
         "cursors.encode(user_id, items[-1].id)",
         "cursors.encode(user_id, found[-1].id)",
     ),
     Mutant(
         "the logs are kept over the process's own posts",
-        "app/services/log_cache.py",
+        "app/engine/feeds/log_cache.py",
         "if generation == self._generation:",
         "if True:",
     ),
     Mutant(
         "the pulled authors are kept over the process's own posts",
-        "app/storage/pullers.py",
+        "app/engine/store/pulled_authors.py",
         "if generation == self._generation:",
         "if True:",
     ),
     Mutant(
         "kept logs do not age",
-        "app/services/log_cache.py",
+        "app/engine/feeds/log_cache.py",
         "oldest = self._clock() - self._max_age",
         "oldest = 0.0",
     ),

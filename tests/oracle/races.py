@@ -10,8 +10,8 @@ from unittest.mock import patch
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from app.domain.models import Strategy
-from app.services.fanout import Deliverer
+from app.engine.delivery.deliverer import Deliverer
+from app.engine.models import Strategy
 from tests.oracle.machine import LOG_AGE, SHARDS, Machine, either, squeezed, strategy, user
 
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from app.domain.models import STRATEGIES, Strategy
-from app.services.container import Services
+from app.bootstrap import Services
+from app.engine.models import STRATEGIES, Strategy
 from tests.conftest import Backend, add_users, all_pages
 from tests.oracle.histories import run_histories
 

@@ -12,8 +12,8 @@ from flask_openapi_swagger.plugins import RegisterPlugin
 from app import __version__
 from app.web.api import dead_letters, feeds, posts, system, users
 from app.web.api.description import complete
+from app.web.api.schemas import Problem
 from app.web.errors import refuse_invalid
-from app.web.schemas import Problem
 
 INFO = Info(
     title="Fanout Demo",

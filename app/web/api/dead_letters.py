@@ -6,8 +6,8 @@ from flask import Response, jsonify
 from flask_openapi import APIBlueprint, Tag
 from pydantic import RootModel
 
+from app.web.api.schemas import DeadLetterList, LetterPath, LettersQuery
 from app.web.current import services
-from app.web.schemas import DeadLetterList, LetterPath, LettersQuery
 
 api = APIBlueprint(
     "dead_letters",

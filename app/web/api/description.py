@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.web.schemas import PAGE_LIMIT, Problem
+from app.web.api.schemas import PAGE_LIMIT, Problem
 
 PROBLEM = {
     "application/problem+json": {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}

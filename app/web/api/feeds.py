@@ -6,9 +6,9 @@ from flask import Response, jsonify
 from flask_openapi import APIBlueprint, Tag
 from pydantic import RootModel
 
-from app.domain.models import Comparison, Feed
+from app.engine.models import Comparison, Feed
+from app.web.api.schemas import CompareQuery, FeedQuery, UserPath
 from app.web.current import services
-from app.web.schemas import CompareQuery, FeedQuery, UserPath
 
 api = APIBlueprint(
     "feeds",

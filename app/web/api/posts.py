@@ -6,9 +6,9 @@ from flask import Response, jsonify, request, url_for
 from flask_openapi import APIBlueprint, Tag
 from pydantic import RootModel
 
-from app.domain.models import Fanout, Post
+from app.engine.models import Fanout, Post
+from app.web.api.schemas import PostBody, PostPath, Problem, Published
 from app.web.current import services
-from app.web.schemas import PostBody, PostPath, Problem, Published
 
 api = APIBlueprint(
     "posts",

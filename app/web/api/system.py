@@ -6,11 +6,11 @@ from flask import Response, jsonify
 from flask_openapi import APIBlueprint, Tag
 from pydantic import RootModel
 
-from app.services.datasets import Dataset
-from app.services.metrics import Snapshot
-from app.storage.control import Pace
+from app.datasets.datasets import Dataset
+from app.engine.metrics.reporting import Snapshot
+from app.engine.store.control import Pace
+from app.web.api.schemas import DatasetBody, Problem, WorkersBody
 from app.web.current import services
-from app.web.schemas import DatasetBody, Problem, WorkersBody
 
 api = APIBlueprint(
     "system",

@@ -6,9 +6,9 @@ from flask import Response, jsonify
 from flask_openapi import APIBlueprint, Tag
 from pydantic import RootModel
 
-from app.domain.models import User
+from app.engine.models import User
+from app.web.api.schemas import EdgePath, Problem, UserList, UserPath, UsersQuery
 from app.web.current import services
-from app.web.schemas import EdgePath, Problem, UserList, UserPath, UsersQuery
 
 api = APIBlueprint(
     "users",

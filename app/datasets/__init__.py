@@ -1,0 +1,1 @@
+"""Users, edges and first posts: generated or read from a file, loaded, verified."""

@@ -1,0 +1,46 @@
+"""Human names computed from the user's id alone: nothing to store, the same on every machine."""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import Final
+
+from app.datasets.name_lists import CULTURES
+
+_FIRSTS: Final = len(CULTURES[0][0])
+_LASTS: Final = len(CULTURES[0][1])
+PAIRS: Final = len(CULTURES) * _FIRSTS * _LASTS
+"""Pairs of a first and a last name."""
+
+_INITIALS: Final = "ABCDEFGHJKLMNOPRSTVW"
+
+# Steps through all pairs, without repeating one, when multiplied with 0, 1, 2...: it shares no
+# factor with PAIRS. Near PAIRS divided by the golden ratio, so neighbours get distant names.
+_STEP: Final = next(step for step in range(int(PAIRS * 0.618), PAIRS) if gcd(step, PAIRS) == 1)
+
+
+def name_of(user_id: int, seed: int = 1) -> str:
+    """The name of a user, such as "Amara Okafor" or "Jun R. Watanabe".
+
+    Every pair of the lists is used once before one is used again, so only the few names that two
+    cultures have in common occur twice among PAIRS users. Each further block of PAIRS ids gets
+    another middle initial, then two of them; names start to repeat after PAIRS * 421 ids.
+    Another seed gives everyone another name.
+    """
+    block, place = divmod(user_id, PAIRS)
+    pair = ((place + seed) * _STEP + block) % PAIRS
+    pair, culture = divmod(pair, len(CULTURES))
+    first, last = divmod(pair, _LASTS)
+    firsts, lasts = CULTURES[culture]
+    return " ".join([firsts[first], *_middle(block), lasts[last]])
+
+
+def _middle(block: int) -> list[str]:
+    """Initials of a block: none, then one, then two."""
+    block %= 1 + len(_INITIALS) + len(_INITIALS) ** 2
+    if block == 0:
+        return []
+    if block <= len(_INITIALS):
+        return [f"{_INITIALS[block - 1]}."]
+    upper, lower = divmod(block - 1 - len(_INITIALS), len(_INITIALS))
+    return [f"{_INITIALS[upper]}.", f"{_INITIALS[lower]}."]

@@ -1,0 +1,49 @@
+"""The generated datasets one can choose from. No numpy here: the web process reads this too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from app.engine.errors import BadRequest
+
+MAX_SEED: Final = 2**53 - 1
+"""Largest seed: the largest whole number that is exact in JSON readers too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Size of a generated dataset: its users, and the followers of the largest account."""
+
+    name: str
+    users: int
+    top: int
+
+
+PRESETS: Final[dict[str, Preset]] = {
+    preset.name: preset
+    for preset in (
+        # The first three: nearly everyone follows the largest account, the worst case there is.
+        Preset("small", 1_000, 950),
+        Preset("medium", 20_000, 19_000),
+        Preset("large", 200_000, 190_000),
+        # Large enough for the real ratio: the largest measured account has 564,512 followers.
+        Preset("huge", 1_000_000, 500_000),
+    )
+}
+
+
+def preset_of(name: str) -> Preset:
+    """The preset of that name; raises `BadRequest` with the names there are."""
+    try:
+        return PRESETS[name]
+    except KeyError:
+        known = ", ".join(PRESETS)
+        raise BadRequest(f"There is no preset {name!r}; choose one of {known}.") from None
+
+
+def checked_seed(seed: int) -> int:
+    """The seed itself; raises `BadRequest` outside 0..MAX_SEED."""
+    if not 0 <= seed <= MAX_SEED:
+        raise BadRequest(f"The seed must be between 0 and {MAX_SEED}.")
+    return seed

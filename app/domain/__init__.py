@@ -1,1 +1,0 @@
-"""Rules that know neither Flask nor Redis."""

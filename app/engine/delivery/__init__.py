@@ -1,0 +1,1 @@
+"""Making the deliveries: workers, reclaiming, releases, dead letters, repair."""

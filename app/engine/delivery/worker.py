@@ -1,0 +1,161 @@
+"""The worker's loop: deliver while there is something to deliver, sleep until the bell rings."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from app.bootstrap import Services
+from app.datasets.datasets import LoadStopped
+
+from ..errors import StoreDown
+from ..store.control import Pace, WorkerState
+from ..store.wake_ups import WakeUps
+from .deliverer import Deliverer
+from .token_budget import TokenBudget
+
+PACE_SECONDS = 0.2
+"""How often the controls are looked at and the heartbeat is sent; well under a second, which is
+what the page promises."""
+REFUSED_SECONDS = 1.0
+IDLE_SECONDS = 0.2
+"""Longest sleep. The bell wakes earlier; this bounds the wait when a ring was lost."""
+
+log = logging.getLogger("fanout.worker")
+
+
+class Worker:
+    """One worker process. `run` returns after `stop`, with the chunk under way finished; no
+    exception ends it."""
+
+    def __init__(
+        self,
+        services: Services,
+        name: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._services = services
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}"
+        self._deliverer: Deliverer = services.deliverer(self.name)
+        self._stopping = threading.Event()
+        self._clock = clock
+        self._pace = Pace()
+        self._next_pace = 0.0
+        self._budget = TokenBudget(clock)
+        self._bell = WakeUps(services.store)
+
+    def stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
+        """Asks the loop to end; fit as a signal handler."""
+        del signum, frame
+        self._stopping.set()
+
+    def handle_signals(self) -> None:
+        """Makes SIGTERM and SIGINT stop the loop. What is open is left to other workers."""
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+
+    def run(self) -> None:
+        """Works until `stop`. While the store does not answer it waits and tries again."""
+        log.info("worker %s started", self.name)
+        waiting = False
+        while not self._stopping.is_set():
+            try:
+                worked = self.step()
+                if waiting:
+                    log.info("the store answers again")
+                    waiting = False
+                if not worked:
+                    self._sleep()
+            except StoreDown as error:
+                if not waiting:
+                    log.warning("%s", error.detail)
+                    waiting = True
+                self._bell.close()
+                self._deliverer.lose_sight()
+                self._stopping.wait(PACE_SECONDS)
+            except Exception:
+                # Nothing unexpected may take the open jobs of this process with it.
+                log.exception("something unexpected went wrong; going on")
+                self._stopping.wait(REFUSED_SECONDS)
+        self._leave()
+        log.info("worker %s stopped", self.name)
+
+    def step(self) -> bool:
+        """One round of the loop. Returns whether there was anything to do."""
+        services = self._services
+        self._unless_away(self._look_at_pace)
+        if self._unless_away(lambda: services.datasets.run_pending(self._while_loading)):
+            return True
+        worked = self._deliver()
+        if not self._pace.paused:
+            for chore in (self._deliverer.rescue, services.releases.run, services.upkeep.run):
+                worked = self._unless_away(chore) or worked
+        self._unless_away(services.counters.flush)
+        return worked
+
+    def _unless_away(self, do: Callable[[], object]) -> bool:
+        """Whether there was anything to do. On a Cluster the node that it needs may be away, which
+        keeps nobody from delivering to the others."""
+        try:
+            return bool(do())
+        except StoreDown:
+            if not self._services.store.is_cluster:
+                raise
+            return False
+
+    def _while_loading(self, stage: str, share: float) -> None:
+        """Keeps the heartbeat up during a load, and ends the load when this worker has to stop."""
+        del stage, share
+        if self._stopping.is_set():
+            raise LoadStopped
+        with contextlib.suppress(StoreDown):  # a late heartbeat is no reason to begin again
+            self._look_at_pace()
+
+    def _deliver(self) -> bool:
+        before = self._deliverer.walked
+        try:
+            return self._deliverer.turn(self._budget.available())
+        finally:
+            self._budget.spend(self._deliverer.walked - before)
+
+    def _look_at_pace(self) -> None:
+        if self._clock() < self._next_pace:
+            return
+        self._next_pace = self._clock() + PACE_SECONDS
+        control = self._services.heartbeats
+        control.beat(WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered))
+        self._pace = control.pace()
+        rate = 0 if self._pace.paused else self._pace.deliveries_per_second
+        self._budget.limit(rate, self._sharers() if rate else 1)
+
+    def _sharers(self) -> int:
+        """Workers with open jobs share the limit evenly. While idle it counts all: whoever gets a
+        job next must not have saved up for all."""
+        live = self._services.heartbeats.workers()
+        counted = {one.name for one in live if one.jobs_open or not self._deliverer.jobs_open}
+        return len(counted | {self.name})
+
+    def _sleep(self) -> None:
+        if self._pace.deliveries_per_second is not None:
+            self._stopping.wait(0.02)
+            return
+        try:
+            self._bell.wait(IDLE_SECONDS)
+        except StoreDown:  # the next turn finds out whether that goes for all
+            self._bell.close()
+            self._stopping.wait(IDLE_SECONDS)
+
+    def _leave(self) -> None:
+        self._bell.close()
+        try:
+            self._services.counters.flush(force=True)
+            self._services.heartbeats.leave(self.name)
+        except StoreDown:
+            log.info("the store is gone already; the heartbeat will expire by itself")

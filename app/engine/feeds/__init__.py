@@ -1,0 +1,1 @@
+"""Reading a feed under each strategy."""

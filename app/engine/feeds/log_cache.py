@@ -1,0 +1,83 @@
+"""Pull authors' logs, kept for a moment by each process.
+
+An uncached pull author costs every reader a fetch; kept for `max_age`, one fetch serves all
+readers of the process. A page may lack a pulled post that is younger than that in another
+process: late, never wrong. This process's own posts are seen at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from ..store.counters import Metrics
+from ..store.posts import Posts
+from .merge import Source
+
+KEPT = 100
+"""Ids kept of each log: the largest page. Deeper pages are fetched."""
+
+
+class LogCache:
+    """Logs by author. Threads may fetch one twice; that is harmless.
+
+    A fetch may be under way while this process changes a log. So `forget` raises the generation,
+    and a fetch is kept only if the generation it began with is still the current one.
+    """
+
+    def __init__(
+        self, posts: Posts, metrics: Metrics, max_age: float, clock: Callable[[], float]
+    ) -> None:
+        self._posts = posts
+        self._metrics = metrics
+        self._max_age = max_age
+        self._clock = clock
+        self._logs: dict[int, tuple[float, list[int]]] = {}  # author -> (read at, ids)
+        self._generation = 0
+        self._lock = threading.Lock()
+
+    def forget(self, author_id: int) -> None:
+        """This process has just changed the author's log."""
+        with self._lock:
+            self._generation += 1
+            self._logs.pop(author_id, None)
+
+    def pages(self, authors: Sequence[int], before: int, count: int) -> list[Source]:
+        """Each author's ids below `before` (0: from the newest): `count` of them, or fewer if
+        that is all."""
+        oldest = self._clock() - self._max_age
+        found = {
+            author: kept[1]
+            for author in authors
+            if (kept := self._logs.get(author)) is not None and kept[0] >= oldest
+        }
+        missing = [author for author in authors if author not in found]
+        if missing:
+            found |= self._fetch(missing)
+        self._metrics.add("log_cache:misses", len(missing))
+        self._metrics.add("log_cache:hits", len(authors) - len(missing))
+        sources, deeper = [], []
+        for author, log in found.items():
+            ids = [post for post in log if post < before] if before else log
+            if len(ids) >= count or len(log) < KEPT:
+                sources.append(Source(ids[:count], len(ids) < count))
+            else:
+                deeper.append(author)
+        if deeper:
+            pages = self._posts.log_pages(deeper, before, count)
+            sources += [Source(ids, len(ids) < count) for ids in pages.values()]
+        return sources
+
+    def _fetch(self, authors: list[int]) -> dict[int, list[int]]:
+        begun = time.perf_counter_ns()
+        now, generation = self._clock(), self._generation
+        pages = self._posts.log_pages(authors, 0, KEPT)
+        with self._lock:
+            if generation == self._generation:
+                for author, (read_at, _) in list(self._logs.items()):
+                    if read_at < now - self._max_age:
+                        del self._logs[author]  # whoever is still pulled is fetched again
+                self._logs.update((author, (now, ids)) for author, ids in pages.items())
+        self._metrics.cost("log_fetch", len(authors), time.perf_counter_ns() - begun)
+        return pages

@@ -1,0 +1,1 @@
+"""Accepting posts and choosing push or pull."""

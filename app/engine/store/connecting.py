@@ -1,0 +1,59 @@
+"""Opening the store that the settings name, and making sure that it fits this code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.retry import Retry
+
+from app.settings import Settings
+
+from ..errors import WrongShards
+from .client import Store
+from .failures import store_errors
+from .keys import Keys
+from .nodes import NODE_SECONDS
+
+LOAD_SECONDS = 60.0
+"""Time-out of the calls that load a dataset; a server that writes a lot may stop for seconds."""
+
+
+def connect(settings: Settings) -> Store:
+    """The store that the settings name, not yet connected."""
+    keys = Keys(settings.key_prefix, settings.shards)
+    return Store(
+        lambda: _open(settings, keys, settings.store_timeout),
+        keys,
+        lambda: _open(settings, keys, LOAD_SECONDS),
+    )
+
+
+def _open(settings: Settings, keys: Keys, call_seconds: float) -> Any:
+    """A client for the URL; asks the server whether it is part of a Cluster."""
+    options: dict[str, Any] = {
+        "socket_timeout": call_seconds,
+        "socket_connect_timeout": settings.store_timeout,
+        "retry": Retry(NoBackoff(), 0),  # a call whose answer got lost may have happened
+    }
+    with store_errors():
+        client: Any = redis.Redis.from_url(settings.store_url, **options)
+        if client.info("cluster").get("cluster_enabled"):
+            client.close()
+            options["socket_connect_timeout"] = min(settings.store_timeout, NODE_SECONDS)
+            client = RedisCluster.from_url(settings.store_url, **options)
+        _check_shards(client, keys)
+    return client
+
+
+def _check_shards(client: Any, keys: Keys) -> None:
+    """The number of shards is part of every key's name. Raises `WrongShards`."""
+    seeded = client.hget(keys.dataset, "shards")
+    if seeded and int(seeded) not in (0, keys.shards):
+        client.close()
+        raise WrongShards(
+            f"The data in the store is spread over {int(seeded)} shards, and FANOUT_SHARDS is "
+            f"{keys.shards}. Start with FANOUT_SHARDS={int(seeded)}, or clear the store first."
+        )

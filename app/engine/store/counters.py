@@ -1,0 +1,200 @@
+"""Counters and latency buckets, summed in the store over all processes.
+
+A process counts in memory and adds its counts to the store a few times a second, so measuring
+costs the measured call next to nothing; a killed process loses half a second of counts at most.
+A count may come late, and never twice: what got no answer is sent again under its old number.
+Each count goes into a total (since the dataset was loaded) and into a slice of SLICE_SECONDS;
+the last slices make the window that the page shows.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+
+import redis
+
+from ..errors import StoreDown
+from ..metrics.histogram import bucket_of
+from .client import Batch, Store
+from .replies import pairs
+
+SLICE_SECONDS = 5
+WINDOW_SLICES = 12
+WINDOW_SECONDS = SLICE_SECONDS * WINDOW_SLICES
+SLICE_KEPT_SECONDS = 2 * WINDOW_SECONDS
+ACTIVE_MINUTES = 5
+FLUSH_SECONDS = 0.5
+FLUSH_PATIENCE_SECONDS = 0.1
+"""Many times what a flush takes; a store that is away takes a second to be given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the store has summed up.
+
+    `total` and `window` map a counter's name to its value. `recent` is the part of the last one
+    or two slices, and `recent_seconds` the time it covers.
+    """
+
+    total: dict[str, int]
+    window: dict[str, int]
+    recent: dict[str, int]
+    recent_seconds: float
+    active_users: int
+
+
+class Metrics:
+    """This process's counts, and everybody's sums. Safe to share between threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._keys = store.keys
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._seen: set[int] = set()
+        self._process = secrets.token_hex(8)
+        self._number = 0
+        self._unsent: tuple[Counter[str], set[int]] = Counter(), set()  # of that number
+        self._flushing = threading.Lock()
+        self._next_flush = 0.0
+        self._offset = time.time() - time.monotonic()
+        self._flusher: threading.Thread | None = None
+
+    def add(self, name: str, amount: int = 1) -> None:
+        """Raises a counter."""
+        with self._lock:
+            self._counts[name] += amount
+
+    def time(self, operation: str, strategy: str, seconds: float) -> None:
+        """Counts a duration of an operation (accept, lag, feed) under its strategy."""
+        with self._lock:
+            self._counts[f"{operation}:{strategy}:{bucket_of(seconds)}"] += 1
+            self._counts[f"{operation}:{strategy}:sum_us"] += int(seconds * 1e6)
+
+    def cost(self, name: str, times: int, nanoseconds: int) -> None:
+        """Counts that something was done so many times in so long, to know what one costs."""
+        with self._lock:
+            self._counts[f"cost:{name}"] += times
+            self._counts[f"cost:{name}_ns"] += nanoseconds
+
+    def seen(self, user_id: int) -> None:
+        """Notes that the user posted or read."""
+        with self._lock:
+            self._seen.add(user_id)
+
+    def flush(self, *, force: bool = False) -> None:
+        """Adds the counts to the store when it is time to. Raises `StoreDown` and keeps them.
+
+        What may have arrived is sent again as it was, under its old number, before anything new:
+        so it is counted once, whatever the answer was. While another thread is at it for longer
+        than FLUSH_PATIENCE_SECONDS the counts are left to that one.
+        """
+        if not force and time.monotonic() < self._next_flush:
+            return
+        if not self._flushing.acquire(timeout=FLUSH_PATIENCE_SECONDS):
+            return
+        try:
+            self._next_flush = time.monotonic() + FLUSH_SECONDS
+            self._send()
+            with self._lock:
+                self._unsent = self._counts, self._seen
+                self._counts, self._seen = Counter(), set()
+            self._number += 1
+            self._send()
+        finally:
+            self._flushing.release()
+
+    def flush_in_background(self) -> None:
+        """Starts a thread that flushes for as long as the process lives; once is enough."""
+        if self._flusher is None:
+            self._flusher = threading.Thread(target=self._flush_for_ever, daemon=True)
+            self._flusher.start()
+
+    def _flush_for_ever(self) -> None:
+        while True:
+            time.sleep(FLUSH_SECONDS)
+            # The counts wait until the store answers, or takes them.
+            with suppress(StoreDown, redis.ResponseError):
+                self.flush(force=True)
+
+    def _send(self) -> None:
+        counts, seen = self._unsent
+        if not counts and not seen:
+            return
+        now = time.time()
+        batch = self._store.batch()
+        self._drop_future(batch, now)
+        if seen:
+            active = self._keys.active_users(int(now // 60))
+            batch.call("seen", active, 60 * (ACTIVE_MINUTES + 1), *seen)
+        current = self._keys.metrics_slice(int(now // SLICE_SECONDS))
+        flat = [part for count in counts.items() for part in count]
+        batch.call(
+            "count",
+            self._keys.metrics_total,
+            current,
+            SLICE_KEPT_SECONDS,
+            self._keys.metrics_flushed(self._process),
+            self._number,
+            *flat,
+        )
+        batch.run()
+        self._unsent = Counter(), set()
+
+    def _drop_future(self, batch: Batch, now: float) -> None:
+        """When the clock was set back, what was counted "later" goes: otherwise it would be
+        counted once more when that time comes."""
+        offset = now - time.monotonic()
+        before, self._offset = self._offset, offset
+        newest = int((now + before - offset) // SLICE_SECONDS)
+        current = int(now // SLICE_SECONDS)
+        if newest <= current + 1:
+            return
+        oldest = max(current + 1, newest - SLICE_KEPT_SECONDS // SLICE_SECONDS)
+        batch.add("DEL", *map(self._keys.metrics_slice, range(oldest, newest + 1)))
+
+    def read(self) -> Counts:
+        """The sums over all processes."""
+        now = time.time()
+        newest = int(now // SLICE_SECONDS)
+        batch = self._store.batch()
+        batch.add("HGETALL", self._keys.metrics_total)
+        for number in range(newest, newest - WINDOW_SLICES, -1):
+            batch.add("HGETALL", self._keys.metrics_slice(number))
+        minute = int(now // 60)
+        batch.add("PFCOUNT", *(self._keys.active_users(minute - i) for i in range(ACTIVE_MINUTES)))
+        total, *slices, active = batch.run()
+        tables = [_table(reply) for reply in slices]
+        return Counts(
+            _table(total),
+            _sum(tables),
+            _sum(tables[:2]),
+            now % SLICE_SECONDS + SLICE_SECONDS,
+            int(active),
+        )
+
+
+def buckets(table: dict[str, int], operation: str, strategy: str) -> dict[int, int]:
+    """The latency buckets of one operation and strategy."""
+    prefix = f"{operation}:{strategy}:"
+    return {
+        int(name[len(prefix) :]): count
+        for name, count in table.items()
+        if name.startswith(prefix) and name[-1] != "s"
+    }
+
+
+def _table(reply: object) -> dict[str, int]:
+    return {name.decode(): int(value) for name, value in pairs(reply)}
+
+
+def _sum(tables: list[dict[str, int]]) -> dict[str, int]:
+    result: Counter[str] = Counter()
+    for table in tables:
+        result.update(table)
+    return dict(result)

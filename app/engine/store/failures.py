@@ -1,0 +1,120 @@
+"""What it means when the store does not do as it was told: away, full, or refusing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.exceptions import (
+    ClusterDownError,
+    ClusterError,
+    MasterDownError,
+    OutOfMemoryError,
+    RedisClusterException,
+    TryAgainError,
+)
+
+from ..errors import NoAnswer, StoreDown, StoreFull
+from .pipelining import Unanswered
+
+Refused = redis.ResponseError
+"""The server understood and said no. By this name the layers above know it: none of them imports
+the client library."""
+_DOWN_PREFIXES = (
+    *("OOM", "MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY "),
+)
+"""For answers that redis-py has no class for; from the others it takes the first word away."""
+PROBE_WAIT_SECONDS = 0.1
+"""How long a caller waits for another one to find out whether the store is back."""
+_DOWN_ERRORS = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    OutOfMemoryError,
+    redis.ReadOnlyError,
+    TryAgainError,
+    MasterDownError,
+    ClusterDownError,
+    ClusterError,
+    RedisClusterException,  # no node answers, or none serves the slot; not a RedisError
+    OSError,
+)
+
+
+def is_down(error: Exception) -> bool:
+    """Whether the error says that the store cannot serve now, rather than that it refused."""
+    if isinstance(error, _DOWN_ERRORS):
+        return True
+    return isinstance(error, redis.RedisError) and str(error).startswith(_DOWN_PREFIXES)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turns whatever says "not now" into `StoreDown`; refusals pass through."""
+    try:
+        yield
+    except (redis.RedisError, RedisClusterException, OSError) as error:
+        if not is_down(error):
+            raise
+        if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
+            raise StoreFull(
+                "The store is out of memory and takes no writes. Reading still works. "
+                "Raise its maxmemory or remove data, then try again."
+            ) from error
+        if str(error).startswith("MISCONF"):
+            raise StoreFull(
+                "The store cannot write to its disk and takes no writes. Reading still works. "
+                "Look at its log and at the free space, then try again."
+            ) from error
+        if isinstance(error, Unanswered):
+            raise NoAnswer(
+                "Redis did not answer in time. If you asked for a change, it may have been made: "
+                "look before you ask again. ./status.sh tells how Redis is."
+            ) from error
+        raise does_not_answer() from error
+
+
+def does_not_answer() -> StoreDown:
+    """The error for a store that is away."""
+    return StoreDown("Redis does not answer. Run ./status.sh, then try again.")
+
+
+class Gate:
+    """Lets one caller at a time find out whether a store that went away is back.
+
+    The others are told at once that it is not. Otherwise every thread of a web process would sit
+    in a time-out, and requests that need no store, such as /healthz, would queue behind them.
+    """
+
+    def __init__(self) -> None:
+        self._shut = False
+        self._probe = threading.Lock()
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Raises `StoreDown` while another caller is finding out."""
+        if not self._shut:
+            with self._watched():
+                yield
+            return
+        if not self._probe.acquire(timeout=PROBE_WAIT_SECONDS):
+            raise does_not_answer()
+        try:
+            with self._watched():
+                yield
+        finally:
+            self._probe.release()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreDown as error:
+            self._shut = not isinstance(error, StoreFull)
+            raise
+        except redis.ResponseError:
+            self._shut = False  # it refused, so it answers
+            raise
+        else:
+            self._shut = False

@@ -1,0 +1,86 @@
+"""Who exists, and who follows whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import redis
+
+from app.settings import Settings
+
+from ..errors import BadRequest
+from .client import Store
+from .keys import MAX_USER_ID
+
+
+class Graph:
+    """Users and edges."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._keys = store.keys
+        self._settings = settings
+
+    def exist(self, user_ids: Sequence[int]) -> list[bool]:
+        """Which of the users exist."""
+        batch = self._store.batch()
+        known = [0 <= user < MAX_USER_ID for user in user_ids]
+        for user, possible in zip(user_ids, known, strict=True):
+            if possible:
+                batch.add("GETBIT", *self._keys.bit(user))
+        bits = iter(batch.run())
+        return [possible and next(bits) == 1 for possible in known]
+
+    def follower_counts(self, author: int, *, partial: bool = False) -> list[int]:
+        """Followers of the author on each shard; with `partial` 0 where a node is away."""
+        batch = self._store.batch()
+        for shard in range(self._store.shards):
+            batch.add("LLEN", self._keys.fans(shard, author))
+        return [count or 0 for count in batch.run(partial=partial)]
+
+    def degrees(self, user_ids: Sequence[int]) -> list[tuple[int, int]]:
+        """(followers, following) of each user, in one round trip."""
+        shards = self._store.shards
+        batch = self._store.batch()
+        for user in user_ids:
+            batch.add("SCARD", self._keys.following(user))
+            for shard in range(shards):
+                batch.add("LLEN", self._keys.fans(shard, user))
+        replies = batch.run()
+        width = shards + 1
+        return [
+            (sum(replies[i + 1 : i + width]), replies[i]) for i in range(0, len(replies), width)
+        ]
+
+    def following(self, user: int) -> list[int]:
+        """The user's followees, in no order."""
+        reply = self._store.command("SMEMBERS", self._keys.following(user))
+        return list(map(int, reply))
+
+    def follow(self, user: int, followee: int) -> bool:
+        """Adds the edge and drops the user's timeline. False: it was there already."""
+        try:
+            changed = self._store.call(
+                "follow",
+                self._keys.following(user),
+                self._keys.tag(user),
+                user,
+                followee,
+                self._settings.following_limit,
+            )
+        except redis.ResponseError as error:
+            if str(error).startswith("FOLLOWLIMIT"):
+                raise BadRequest(
+                    f"User {user} follows {self._settings.following_limit} people, which is the "
+                    "limit. Unfollow somebody first."
+                ) from error
+            raise
+        return bool(changed)
+
+    def unfollow(self, user: int, followee: int) -> bool:
+        """Removes the edge and drops the user's timeline. False: it was not there."""
+        return bool(
+            self._store.call(
+                "unfollow", self._keys.following(user), self._keys.tag(user), user, followee
+            )
+        )

@@ -1,0 +1,17 @@
+-- What a fenced transaction leaves to do, see `app/engine/store/transactions.py`.
+-- Builds on 05_keys.lua, 20_timeline.lua (trim).
+
+-- KEYS cursor  ARGV tag skipped cap slack user...
+-- Counts as skipped what the cursor has as delivered, and trims the timelines of these users.
+register('after_push', function(keys, args)
+  local cursor, tag, skipped = keys[1], args[1], args[2]
+  local cap, slack = tonumber(args[3]), tonumber(args[4])
+  if skipped ~= '0' and redis.call('EXISTS', cursor) == 1 then
+    redis.call('HINCRBY', cursor, 'delivered', '-' .. skipped)
+    redis.call('HINCRBY', cursor, 'skipped', skipped)
+  end
+  for i = 5, #args do
+    local key = timeline_key(tag, args[i])
+    if redis.call('LLEN', key) > cap + slack then trim(key, cap) end
+  end
+end, {'allow-oom'})

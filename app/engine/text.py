@@ -1,0 +1,39 @@
+"""What may stand in a post."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import regex
+
+from .errors import BadText
+
+_GRAPHEME = regex.compile(r"\X")
+
+
+def length(text: str) -> int:
+    """Characters as people count them: grapheme clusters (Unicode UAX #29)."""
+    return len(text) if text.isascii() else sum(1 for _ in _GRAPHEME.finditer(text))
+
+
+def clean(text: str, limit: int) -> str:
+    """The text as it is stored: NFC, without white space around it.
+
+    Raises `BadText` for what is empty, too long, or holds what no text may hold.
+    """
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise BadText("The text holds half of a surrogate pair. Send it as valid Unicode.")
+    if "\x00" in text:
+        raise BadText("The text holds a NUL character. Remove it.")
+    text = unicodedata.normalize("NFC", text).strip()
+    if not text or not any(_is_visible(character) for character in text):
+        raise BadText("The text is empty. Write at least one visible character.")
+    # A cluster may hold many code points, so their number is bounded as well.
+    if len(text) > 10 * limit or (found := length(text)) > limit:
+        count = f"{len(text)} code points" if len(text) > 10 * limit else f"{found} characters"
+        raise BadText(f"The text has {count}; the limit is {limit} characters. Shorten it.")
+    return text
+
+
+def _is_visible(character: str) -> bool:
+    return unicodedata.category(character)[0] not in "CZ"

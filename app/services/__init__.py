@@ -1,1 +1,0 @@
-"""What the product does, one file for each thing it does."""

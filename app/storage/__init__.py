@@ -1,1 +1,0 @@
-"""Everything that talks to Redis or Valkey, and nothing else does."""

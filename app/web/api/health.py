@@ -1,0 +1,107 @@
+"""Liveness and readiness. One judgement serves `/readyz` and the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from flask import Blueprint, Response, jsonify
+
+from app.bootstrap import Services
+from app.engine.errors import FanoutError, StoreFull
+from app.engine.store.control import WORKER_SILENT_SECONDS
+from app.web.current import services
+from app.web.pages.formatting import count_of
+
+bp = Blueprint("health", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One part that is needed: `detail` in words for people, `facts` for programs."""
+
+    ok: bool
+    detail: str
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@bp.get("/healthz")
+def alive() -> Response:
+    """200 as long as this process answers."""
+    return jsonify({"status": "alive"})
+
+
+@bp.get("/readyz")
+def ready() -> tuple[Response, int]:
+    """200 when posts can be accepted and delivered, else 503 and which part is missing."""
+    checks = readiness(services())
+    fine = all(check.ok for check in checks.values())
+    told = {
+        name: {"ok": check.ok, **(check.facts or {"detail": check.detail})}
+        for name, check in checks.items()
+    }
+    return jsonify({"status": "ready" if fine else "unready", "checks": told}), 200 if fine else 503
+
+
+def readiness(services: Services) -> dict[str, Check]:
+    """The judgement on each part; a store that takes no writes still tells of the others."""
+    try:
+        return {
+            "store": _store(services),
+            "worker": _workers(services),
+            "dataset": dataset(services),
+        }
+    except FanoutError as error:
+        return away(error)
+
+
+def away(error: FanoutError) -> dict[str, Check]:
+    """The judgement when nothing could be asked. To ask again would take another time-out."""
+    unknown = Check(False, "Unknown while the store does not answer.")
+    return {"store": Check(False, error.detail), "worker": unknown, "dataset": unknown}
+
+
+def dataset(services: Services) -> Check:
+    """Whether there is a dataset, or none is wanted. Raises `StoreDown`."""
+    found, settings = services.datasets.current(), services.settings
+    status, ok = found["status"], found["status"] == "ready"
+    match status:
+        case "ready":
+            detail = f"{found['preset']}, {count_of(found['users'], 'user')}"
+        case "loading" if found["waiting"]:
+            detail = f"{found['preset']} was asked for and waits for a worker."
+        case "loading":
+            detail = f"{found['preset']} is being loaded: {found['percent']} percent."
+        case "failed":
+            detail = f"{found['preset']} could not be loaded. {found['error']}"
+        case _ if settings.owns_store and settings.dataset != "none":
+            detail = f"The store is empty. A worker fills it: {settings.dataset}."
+        case _:
+            ok = settings.dataset == "none"
+            preset = "medium" if ok else settings.dataset
+            detail = f"The store is empty. To fill it, run: flask --app app.main seed {preset}"
+    facts = {"status": status}
+    return Check(ok, detail, facts if ok else {**facts, "detail": detail})
+
+
+def _store(services: Services) -> Check:
+    store = services.store
+    batch = store.batch()
+    for key in (store.keys.control, *(store.keys.jobs(shards[0]) for shards in store.groups)):
+        batch.call("writable", key)
+    try:
+        batch.run()
+    except StoreFull as full:
+        return Check(False, full.detail)
+    return Check(True, "It answers and takes writes.")
+
+
+def _workers(services: Services) -> Check:
+    count = len(services.control.workers())
+    detail = count_of(count, "worker")
+    if not count:
+        detail = f"None was heard of in the last {WORKER_SILENT_SECONDS:g} seconds. "
+        detail += "Start one: flask --app app.main worker"
+    elif services.control.pace().paused:
+        detail += ", told to pause"
+    return Check(count > 0, detail, {"count": count})

@@ -1,0 +1,162 @@
+"""Shapes of requests, and of those answers that only the API has. The library checks requests
+against them and documents both; all other answers are the values of the layers beneath."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
+from typing_extensions import TypedDict
+
+from app.datasets.presets import MAX_SEED, PRESETS
+from app.datasets.users import LIST_LIMIT
+from app.engine.delivery.controls import FASTEST
+from app.engine.delivery.dead_letters import LIST_LIMIT as LETTERS_LIMIT
+from app.engine.ids import MAX_ID
+from app.engine.models import FanoutStatus, Kind, Post, Strategy, User
+from app.engine.store.job_records import DeadLetter
+from app.engine.store.keys import MAX_USER_ID
+
+PAGE_LIMIT = "At most FANOUT_PAGE_LIMIT."
+"""Where this describes a limit, the description gets the setting as its maximum."""
+UserId = Annotated[int, Field(ge=0, lt=MAX_USER_ID)]
+PostId = Annotated[int, Field(ge=1, le=MAX_ID)]
+
+
+def _whole(value: object) -> object:
+    """1e3 and 1000.0 are whole numbers in JSON, as 1000 is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+
+
+class Request(BaseModel):
+    """Base of all requests: unknown fields are refused, so a typing error does not pass."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
+        """As pydantic makes it. The library asks for it anew with every request, without
+        arguments and only to read it; making it takes longer than all else in a page of posts."""
+        if args or options:
+            return super().model_json_schema(*args, **options)
+        return _schema_to_read(cls)
+
+
+@cache
+def _schema_to_read(model: type[Request]) -> dict[str, Any]:
+    return BaseModel.model_json_schema.__func__(model)  # type: ignore[attr-defined, no-any-return]
+
+
+class PostBody(Request):
+    """A post to be accepted."""
+
+    author_id: Annotated[StrictInt, Field(ge=0, lt=MAX_USER_ID, examples=[1]), WHOLE]
+    text: Annotated[str, Field(examples=["Hello, followers"])]
+    strategy: Strategy = "hybrid"
+
+
+class PostPath(Request):
+    """A post's id."""
+
+    post_id: PostId
+
+
+class UserPath(Request):
+    """A user's id."""
+
+    user_id: UserId
+
+
+class EdgePath(Request):
+    """Who follows whom."""
+
+    user_id: UserId
+    followee_id: UserId
+
+
+class FeedQuery(Request):
+    """Which page of a feed, under which strategy."""
+
+    strategy: Strategy = "hybrid"
+    limit: Annotated[int, Field(ge=1, description=PAGE_LIMIT)] = 20
+    cursor: str | None = None
+
+
+class CompareQuery(Request):
+    """How many posts to compare."""
+
+    limit: Annotated[int, Field(ge=1, description=PAGE_LIMIT)] = 20
+
+
+class UsersQuery(Request):
+    """Which users to list."""
+
+    kind: Kind | None = None
+    limit: Annotated[int, Field(ge=1, le=LIST_LIMIT)] = 20
+
+
+class WorkersBody(Request):
+    """The experiment's controls. A field that is left out is reset to its default."""
+
+    paused: StrictBool = False
+    deliveries_per_second: Annotated[StrictInt, Field(ge=1, le=FASTEST), WHOLE] | None = None
+
+
+class LettersQuery(Request):
+    """How many dead letters to list."""
+
+    limit: Annotated[int, Field(ge=1, le=LETTERS_LIMIT)] = 100
+
+
+class LetterPath(Request):
+    """A dead letter."""
+
+    letter_id: Annotated[str, Field(max_length=40, description="<shard>-<number>")]
+
+
+class DatasetBody(Request):
+    """The dataset to load; it replaces all users and posts."""
+
+    preset: Annotated[str, Field(examples=["small"], json_schema_extra={"enum": [*PRESETS]})]
+    seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED), WHOLE] = 1
+
+
+class Accepted(TypedDict):
+    """A fan-out as it stands when the post is accepted."""
+
+    status: FanoutStatus
+    recipients: int
+    status_url: str
+
+
+class Published(TypedDict):
+    """An accepted post."""
+
+    post: Post
+    fanout: Accepted
+
+
+class UserList(TypedDict):
+    """Users."""
+
+    users: Sequence[User]
+
+
+class DeadLetterList(TypedDict):
+    """Dead letters, newest first."""
+
+    dead_letters: list[DeadLetter]
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457). `detail` says what to do next."""
+
+    type: str
+    title: str
+    status: int
+    detail: str

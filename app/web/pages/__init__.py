@@ -1,0 +1,1 @@
+"""The pages: the demo, how it works, status."""

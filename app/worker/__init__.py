@@ -1,1 +1,0 @@
-"""The process that makes the deliveries."""
