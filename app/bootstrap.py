@@ -12,7 +12,7 @@ from app.datasets.users import Users
 from app.engine.delivery.controls import Controls
 from app.engine.delivery.dead_letters import DeadLetters
 from app.engine.delivery.deliverer import Deliverer
-from app.engine.delivery.maintenance import Upkeep
+from app.engine.delivery.maintenance import Maintenance
 from app.engine.delivery.releases import Releases
 from app.engine.feeds.feeds import Feeds
 from app.engine.feeds.log_cache import LogCache
@@ -26,7 +26,7 @@ from app.engine.store.counters import Metrics
 from app.engine.store.graph import Graph
 from app.engine.store.jobs import Jobs
 from app.engine.store.posts import Posts
-from app.engine.store.pulled_authors import Pullers
+from app.engine.store.pulled_authors import PulledAuthors
 from app.engine.store.timelines import Timelines
 from app.settings import Settings
 
@@ -44,14 +44,14 @@ class Services:
     metrics: Reporting
     counters: Metrics
     control: Controls
-    heartbeats: Control
+    control_store: Control
     datasets: Datasets
     releases: Releases
-    upkeep: Upkeep
+    maintenance: Maintenance
     dead_letters: DeadLetters
     jobs: Jobs
     posts: Posts
-    pullers: Pullers
+    pulled_authors: PulledAuthors
     clock: Callable[[], float]
 
     def deliverer(self, worker: str) -> Deliverer:
@@ -68,28 +68,30 @@ def build_services(
     kept copies and the silence of jobs are judged."""
     posts, graph = Posts(store, settings), Graph(store, settings)
     timelines, jobs = Timelines(store, settings), Jobs(store, settings)
-    pullers = Pullers(store, settings.pullers_cache_ms / 1000, clock)
+    pulled_authors = PulledAuthors(store, settings.pulled_authors_cache_ms / 1000, clock)
     counters, control, dataset = Metrics(store), Control(store), DatasetState(store)
-    hybrid = Hybrid(settings, counters, control, posts, pullers, dataset)
+    hybrid = Hybrid(settings, counters, control, posts, pulled_authors, dataset)
     log_cache = LogCache(posts, counters, settings.log_cache_ms / 1000, clock)
-    publishing = Publishing(settings, posts, graph, pullers, hybrid, log_cache, jobs, counters)
+    publishing = Publishing(
+        settings, posts, graph, pulled_authors, hybrid, log_cache, jobs, counters
+    )
     return Services(
         settings=settings,
         store=store,
         publishing=publishing,
-        feeds=Feeds(store, settings, posts, graph, timelines, pullers, log_cache, counters),
+        feeds=Feeds(store, settings, posts, graph, timelines, pulled_authors, log_cache, counters),
         graph=Following(graph),
         users=Users(graph, dataset),
-        metrics=Reporting(settings, counters, control, pullers, hybrid, dataset),
+        metrics=Reporting(settings, counters, control, pulled_authors, hybrid, dataset),
         counters=counters,
         control=Controls(control),
-        heartbeats=control,
+        control_store=control,
         datasets=Datasets(store, settings),
-        releases=Releases(settings, pullers, graph, control),
-        upkeep=Upkeep(jobs, control, settings.shards),
+        releases=Releases(settings, pulled_authors, graph, control),
+        maintenance=Maintenance(jobs, control, settings.shards),
         dead_letters=DeadLetters(jobs, settings.shards),
         jobs=jobs,
         posts=posts,
-        pullers=pullers,
+        pulled_authors=pulled_authors,
         clock=clock,
     )

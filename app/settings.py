@@ -171,8 +171,8 @@ class Settings:
         "Deliveries that a shard's backlog never passes; posts beyond it get 503.",
         low=1,
     )
-    hold_followers: int = _setting(
-        "FANOUT_HOLD_FOLLOWERS",
+    large_author_followers: int = _setting(
+        "FANOUT_LARGE_AUTHOR_FOLLOWERS",
         1_000,
         "Followers of a large author: held while a shard is holding, and hybrid may pull them.",
         low=1,
@@ -184,8 +184,8 @@ class Settings:
         low=1,
         high=50_000,
     )
-    pullers_cache_ms: int = _setting(
-        "FANOUT_PULLERS_CACHE_MS",
+    pulled_authors_cache_ms: int = _setting(
+        "FANOUT_PULLED_AUTHORS_CACHE_MS",
         100,
         "Milliseconds for which a web process may use its copy of the list of pull authors.",
         low=0,
@@ -253,9 +253,9 @@ _DEMANDS: tuple[tuple[Callable[[Settings], object], str], ...] = (
         "FANOUT_BACKLOG_LOW < FANOUT_BACKLOG_HIGH <= FANOUT_BACKLOG_LIMIT must hold.",
     ),
     (
-        lambda its: its.hold_followers <= its.backlog_limit,
-        "FANOUT_HOLD_FOLLOWERS must be at most FANOUT_BACKLOG_LIMIT: posts of authors between the"
-        " two would be refused for ever.",
+        lambda its: its.large_author_followers <= its.backlog_limit,
+        "FANOUT_LARGE_AUTHOR_FOLLOWERS must be at most FANOUT_BACKLOG_LIMIT: posts of authors"
+        " between the two would be refused for ever.",
     ),
     (
         lambda its: its.chunk * its.chunks_in_flight <= MOST_IN_A_TURN,

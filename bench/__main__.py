@@ -44,8 +44,8 @@ def main() -> int:
     begun = time.monotonic()
     with context.stack:
         report.say("laying out the data")
-        run.machine = machine.facts(context.world.client.info(), context.server)
-        run.settings |= report.engine_settings(context.world.settings)
+        run.machine = machine.facts(context.fixture.client.info(), context.server)
+        run.settings |= report.engine_settings(context.fixture.settings)
         for row in ROWS:
             if row.number in wanted:
                 _measure(row, context, run, begun)

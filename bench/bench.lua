@@ -7,14 +7,14 @@
 -- are taken in turn: <key>:0, <key>:1, ...
 redis.register_function('bench_copies', function(keys, args)
   local prefix, width, ttl, templates = args[1], args[2], tonumber(args[3]), tonumber(args[4])
-  local turn = 0
+  local measured = 0
   for user = tonumber(args[5]), tonumber(args[6]), tonumber(args[7]) do
     local key = prefix .. string.format('%0' .. width .. 'd', user)
-    redis.call('COPY', keys[1] .. ':' .. (turn % templates), key, 'REPLACE')
+    redis.call('COPY', keys[1] .. ':' .. (measured % templates), key, 'REPLACE')
     if ttl > 0 then redis.call('EXPIRE', key, ttl) end
-    turn = turn + 1
+    measured = measured + 1
   end
-  return turn
+  return measured
 end)
 
 -- KEYS fans  ARGV prefix id
@@ -32,10 +32,10 @@ end)
 -- What `deliver` does, without cursor and without watermark: the caller says which part to walk.
 redis.register_function('bench_deliver', function(keys, args)
   local prefix, id, cap, limit = args[1], args[4], tonumber(args[5]), args[5] + args[6]
-  local fans = redis.call('LRANGE', keys[1], args[2], args[3])
+  local followers = redis.call('LRANGE', keys[1], args[2], args[3])
   local reached = 0
-  for i = #fans, 1, -1 do
-    local key = prefix .. fans[i]
+  for i = #followers, 1, -1 do
+    local key = prefix .. followers[i]
     local length = redis.call('LPUSHX', key, id)
     if length > 0 then
       reached = reached + 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from bench import servers
-from bench.world import FULL, QUICK, Sizes, World
+from bench.fixture import FULL, QUICK, Fixture, Sizes
 
 
 @dataclass
@@ -32,43 +32,43 @@ class Context:
         return servers.DURABLE if self.durable else ("--appendonly", "no")
 
     @cached_property
-    def world(self) -> World:
+    def fixture(self) -> Fixture:
         """One server with all data."""
         port = self.stack.enter_context(servers.server(self.server, *self.options))
-        world = World(port, self.sizes, self.seed)
-        self.stack.callback(world.close)
-        world.build()
-        return world
+        fixture = Fixture(port, self.sizes, self.seed)
+        self.stack.callback(fixture.close)
+        fixture.build()
+        return fixture
 
     @cached_property
     def flat_readers(self) -> list[int]:
         """The rivals' readers, in random order. Their lists are exactly `length` long."""
-        world, sizes = self.world, self.sizes
-        ids = [world.old_id(i) for i in range(sizes.length + 100)]
+        fixture, sizes = self.fixture, self.sizes
+        ids = [fixture.old_id(i) for i in range(sizes.length + 100)]
         for number in range(16):
             name = f"template:flat:{number}"
-            world.client.lpush(name, *ids[: sizes.length + number * 6])
-            world.client.ltrim(name, 0, sizes.length - 1)
+            fixture.client.lpush(name, *ids[: sizes.length + number * 6])
+            fixture.client.ltrim(name, 0, sizes.length - 1)
         for first in range(0, sizes.large, 2_000):
             last = min(first + 2_000, sizes.large) - 1
-            world.client.fcall(
+            fixture.client.fcall(
                 "bench_copies", 1, "template:flat", "feed:", "12", "0", "16", first, last, 1
             )
         readers = list(range(sizes.large))
-        world.random.shuffle(readers)
+        fixture.random.shuffle(readers)
         return readers
 
     @cached_property
     def sorted_set_readers(self) -> list[int]:
         """The readers of the rivals with sorted sets, fewer since each takes 100 KB."""
-        world, sizes = self.world, self.sizes
-        ids = {str(world.old_id(i)): world.old_id(i) for i in range(sizes.length)}
-        world.client.zadd("template:sorted:0", ids)
+        fixture, sizes = self.fixture, self.sizes
+        ids = {str(fixture.old_id(i)): fixture.old_id(i) for i in range(sizes.length)}
+        fixture.client.zadd("template:sorted:0", ids)
         for first in range(0, sizes.sorted_sets, 500):
             last = min(first + 500, sizes.sorted_sets) - 1
-            world.client.fcall(
+            fixture.client.fcall(
                 "bench_copies", 1, "template:sorted", "zfeed:", "12", "0", "1", first, last, 1
             )
         readers = list(range(sizes.sorted_sets))
-        world.random.shuffle(readers)
+        fixture.random.shuffle(readers)
         return readers

@@ -8,7 +8,7 @@ from app.bootstrap import build_services
 from app.engine.store.connecting import connect
 from bench import servers
 from bench.context import Context
-from bench.world import settings
+from bench.fixture import settings
 
 
 def measure(preset: str, context: Context) -> dict[str, Any]:

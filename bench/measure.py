@@ -19,7 +19,7 @@ Side = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class Target:
     """What a ratio ours / rival is to come to: at least or at most `value`."""
 
     at_least: bool
@@ -43,20 +43,20 @@ class Outcome:
 
     unit: str
     ours: list[float]
-    rival: list[float]
+    baseline: list[float]
     others: dict[str, bool] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
     def ratios(self) -> list[float]:
         """ours / rival of each round."""
-        return [a / b for a, b in zip(self.ours, self.rival, strict=True)]
+        return [a / b for a, b in zip(self.ours, self.baseline, strict=True)]
 
 
-def alternate(rounds: int, ours: Side, rival: Side) -> tuple[list[float], list[float]]:
+def alternate(rounds: int, ours: Side, baseline: Side) -> tuple[list[float], list[float]]:
     """Runs both sides `rounds` times, each round in the other order, after a round of warming up
     that is not counted. The garbage collector is off while a side runs."""
-    sides = (ours, rival)
+    sides = (ours, baseline)
     figures: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds + 1):
         order = (0, 1) if number % 2 else (1, 0)

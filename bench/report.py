@@ -36,20 +36,20 @@ class Run:
         """Notes what a row measured."""
         ratios = outcome.ratios
         middle = median(ratios)
-        reached = row.reach is None or row.reach.met(middle)
+        reached = row.target is None or row.target.met(middle)
         self.rows.append(
             {
                 **_head(row),
                 "unit": outcome.unit,
                 "ours": outcome.ours,
-                "rival_figures": outcome.rival,
+                "rival_figures": outcome.baseline,
                 "ours_median": median(outcome.ours),
-                "rival_median": median(outcome.rival),
+                "rival_median": median(outcome.baseline),
                 "ratio": middle,
                 "ratio_low": min(ratios),
                 "ratio_high": max(ratios),
                 "others": outcome.others,
-                "reached": None if row.reach is None else reached and all(outcome.others.values()),
+                "reached": None if row.target is None else reached and all(outcome.others.values()),
                 "notes": outcome.notes,
             }
         )
@@ -63,8 +63,8 @@ def _head(row: Row) -> dict[str, Any]:
     return {
         "number": row.number,
         "work": row.work,
-        "rival": row.rival,
-        "reach": None if row.reach is None else str(row.reach),
+        "rival": row.baseline,
+        "reach": None if row.target is None else str(row.target),
     }
 
 

@@ -57,8 +57,8 @@ def assert_described(app: Application, method: str, path: str, answer: Any) -> N
     except HTTPException as nothing:  # no operation: its error has the form of all others
         described = PROBLEM if answer.status_code == nothing.code else {}
     else:
-        place = re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule.rule)
-        responses = spec["paths"][place][method.lower()]["responses"]
+        position = re.sub(r"<(?:int:)?(\w+)>", r"{\1}", rule.rule)
+        responses = spec["paths"][position][method.lower()]["responses"]
         assert str(answer.status_code) in responses, f"{method} {path}: {answer.status}"
         described = responses[str(answer.status_code)].get("content", {})
     if not described:
@@ -77,7 +77,7 @@ BACKENDS = ("fake", "valkey", "redis", "cluster")
 
 
 class FakeConnection(FakeRedisConnection):
-    """Its socket gives bytes to those who read it themselves: `app/engine/store/transactions.py`."""
+    """Its socket gives bytes to those who read it themselves (`transactions.py`)."""
 
     def _connect(self) -> Any:
         sock: Any = super()._connect()
@@ -144,8 +144,8 @@ def small_settings(**changes: Any) -> Settings:
         "chunk": 3,
         "chunks_in_flight": 2,
         "celebrity_followers": 6,
-        "hold_followers": 4,
-        "pullers_cache_ms": 0,
+        "large_author_followers": 4,
+        "pulled_authors_cache_ms": 0,
         "log_cache_ms": 0,
         "dataset": "none",
     }

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import measure, report, report_text, world
+from bench import fixture, measure, report, report_text
 from bench.context import Context
-from bench.measure import Outcome, Reach
+from bench.measure import Outcome, Target
 from bench.rows import delivery, memory, reading
 from bench.table import ROWS
 
-TINY = world.Sizes(
+TINY = fixture.Sizes(
     readers=600,
     large=300,
     length=800,
@@ -39,10 +39,10 @@ def test_both_sides_take_turns_and_the_first_round_does_not_count(
         calls.append(name)
         return float(next(figures))
 
-    ours, rival = measure.alternate(2, lambda: side("ours"), lambda: side("rival"))
+    ours, baseline = measure.alternate(2, lambda: side("ours"), lambda: side("rival"))
     assert calls == ["rival", "ours", "ours", "rival", "rival", "ours"]
     assert ours == [2.0, 5.0]
-    assert rival == [3.0, 4.0]
+    assert baseline == [3.0, 4.0]
 
 
 def test_quantiles() -> None:
@@ -62,10 +62,10 @@ def test_the_line_is_found_and_what_lies_beside_it() -> None:
 
 
 def test_a_reach_is_met_from_its_own_side() -> None:
-    assert Reach(True, 6).met(6.1)
-    assert not Reach(True, 6).met(5.9)
-    assert Reach(False, 1.4).met(1.3)
-    assert not Reach(False, 1.4).met(1.5)
+    assert Target(True, 6).met(6.1)
+    assert not Target(True, 6).met(5.9)
+    assert Target(False, 1.4).met(1.3)
+    assert not Target(False, 1.4).met(1.5)
 
 
 def test_all_rows_are_there() -> None:
@@ -92,7 +92,7 @@ def test_the_report_has_all_rows_and_says_what_was_missed(tmp_path: Path) -> Non
 def tiny() -> Iterator[Context]:
     class Tiny(Context):
         @property
-        def sizes(self) -> world.Sizes:
+        def sizes(self) -> fixture.Sizes:
             return TINY
 
     context = Tiny(rounds=1)
@@ -122,16 +122,16 @@ def test_a_timeline_entry_takes_less_than_in_a_sorted_set(tiny: Context) -> None
 
 
 def test_a_missing_delivery_is_noticed(tiny: Context) -> None:
-    built = tiny.world
+    built = tiny.fixture
     post = built.deliver(built.large)
     delivery.check_heads(built, built.large, post)
-    fan = int(built.store.command("LINDEX", built.store.keys.fans(0, built.large), 0))
-    built.client.lpop(built.store.keys.timeline(fan))
+    follower = int(built.store.command("LINDEX", built.store.keys.followers(0, built.large), 0))
+    built.client.lpop(built.store.keys.timeline(follower))
     with pytest.raises(AssertionError, match="299 of 300"):
         delivery.check_heads(built, built.large, post)
 
 
 def test_a_wrong_page_is_noticed(tiny: Context) -> None:
-    reader = tiny.world.page_readers[0]
+    reader = tiny.fixture.page_readers[0]
     with pytest.raises(AssertionError):
-        reading._same(tiny.world, reader, "write", [b'{"author_id":1,"text":"x"}'] * 20)
+        reading._same(tiny.fixture, reader, "write", [b'{"author_id":1,"text":"x"}'] * 20)

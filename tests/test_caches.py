@@ -11,7 +11,7 @@ import pytest
 from app.bootstrap import Services, build_services
 from app.engine.models import Strategy
 from app.engine.store.posts import Posts
-from app.engine.store.pulled_authors import Pullers
+from app.engine.store.pulled_authors import PulledAuthors
 from tests.conftest import Backend, add_users, small_settings
 
 
@@ -26,7 +26,7 @@ class Clock:
 
 def processes(backend: Backend, clock: Clock, count: int = 1) -> list[Services]:
     """Processes on one store. User 1 follows user 0 and has a timeline."""
-    settings = small_settings(pullers_cache_ms=100, log_cache_ms=500)
+    settings = small_settings(pulled_authors_cache_ms=100, log_cache_ms=500)
     store = backend.store(settings.shards)
     add_users(store, range(3))
     made = [build_services(settings, store, clock) for _ in range(count)]
@@ -56,7 +56,7 @@ def after(of: type, name: str, act: Callable[[], None]) -> Any:
     return patch.object(of, name, slow)
 
 
-@pytest.mark.parametrize(("of", "name"), [(Posts, "log_pages"), (Pullers, "all")])
+@pytest.mark.parametrize(("of", "name"), [(Posts, "log_pages"), (PulledAuthors, "all")])
 def test_a_fetch_that_began_before_a_post_does_not_hide_it(
     backend: Backend, of: type, name: str
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_fetch_that_nothing_disturbed_is_kept(backend: Backend) -> None:
     assert seen(services) == ids
     with (
         patch.object(Posts, "log_pages", side_effect=AssertionError("fetched again")),
-        patch.object(Pullers, "all", side_effect=AssertionError("fetched again")),
+        patch.object(PulledAuthors, "all", side_effect=AssertionError("fetched again")),
     ):
         assert seen(services) == ids
 

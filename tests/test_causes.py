@@ -69,9 +69,9 @@ def test_the_lag_of_a_deferred_post_counts_from_its_acceptance(backend: Backend)
     for _ in range(2):
         publish(services, "write")
     deferred = publish(services, "write")
-    account = services.store.keys.fanout(deferred)
-    accepted = int(services.store.command("HGET", account, "accepted"))
-    services.store.command("HSET", account, "accepted", accepted - 60_000)
+    record = services.store.keys.job(deferred)
+    accepted = int(services.store.command("HGET", record, "accepted"))
+    services.store.command("HSET", record, "accepted", accepted - 60_000)
     services.deliverer("w").run_until_idle()
     services.releases.run(force=True)
     services.deliverer("w").run_until_idle()
@@ -140,7 +140,7 @@ def test_a_post_whose_job_died_is_told_with_the_way_to_its_dead_letter(backend: 
     client = crowd(backend)
     services = services_of(client)
     post = publish(services, "write")
-    services.store.command("HSET", services.store.keys.fanout(post), "status", "dead")
+    services.store.command("HSET", services.store.keys.job(post), "status", "dead")
     answer = client.get("/parts/feeds?reader=1")
     assert "1 of them was put aside as a dead letter" in text_of(answer)
     assert 'href="#dead"' in answer.text
@@ -148,7 +148,7 @@ def test_a_post_whose_job_died_is_told_with_the_way_to_its_dead_letter(backend: 
 
 
 def test_a_pulled_post_is_told_with_the_age_of_the_copies(backend: Backend) -> None:
-    client = crowd(backend, pullers_cache_ms=60_000, log_cache_ms=2_000)
+    client = crowd(backend, pulled_authors_cache_ms=60_000, log_cache_ms=2_000)
     here = services_of(client)
     here.feeds.compare(1, 8)  # from here on this process believes that nobody is pulled
     other = services_of(create_app(here.settings, here.store).test_client())
@@ -182,7 +182,7 @@ def test_without_a_record_the_cause_is_not_known(backend: Backend) -> None:
     client = crowd(backend)
     services = services_of(client)
     post = publish(services, "write")
-    services.store.command("DEL", services.store.keys.fanout(post))
+    services.store.command("DEL", services.store.keys.job(post))
     said = compared(client)
     assert "the cause is not known" in said
     assert "one after the other" in said

@@ -45,12 +45,13 @@ def stored_edges(store: Store, users: list[int]) -> tuple[set[Any], set[Any]]:
         following = store.command("SMEMBERS", store.keys.following(user))
         by_following |= {(user, int(author)) for author in following}
         for shard in range(store.shards):
-            fans = [
-                int(fan) for fan in store.command("LRANGE", store.keys.fans(shard, user), 0, -1)
+            followers = [
+                int(follower)
+                for follower in store.command("LRANGE", store.keys.followers(shard, user), 0, -1)
             ]
-            assert len(fans) == len(set(fans))
-            assert all(fan % store.shards == shard for fan in fans)
-            by_fans |= {(fan, user) for fan in fans}
+            assert len(followers) == len(set(followers))
+            assert all(follower % store.shards == shard for follower in followers)
+            by_fans |= {(follower, user) for follower in followers}
     return by_following, by_fans
 
 
@@ -99,7 +100,7 @@ def test_large_sparse_ids_and_long_lists(store: Store) -> None:
     """Ids to the very limit, more fans on one shard than one command takes, users without edges."""
     far = MAX_USER_ID - 1
     shards = store.shards
-    edges = [(fan * shards, far) for fan in range(LONGEST + 500)]
+    edges = [(follower * shards, far) for follower in range(LONGEST + 500)]
     edges += [(7, author) for author in range(1_000, 1_000 + LONGEST + 500)] + [(far, 0)]
     population = graph(*edges, (123_456, 123_456))
     bulk = Bulk(store, "me", 60)
@@ -116,17 +117,17 @@ def test_large_sparse_ids_and_long_lists(store: Store) -> None:
 def test_wiping_takes_our_keys_and_no_others(store: Store) -> None:
     keys = store.keys
     others = [
-        "dataset", "post", "post:{1}:5", "fans:{1}:5", "metrics:total{m}", "u{m}",
+        "dataset", "post", "post:{1}:5", "followers:{1}:5", "metrics:total{m}", "u{m}",
         "xfanout:post:{1}:5", "fanout2:post:{1}:5", keys.last_id(1), "fanout:last_id:{77}",
         keys.control, keys.workers, f"{keys.limits}:{{LIMITER}}",
     ]  # fmt: skip
     for name in others:
         store.command("SET", name, "keep")
     state = DatasetState(store)
-    assert state.claim("me", "small", 1)
+    assert state.lease("me", "small", 1)
     ours = [
-        keys.post(5), keys.log(5), keys.users(2), keys.following(4), keys.fans(3, 1),
-        keys.timeline(1), keys.directory("regular"), keys.metrics_total, "fanout:fans:{77}:1",
+        keys.post(5), keys.log(5), keys.users(2), keys.following(4), keys.followers(3, 1),
+        keys.timeline(1), keys.directory("regular"), keys.metrics_total, "fanout:followers:{77}:1",
         "fanout:of-no-family",
     ]  # fmt: skip
     for name in ours:
@@ -144,15 +145,15 @@ def test_wiping_takes_our_keys_and_no_others(store: Store) -> None:
 def test_deliveries_under_way_leave_no_backlog_behind(
     services: Services, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.engine.delivery.deliverer.BEAT_SECONDS", 0.0)
+    monkeypatch.setattr("app.engine.delivery.deliverer.HEARTBEAT_SECONDS", 0.0)
     for order in ("backlog:", "fanout:"):  # which of the two kinds of keys is met first
         services.datasets.load_graph(generate_sized(90, 80, 3))
         for author in (1, 2, 3, 4, 5):
             services.publishing.publish(author, "Before the load.", "write")
         deliverer = services.deliverer("busy")
-        deliverer.turn(3)
-        deliverer.turn(3)
-        assert services.heartbeats.queue().backlog > 0
+        deliverer.run_iteration(3)
+        deliverer.run_iteration(3)
+        assert services.control_store.queue().backlog > 0
         bulk = Bulk(store, "me", 60)
         bulk.take_over()
         pages = bulk._pages
@@ -165,12 +166,12 @@ def test_deliveries_under_way_leave_no_backlog_behind(
             yield from ([name] for name in names)
 
         monkeypatch.setattr(bulk, "_pages", ordered)
-        bulk.wipe(lambda *_, busy=deliverer: busy.turn(3))
-        queue = services.heartbeats.queue()
+        bulk.wipe(lambda *_, busy=deliverer: busy.run_iteration(3))
+        queue = services.control_store.queue()
         assert (queue.backlog, queue.jobs) == (0, 0), order
-        while deliverer.turn():
+        while deliverer.run_iteration():
             pass
-        assert services.heartbeats.queue().backlog == 0
+        assert services.control_store.queue().backlog == 0
         with pytest.raises(UnknownUser):
             services.publishing.publish(1, "Nobody is there.", "write")
 
@@ -262,7 +263,7 @@ def test_bad_requests_leave_no_trace(services: Services) -> None:
 
 
 def test_while_one_loads_nobody_else_may(services: Services, store: Store) -> None:
-    assert DatasetState(store).claim("somebody", "small", 1)
+    assert DatasetState(store).lease("somebody", "small", 1)
     with pytest.raises(Busy):
         services.datasets.request("small", 1)
     with pytest.raises(Busy):
@@ -274,31 +275,31 @@ def test_while_one_loads_nobody_else_may(services: Services, store: Store) -> No
 
 
 def test_a_dead_loader_is_seen_and_followed(store: Store) -> None:
-    state = DatasetState(store, silence_ms=200)
-    assert state.claim("dies", "small", 5)
-    assert state.beat("dies", 40)
+    state = DatasetState(store, lease_timeout_ms=200)
+    assert state.lease("dies", "small", 5)
+    assert state.heartbeat("dies", 40)
     assert state.read().status == "loading"
     assert state.read().percent == 40
     time.sleep(0.25)
     assert state.read().status == "failed"
     assert "40 percent" in state.read().error
-    assert state.claim_work("second") == ("small", 5)
-    assert not state.beat("dies", 41), "the first one learns that it was replaced"
+    assert state.lease_work("second") == ("small", 5)
+    assert not state.heartbeat("dies", 41), "the first one learns that it was replaced"
     assert not state.finish("dies", {"status": "ready"})
     time.sleep(0.25)
-    assert state.claim_work("third") == ("small", 5)
+    assert state.lease_work("third") == ("small", 5)
     time.sleep(0.25)
-    assert state.claim_work("fourth") is None, "three tries are enough"
+    assert state.lease_work("fourth") is None, "three tries are enough"
     assert state.request("small", 6), "but a person may ask again"
-    assert state.claim_work("fifth") == ("small", 6)
+    assert state.lease_work("fifth") == ("small", 6)
 
 
 def test_a_dead_load_from_a_file_is_not_repeated(store: Store) -> None:
-    state = DatasetState(store, silence_ms=100)
-    assert state.claim("dies", "file", 1, repeatable=False)
+    state = DatasetState(store, lease_timeout_ms=100)
+    assert state.lease("dies", "file", 1, repeatable=False)
     time.sleep(0.15)
     assert state.read().status == "failed"
-    assert state.claim_work("second") is None
+    assert state.lease_work("second") is None
 
 
 def test_a_failing_load_says_why(services: Services, store: Store, monkeypatch: Any) -> None:
@@ -332,20 +333,20 @@ def test_a_stopped_load_is_begun_again(services: Services, store: Store) -> None
 def test_a_worker_beats_while_it_loads_and_stops_when_told(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.engine.delivery.worker.PACE_SECONDS", 0.0)
+    monkeypatch.setattr("app.engine.delivery.worker.CONTROLS_SECONDS", 0.0)
     worker = Worker(services, "loads")
-    beats: list[str] = []
+    heartbeats_seen: list[str] = []
     load = Bulk.load
 
     def load_and_look(*args: Any) -> None:
-        services.heartbeats.leave("loads")
+        services.control_store.leave("loads")
         load(*args)
-        beats.extend(one.name for one in services.heartbeats.workers())
+        heartbeats_seen.extend(one.name for one in services.control_store.workers())
 
     monkeypatch.setattr(Bulk, "load", load_and_look)
     services.datasets.request("small", 1)
     assert worker.step()
-    assert beats == ["loads"]
+    assert heartbeats_seen == ["loads"]
     assert services.datasets.current()["status"] == "ready"
 
     services.datasets.request("small", 2)
@@ -359,7 +360,7 @@ def test_a_worker_beats_while_it_loads_and_stops_when_told(
 def test_a_load_interrupted_by_another_stops_by_itself(
     services: Services, store: Store, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(loading, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(loading, "HEARTBEAT_SECONDS", 0.02)
     replaced = threading.Event()
 
     def take_over(stage: str, share: float) -> None:
@@ -422,7 +423,7 @@ def test_the_store_going_away_is_left_to_the_silence(
     with pytest.raises(StoreDown):
         services.datasets.run_pending()
     assert DatasetState(store).read().status == "loading"
-    assert DatasetState(store, silence_ms=0).read().status == "failed"
+    assert DatasetState(store, lease_timeout_ms=0).read().status == "failed"
 
 
 def test_first_posts_reach_all_kinds_within_the_budget() -> None:

@@ -59,7 +59,7 @@ def test_seed_refuses_what_it_does_not_know(run: Command) -> None:
 
 
 def test_seed_while_another_loads(run: Command) -> None:
-    assert DatasetState(run.services.store).claim("somebody", "small", 1)
+    assert DatasetState(run.services.store).lease("somebody", "small", 1)
     result = run("seed", "small")
     assert result.exit_code == 1
     assert "Another process is loading" in result.stderr

@@ -49,8 +49,8 @@ def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store
 
     # A push never came: only `write` and `hybrid` read the timeline.
     timeline = store.keys.timeline(reader)
-    newest = truth.feed(reader)[0]
-    assert store.command("LREM", timeline, 1, newest) == 1
+    latest = truth.feed(reader)[0]
+    assert store.command("LREM", timeline, 1, latest) == 1
     found = verify.compare(services, [reader], nothing).differences
     assert [(one.strategy, one.missing, one.extra) for one in found] == [
         ("write", 1, 0),
@@ -68,24 +68,24 @@ def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store
 
 def test_the_truth_follows_unfollowing_and_deleting(loaded: Services, store: Store) -> None:
     reader = next(u for u in range(1, 81) if len(verify.Truth(store).feed(u)) > 3)
-    newest = verify.Truth(store).feed(reader)[0]
-    loaded.publishing.delete(newest)
-    assert newest not in verify.Truth(store).feed(reader)
+    latest = verify.Truth(store).feed(reader)[0]
+    loaded.publishing.delete(latest)
+    assert latest not in verify.Truth(store).feed(reader)
     authors = loaded.feeds.page(reader, "read", 20).items
     followee = next(post.author_id for post in authors if post.author_id != reader)
     loaded.graph.unfollow(reader, followee)
-    left = verify.Truth(store).feed(reader)
-    assert left
-    bodies = [loaded.publishing.post(post) for post in left]
+    remaining = verify.Truth(store).feed(reader)
+    assert remaining
+    bodies = [loaded.publishing.post(post) for post in remaining]
     assert followee not in {post.author_id for post in bodies}
     assert verify.compare(loaded, [reader], nothing).differences == []
 
 
 def test_no_worker_means_it_delivers_itself(loaded: Services) -> None:
     verify.publish_random(loaded, 20, 9, nothing)
-    assert loaded.heartbeats.queue().jobs > 0
+    assert loaded.control_store.queue().jobs > 0
     verify.drain(loaded)
-    assert loaded.heartbeats.queue().jobs == 0
+    assert loaded.control_store.queue().jobs == 0
 
 
 def test_waiting_has_an_end(loaded: Services, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,16 +82,16 @@ def test_a_lost_consumer_group_is_made_again(crowd: Services) -> None:
     deliver(crowd)
     deliver(crowd)
     assert all_pages(crowd, 1, "write") == [second.id, first.id]
-    assert crowd.heartbeats.queue().jobs == 0
+    assert crowd.control_store.queue().jobs == 0
 
 
 def test_a_release_whose_posts_were_deleted_leaves_timelines_alone(crowd: Services) -> None:
     kept, _ = crowd.publishing.publish(0, "kept", "write")
     deliver(crowd)
-    held = [crowd.publishing.publish(0, f"held {n}", "read")[0] for n in range(2)]
+    deferred = [crowd.publishing.publish(0, f"held {n}", "read")[0] for n in range(2)]
     counts = crowd.publishing._graph.follower_counts(0)
-    assert crowd.pullers.release(0, counts, crowd.settings)
-    for post in held:
+    assert crowd.pulled_authors.release(0, counts, crowd.settings)
+    for post in deferred:
         crowd.publishing.delete(post.id)
     deliver(crowd)
     batch = crowd.store.batch()
@@ -99,7 +99,7 @@ def test_a_release_whose_posts_were_deleted_leaves_timelines_alone(crowd: Servic
         batch.add("EXISTS", crowd.store.keys.timeline(reader))
     assert all(batch.run())
     assert all_pages(crowd, 1, "write") == [kept.id]
-    assert crowd.pullers.all() == []
+    assert crowd.pulled_authors.all() == []
 
 
 @pytest.mark.parametrize("others", [[], [3], [4]], ids=["nobody", "elsewhere", "same shard"])
@@ -145,7 +145,7 @@ def test_a_release_whose_posts_are_gone_ends_the_pull(
     deliver(services)
     services.releases.run(force=True)
     deliver(services)
-    assert services.pullers.all() == []
+    assert services.pulled_authors.all() == []
     for how in STRATEGIES:
         assert all_pages(services, 1, how) == (posts[::-1] if followers else [])
 
@@ -184,7 +184,7 @@ def test_a_read_sends_few_pull_authors_however_many_there_are(crowd: Services, o
     post, _ = crowd.publishing.publish(0, "hello", "read")
     batch, keys = crowd.store.batch(), crowd.store.keys
     for author in range(100_000, 100_000 + others):
-        batch.add("HSET", keys.pullers(keys.shard(author)), author, "1,0,0,read")
+        batch.add("HSET", keys.pulled(keys.shard(author)), author, "1,0,0,read")
     batch.run()
     with patch.object(crowd.store, "run", wraps=crowd.store.run) as sending:
         for how in STRATEGIES:
@@ -223,13 +223,13 @@ def test_releases_stay_under_the_high_mark(backend: Backend) -> None:
     for author in authors:
         for reader in (101, 102, 103):
             services.graph.follow(reader, author)
-        services.publishing.publish(author, "held", "read")
-        held = f"{all_pages(services, author, 'read')[0]},0,0,held"
-        services.store.command("HSET", services.store.keys.pullers(0), author, held)
+        services.publishing.publish(author, "deferred", "read")
+        deferred = f"{all_pages(services, author, 'read')[0]},0,0,deferred"
+        services.store.command("HSET", services.store.keys.pulled(0), author, deferred)
     rounds = 0
-    while services.pullers.all():
+    while services.pulled_authors.all():
         services.releases.run(force=True)
-        assert services.heartbeats.queue().backlog <= settings.backlog_high
+        assert services.control_store.queue().backlog <= settings.backlog_high
         deliver(services)
         rounds += 1
         assert rounds < 100
@@ -241,31 +241,31 @@ def test_steady_traffic_starves_no_release(backend: Backend) -> None:
     settings = small_settings(backlog_low=3, backlog_high=8, backlog_limit=12)
     services = build_services(settings, backend.store(settings.shards))
     add_users(services.store, range(20))
-    busy, patient, small = 0, 4, 8  # all on one shard
+    busy, waiting, small = 0, 4, 8  # all on one shard
     for reader in (9, 10, 11, 13, 14, 15, 17, 18, 19):
-        for author in (busy, patient, small)[: 3 if reader < 12 else 2]:
+        for author in (busy, waiting, small)[: 3 if reader < 12 else 2]:
             services.graph.follow(reader, author)
         services.feeds.page(reader, "write")
 
     def deferred(author: int) -> int:
         post, _ = services.publishing.publish(author, "deferred", "read")
-        value = services.store.command("HGET", services.store.keys.pullers(0), author).decode()
+        value = services.store.command("HGET", services.store.keys.pulled(0), author).decode()
         services.store.command(
-            "HSET", services.store.keys.pullers(0), author, value.replace("read", "held")
+            "HSET", services.store.keys.pulled(0), author, value.replace("read", "deferred")
         )
         return post.id
 
-    for author in (busy, patient, busy, busy):
+    for author in (busy, waiting, busy, busy):
         deferred(author)
     for _ in range(5):
         deferred(busy)
         services.publishing.publish(small, "steady", "write")
-        assert services.heartbeats.queue().backlogs[0] == 3
+        assert services.control_store.queue().backlogs[0] == 3
         services.releases.run(force=True)
-        assert services.heartbeats.queue().backlogs[0] <= settings.backlog_limit
+        assert services.control_store.queue().backlogs[0] <= settings.backlog_limit
         deliver(services)
-    assert services.pullers.get(patient) is None
-    assert services.pullers.get(busy) is not None, "it was deferred to the end"
+    assert services.pulled_authors.get(waiting) is None
+    assert services.pulled_authors.get(busy) is not None, "it was deferred to the end"
     for how in STRATEGIES:
         assert len(all_pages(services, 9, how)) == 14
 
@@ -284,14 +284,14 @@ def test_an_author_with_more_followers_than_the_limit_stays_pulled(backend: Back
 
 
 def test_held_posts_are_accounted_for_after_their_release(crowd: Services) -> None:
-    held, _ = crowd.publishing.publish(0, "held", "read")
+    deferred, _ = crowd.publishing.publish(0, "deferred", "read")
     crowd.publishing.publish(0, "pushed", "write")
     deliver(crowd)
     crowd.releases.run(force=True)
     deliver(crowd)
-    account = crowd.publishing.fanout(held.id)
-    assert (account.status, account.delivered, account.skipped) == ("done", len(READERS), 0)
-    assert account.lag_ms is not None
+    record = crowd.publishing.fanout(deferred.id)
+    assert (record.status, record.delivered, record.skipped) == ("done", len(READERS), 0)
+    assert record.lag_ms is not None
 
 
 def test_holding_ends_when_the_backlog_has_drained_though_nobody_posts(backend: Backend) -> None:
@@ -303,9 +303,9 @@ def test_holding_ends_when_the_backlog_has_drained_though_nobody_posts(backend: 
         services.feeds.page(reader, "write")
     services.publishing.publish(0, "one", "write")
     services.publishing.publish(0, "two", "write")
-    assert any(services.heartbeats.queue().holding)
+    assert any(services.control_store.queue().deferring)
     deliver(services)
-    assert not any(services.heartbeats.queue().holding)
+    assert not any(services.control_store.queue().deferring)
 
 
 def test_a_lone_worker_notices_that_the_server_lost_its_last_writes(tmp_path: Path) -> None:
@@ -327,16 +327,16 @@ def test_a_lone_worker_notices_that_the_server_lost_its_last_writes(tmp_path: Pa
         worker = services.deliverer("only")
         now = 0.0
         worker._clock = lambda: now
-        worker.turn()
+        worker.run_iteration()
         client.save()
-        worker.turn(6)  # delivered, and lost with the crash
+        worker.run_iteration(6)  # delivered, and lost with the crash
         server.kill()
         server.wait()
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         servers.wait_for(settings.redis_port)
         for _ in range(10):
             worker.run_until_idle()
-            worker.rescue()
+            worker.reclaim()
             now += 0.6
         assert services.publishing.fanout(post.id).status == "done"
         for reader in READERS:

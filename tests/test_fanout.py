@@ -56,7 +56,7 @@ def test_pushed_deliveries_are_accounted_for(crowd: Services) -> None:
     assert (fanout.status, fanout.recipients) == ("done", 9)
     assert (fanout.delivered, fanout.skipped) == (8, 1)
     assert fanout.lag_ms is not None
-    assert crowd.heartbeats.queue().backlog == 0
+    assert crowd.control_store.queue().backlog == 0
 
 
 def test_the_author_sees_the_post_at_once(crowd: Services) -> None:
@@ -123,15 +123,15 @@ def test_reading_from_a_timeline_takes_one_round_trip_or_two_on_a_cluster(crowd:
 
 
 def test_going_back_to_push_delivers_what_was_held(crowd: Services) -> None:
-    held = [crowd.publishing.publish(CELEBRITY, f"held {n}", "read")[0].id for n in range(3)]
+    deferred = [crowd.publishing.publish(CELEBRITY, f"held {n}", "read")[0].id for n in range(3)]
     pushed = crowd.publishing.publish(CELEBRITY, "pushed", "write")[0].id
     deliver(crowd)
     assert crowd.releases.run(force=True) == 1
     deliver(crowd)
     assert crowd.metrics.snapshot()["backpressure"]["pull_authors"] == 0
     for reader in READERS:
-        assert all_pages(crowd, reader, "write") == [pushed, *held[::-1]]
-    assert {crowd.publishing.fanout(post).status for post in held} == {"done"}
+        assert all_pages(crowd, reader, "write") == [pushed, *deferred[::-1]]
+    assert {crowd.publishing.fanout(post).status for post in deferred} == {"done"}
 
 
 def test_a_worker_that_died_is_replaced_and_nothing_is_twice(crowd: Services) -> None:
@@ -139,13 +139,13 @@ def test_a_worker_that_died_is_replaced_and_nothing_is_twice(crowd: Services) ->
     dead, alive = crowd.deliverer("dead"), crowd.deliverer("alive")
     dead._clock = alive._clock = lambda: now
     post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
-    dead.turn()  # takes the job
-    dead.turn(3)  # delivers to three
-    alive.rescue()
+    dead.run_iteration()  # takes the job
+    dead.run_iteration(3)  # delivers to three
+    alive.reclaim()
     now = 0.9
-    assert alive.rescue() == 0, "silent for less than a second"
+    assert alive.reclaim() == 0, "silent for less than a second"
     now = 1.2
-    assert alive.rescue() == 1
+    assert alive.reclaim() == 1
     alive.run_until_idle()
     dead.run_until_idle()  # a zombie: harmless
     fanout = crowd.publishing.fanout(post.id)
@@ -159,18 +159,18 @@ def test_a_beating_job_is_not_claimed(crowd: Services) -> None:
     slow, other = crowd.deliverer("slow"), crowd.deliverer("other")
     slow._clock = other._clock = lambda: now
     crowd.publishing.publish(CELEBRITY, "hello", "write")
-    slow.turn()
+    slow.run_iteration()
     for _ in range(10):
         now += 0.6
-        slow.turn(0)
-        assert other.rescue() == 0
+        slow.run_iteration(0)
+        assert other.reclaim() == 0
 
 
 def test_an_allowance_bounds_a_turn(crowd: Services) -> None:
     worker = crowd.deliverer("w")
     crowd.publishing.publish(CELEBRITY, "hello", "write")
-    worker.turn()
-    worker.turn(2)
+    worker.run_iteration()
+    worker.run_iteration(2)
     assert worker.delivered == 2
 
 
@@ -182,22 +182,22 @@ def test_an_allowance_counts_deliveries_and_is_passed_by_less_than_a_follower(
     for reader in range(2, 9):
         services.graph.follow(reader, 0)
         services.feeds.page(reader, "write")
-    held = [services.publishing.publish(0, f"held {n}", "read")[0].id for n in range(20)]
+    deferred = [services.publishing.publish(0, f"held {n}", "read")[0].id for n in range(20)]
     pushed = services.publishing.publish(0, "pushed", "write")[0].id
     deliver(services)
     services.releases.run(force=True)
     services.counters.flush(force=True)
     cost = services.counters.read().total["cost:delivery"]
     worker = services.deliverer("w")
-    worker.turn()  # takes the release
-    for allowance, delivered in ((2, 21), (0, 21), (21, 42), (41, 84), (42, 126)):
-        worker.turn(allowance)
-        assert worker.delivered == worker.walked == delivered
+    worker.run_iteration()  # takes the release
+    for tokens, delivered in ((2, 21), (0, 21), (21, 42), (41, 84), (42, 126)):
+        worker.run_iteration(tokens)
+        assert worker.delivered == worker.processed == delivered
     services.counters.flush(force=True)
     assert services.counters.read().total["cost:delivery"] - cost == 126
     worker.run_until_idle()
     for reader in range(1, 9):
-        assert all_pages(services, reader, "write") == [pushed, *held[::-1]]
+        assert all_pages(services, reader, "write") == [pushed, *deferred[::-1]]
 
 
 def test_a_key_makes_a_post_once(crowd: Services) -> None:
@@ -221,7 +221,9 @@ def test_fifty_parallel_equal_posts_make_one(crowd: Services, backend: Backend) 
 
 
 def test_a_high_backlog_holds_large_authors_and_sheds_at_the_limit(backend: Backend) -> None:
-    settings = small_settings(backlog_low=2, backlog_high=8, backlog_limit=10, hold_followers=4)
+    settings = small_settings(
+        backlog_low=2, backlog_high=8, backlog_limit=10, large_author_followers=4
+    )
     services = build_services(settings, backend.store(settings.shards))
     add_users(services.store, range(20))
     for reader in READERS:
@@ -231,13 +233,13 @@ def test_a_high_backlog_holds_large_authors_and_sheds_at_the_limit(backend: Back
     for reader in (1, 2, 3):
         services.graph.follow(reader, small)
     assert services.publishing.publish(CELEBRITY, "one", "write")[1].status == "queued"
-    held, fanout = services.publishing.publish(CELEBRITY, "two", "write")
+    deferred, fanout = services.publishing.publish(CELEBRITY, "two", "write")
     assert fanout.status == "pull"
     assert services.metrics.snapshot()["backpressure"]["stage"] == "shedding"
-    assert services.feeds.page(1, "write").items[0] == held, "readers see it at once"
+    assert services.feeds.page(1, "write").items[0] == deferred, "readers see it at once"
     with pytest.raises(Overloaded):
         services.publishing.publish(small, "three followers do not fit", "write")
-    assert max(services.heartbeats.queue().backlogs) <= 10
+    assert max(services.control_store.queue().backlogs) <= 10
     deliver(services)
     assert services.releases.run(force=True) == 1
     deliver(services)
@@ -250,21 +252,21 @@ def test_a_failing_job_becomes_a_dead_letter_and_can_be_requeued(crowd: Services
     now = 0.0
     worker = crowd.deliverer("w")
     worker._clock = lambda: now
-    broken = crowd.store.keys.fans(1, CELEBRITY)
+    broken = crowd.store.keys.followers(1, CELEBRITY)
     post, _ = crowd.publishing.publish(CELEBRITY, "poison", "write")
-    crowd.store.command("RENAME", broken, crowd.store.keys.fans(1, 99))
+    crowd.store.command("RENAME", broken, crowd.store.keys.followers(1, 99))
     crowd.store.command("SET", broken, "no list")
     for _ in range(20):
-        worker.turn()
-        worker.rescue()
+        worker.run_iteration()
+        worker.reclaim()
         now += 0.6
     assert crowd.publishing.fanout(post.id).status == "dead"
-    assert crowd.heartbeats.queue().backlog == 0
-    (letter,) = crowd.jobs.dead(10)
-    assert "WRONGTYPE" in letter.reason
+    assert crowd.control_store.queue().backlog == 0
+    (dead_letter,) = crowd.jobs.dead(10)
+    assert "WRONGTYPE" in dead_letter.reason
     crowd.store.command("DEL", broken)
-    crowd.store.command("RENAME", crowd.store.keys.fans(1, 99), broken)
-    crowd.dead_letters.requeue(letter.id)
+    crowd.store.command("RENAME", crowd.store.keys.followers(1, 99), broken)
+    crowd.dead_letters.requeue(dead_letter.id)
     worker.run_until_idle()
     assert crowd.publishing.fanout(post.id).status == "done"
     for reader in READERS:

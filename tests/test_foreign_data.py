@@ -60,7 +60,7 @@ def put_foreign_keys(server: redis.Redis, prefix: str) -> None:
             ):
                 writes[count % len(writes)](prefix + name)
                 count += 1
-    for name in ("metrics:total{m}", "metrics:slice{m}:1", "doorbell", "LIMITS:{LIMITER/1}"):
+    for name in ("metrics:total{m}", "metrics:slice{m}:1", "wake-up", "LIMITS:{LIMITER/1}"):
         server.set(prefix + name, "theirs")
 
 
@@ -143,7 +143,7 @@ def test_two_installations_share_a_server(server: redis.Redis) -> None:
         services.metrics.snapshot()
     theirs.deliverer("w").run_until_idle()
     assert all_pages(theirs, 1, "write") == [posts[1]]
-    assert ours.heartbeats.queue().backlog == 1, "their worker leaves our job alone"
+    assert ours.control_store.queue().backlog == 1, "their worker leaves our job alone"
     before = {name: server.dump(name) for name in server.scan_iter("another/*")}
     bulk = Bulk(ours.store, "me", 60)
     bulk.take_over()

@@ -110,7 +110,7 @@ class Away:
         return None not in batch.run()
 
     def drained(self) -> bool:
-        queue = self.services.heartbeats.queue()
+        queue = self.services.control_store.queue()
         return not (queue.jobs or queue.backlog)
 
 
@@ -134,7 +134,7 @@ def test_a_primary_killed_and_back(ports: list[int], with_controls: bool) -> Non
         after = away.publish(1)
         until(lambda: away.delivered(after))
         time.sleep(4)  # the jobs' silence speaks against nobody
-        assert away.services.heartbeats.queue().backlog == len(away.gone)
+        assert away.services.control_store.queue().backlog == len(away.gone)
         assert not away.services.dead_letters.list()
         with away.node.back(*KEEPING):
             until(away.drained)
@@ -190,7 +190,7 @@ def opened(port: int) -> Services:
         redis_url=f"redis://127.0.0.1:{port}",
         shards=SHARDS,
         log_cache_ms=0,
-        pullers_cache_ms=0,
+        pulled_authors_cache_ms=0,
         open_jobs=8,
     )
     return build_services(settings, connect(settings))

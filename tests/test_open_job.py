@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 
 from app.engine.delivery.open_job import OpenJob
-from app.engine.store.job_records import Job, Walked
+from app.engine.store.job_records import Cursor, Job
 
 
-def a_job(*left: int) -> OpenJob:
-    walks = {shard: Walked(followers) for shard, followers in enumerate(left)}
-    job = Job("1-0", 1, 0, 7, 1, 1, "write", left)
-    return OpenJob(job, [1], walks, deque(shard for shard in walks if left[shard]), 0.0)
+def a_job(*remaining: int) -> OpenJob:
+    cursors = {shard: Cursor(followers) for shard, followers in enumerate(remaining)}
+    job = Job("1-0", 1, 0, 7, 1, 1, "write", remaining)
+    return OpenJob(job, [1], cursors, deque(shard for shard in cursors if remaining[shard]), 0.0)
 
 
 def chunks(opened: OpenJob, *sizes: int, spread: bool = False) -> list[list[tuple[int, int]]]:
@@ -37,6 +37,6 @@ def test_a_chunk_is_filled_up_from_further_shards() -> None:
 def test_progress_counts_deliveries() -> None:
     opened = a_job(3, 2)
     opened.posts = [1, 2]
-    opened.walks = {0: Walked(0, 2, 1), 1: Walked(1, 1, 0)}
+    opened.cursors = {0: Cursor(0, 2, 1), 1: Cursor(1, 1, 0)}
     done = opened.progress()
-    assert (done.walked, done.delivered, done.skipped, done.posts) == (8, 6, 2, 2)
+    assert (done.processed, done.delivered, done.skipped, done.posts) == (8, 6, 2, 2)

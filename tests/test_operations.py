@@ -10,7 +10,7 @@ from app.engine.delivery.deliverer import Deliverer
 from app.engine.delivery.open_job import OpenJob
 from app.engine.delivery.repair import Repaired, repair
 from app.engine.store.client import Batch
-from app.engine.store.job_records import Job, Progress, Walked
+from app.engine.store.job_records import Cursor, Job, Progress
 from app.engine.store.keys import GROUP
 from app.main import create_app
 from tests.conftest import Backend, add_users, all_pages, small_settings
@@ -27,7 +27,7 @@ def crowd(services: Services) -> Services:
     return services
 
 
-def mended(services: Services) -> Repaired:
+def repaired(services: Services) -> Repaired:
     return repair(services, lambda done, total: None)
 
 
@@ -43,10 +43,10 @@ def fail_until_dead(services: Services) -> None:
     worker = services.deliverer("w")
     worker._clock = lambda: now
     for _ in range(20):
-        worker.turn()
-        worker.rescue()
+        worker.run_iteration()
+        worker.reclaim()
         now += 0.6
-    assert services.heartbeats.queue().dead == 1
+    assert services.control_store.queue().dead == 1
 
 
 def test_a_failed_chunk_is_not_pushed_twice(crowd: Services) -> None:
@@ -64,8 +64,8 @@ def test_a_failed_chunk_is_not_pushed_twice(crowd: Services) -> None:
 
 
 def letter_of(services: Services) -> str:
-    (letter,) = services.dead_letters.list()
-    return letter.id
+    (dead_letter,) = services.dead_letters.list()
+    return dead_letter.id
 
 
 def test_letters_that_die_out_of_order(crowd: Services) -> None:
@@ -82,9 +82,12 @@ def test_letters_that_die_out_of_order(crowd: Services) -> None:
     for job in reversed(jobs):
         died = [crowd.jobs.fail(job, "on purpose") for _ in range(5)]
         assert died == [False] * 4 + [True]
-    assert crowd.heartbeats.queue().dead == 2
-    assert crowd.heartbeats.queue().backlog == 0
-    assert [letter.post_id for letter in crowd.dead_letters.list()] == [jobs[0].id, jobs[1].id]
+    assert crowd.control_store.queue().dead == 2
+    assert crowd.control_store.queue().backlog == 0
+    assert [dead_letter.post_id for dead_letter in crowd.dead_letters.list()] == [
+        jobs[0].id,
+        jobs[1].id,
+    ]
 
 
 class Killed(BaseException):
@@ -99,10 +102,10 @@ def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(
     now, ends = 0.0, 0
     opened = Deliverer._opened
 
-    def opened_or_killed(worker: Deliverer, job: Job, walks: dict[int, Walked]) -> OpenJob:
+    def opened_or_killed(worker: Deliverer, job: Job, cursors: dict[int, Cursor]) -> OpenJob:
         if job.id == bad.id:
             raise Killed
-        return opened(worker, job, walks)
+        return opened(worker, job, cursors)
 
     monkeypatch.setattr(Deliverer, "_opened", opened_or_killed)
 
@@ -114,16 +117,16 @@ def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(
     worker = born()
     for _ in range(200):
         try:
-            worker.turn()
-            worker.rescue()
+            worker.run_iteration()
+            worker.reclaim()
         except Killed:
             ends += 1
             worker = born()
         now += 0.3
     assert 1 <= ends <= 6
-    (letter,) = crowd.dead_letters.list()
-    assert letter.post_id == bad.id
-    assert "end its workers" in letter.reason
+    (dead_letter,) = crowd.dead_letters.list()
+    assert dead_letter.post_id == bad.id
+    assert "end its workers" in dead_letter.reason
     assert {crowd.publishing.fanout(post).status for post in good} == {"done"}
     assert all_pages(crowd, READERS[0], "write") == good[::-1]
 
@@ -147,45 +150,45 @@ def test_a_job_record_that_cannot_be_read_ends_no_worker_and_becomes_a_dead_lett
     bad, _ = crowd.publishing.publish(AUTHOR, "broken", "write")
     good = [crowd.publishing.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(2)]
     command, *fields = damage
-    crowd.store.command(command, crowd.store.keys.fanout(bad.id), *fields)
+    crowd.store.command(command, crowd.store.keys.job(bad.id), *fields)
     now = 0.0
     worker = crowd.deliverer("w")
     worker._clock = lambda: now
     for _ in range(4):
-        worker.turn()
+        worker.run_iteration()
     assert {crowd.publishing.fanout(post).status for post in good} == {"done"}, "at once"
     for _ in range(40):
-        worker.turn()
-        worker.rescue()
+        worker.run_iteration()
+        worker.reclaim()
         now += 0.3
-    (letter,) = crowd.dead_letters.list()
-    assert (letter.post_id, letter.tries) == (bad.id, 5)
-    assert letter.reason.endswith(f"cannot be read; missing or damaged: {named}.")
-    assert crowd.heartbeats.queue().jobs == 0
+    (dead_letter,) = crowd.dead_letters.list()
+    assert (dead_letter.post_id, dead_letter.tries) == (bad.id, 5)
+    assert dead_letter.reason.endswith(f"cannot be read; missing or damaged: {named}.")
+    assert crowd.control_store.queue().jobs == 0
     for again in (True, False):
-        (letter,) = crowd.dead_letters.list()
-        (crowd.dead_letters.requeue if again else crowd.dead_letters.drop)(letter.id)
+        (dead_letter,) = crowd.dead_letters.list()
+        (crowd.dead_letters.requeue if again else crowd.dead_letters.discard)(dead_letter.id)
         for _ in range(30):
-            worker.turn()
-            worker.rescue()
+            worker.run_iteration()
+            worker.reclaim()
             now += 0.3
     assert crowd.dead_letters.list() == []
 
 
 def test_a_job_record_that_is_gone_is_forgotten_and_stops_nobody(crowd: Services) -> None:
     bad, _ = crowd.publishing.publish(AUTHOR, "broken", "write")
-    name = crowd.store.keys.fanout(bad.id)
+    name = crowd.store.keys.job(bad.id)
     crowd.store.command("SET", name, "overwritten by somebody")
     good, _ = crowd.publishing.publish(AUTHOR, "good", "write")
     now = 0.0
     worker = crowd.deliverer("w")
     worker._clock = lambda: now
     for _ in range(20):
-        worker.turn()
-        worker.rescue()
+        worker.run_iteration()
+        worker.reclaim()
         now += 0.3
     assert crowd.publishing.fanout(good.id).status == "done"
-    assert crowd.heartbeats.queue().jobs == 0
+    assert crowd.control_store.queue().jobs == 0
     assert crowd.dead_letters.list() == []
 
 
@@ -198,24 +201,24 @@ def test_a_job_record_that_is_overwritten_on_the_way_stops_nobody(
     now = 0.0
     worker = crowd.deliverer("w")
     worker._clock = lambda: now
-    worker.turn()
+    worker.run_iteration()
     if when == "delivered":
-        worker.turn(3)
+        worker.run_iteration(3)
     else:  # its chunk fails as well, and nobody can note that
         break_fans(crowd, bad.id)
-    crowd.store.command("SET", crowd.store.keys.fanout(bad.id), "overwritten")
+    crowd.store.command("SET", crowd.store.keys.job(bad.id), "overwritten")
     for _ in range(20):
-        worker.turn()
-        worker.rescue()
+        worker.run_iteration()
+        worker.reclaim()
         now += 0.3
     assert {crowd.publishing.fanout(post).status for post in good} == {"done"}
-    assert crowd.heartbeats.queue().jobs == 0
+    assert crowd.control_store.queue().jobs == 0
 
 
 def break_fans(services: Services, job: int) -> None:
     """The job's deliveries fail: its cursors are no hashes."""
     for shard in range(services.store.shards):
-        services.store.command("SET", services.store.keys.job(shard, job), "no cursor")
+        services.store.command("SET", services.store.keys.cursor(shard, job), "no cursor")
 
 
 @pytest.mark.parametrize("where", ["cursor", "followers"])
@@ -228,36 +231,36 @@ def test_what_cannot_be_read_beside_the_record_is_a_failure_of_that_job_alone(
     if where == "cursor":
         break_fans(crowd, bad.id)
     else:
-        crowd.store.command("SET", crowd.store.keys.fans(1, alone), "no list")
+        crowd.store.command("SET", crowd.store.keys.followers(1, alone), "no list")
     now = 0.0
     worker = crowd.deliverer("w")
     worker._clock = lambda: now
     for _ in range(4):
-        worker.turn()
+        worker.run_iteration()
     assert {crowd.publishing.fanout(post).status for post in good} == {"done"}, "at once"
     for _ in range(40):
-        worker.turn()
-        worker.rescue()
+        worker.run_iteration()
+        worker.reclaim()
         now += 0.3
-    (letter,) = crowd.dead_letters.list()
-    assert (letter.post_id, letter.tries) == (bad.id, 5)
-    assert "WRONGTYPE" in letter.reason
+    (dead_letter,) = crowd.dead_letters.list()
+    assert (dead_letter.post_id, dead_letter.tries) == (bad.id, 5)
+    assert "WRONGTYPE" in dead_letter.reason
 
 
 def test_a_job_that_gets_on_is_never_put_aside(crowd: Services) -> None:
     """Its worker dies after every single follower."""
     post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
     now = 0.0
-    for life in range(40):
-        worker = crowd.deliverer(f"worker-{life}")
+    for incarnation in range(40):
+        worker = crowd.deliverer(f"worker-{incarnation}")
         worker._clock = lambda seconds=now: seconds  # type: ignore[misc]
-        worker.turn(0)
-        worker.rescue()
+        worker.run_iteration(0)
+        worker.reclaim()
         now += 1.2
         worker._clock = lambda seconds=now: seconds  # type: ignore[misc]
-        worker.rescue()
-        worker.turn(1)
-        worker.turn(1)
+        worker.reclaim()
+        worker.run_iteration(1)
+        worker.run_iteration(1)
     assert crowd.dead_letters.list() == []
     assert crowd.publishing.fanout(post.id).status == "done"
     for reader in READERS:
@@ -270,26 +273,26 @@ def test_letters_by_http(crowd: Services, backend: Backend) -> None:
     name = break_timeline(crowd, READERS[0])
     post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
     fail_until_dead(crowd)
-    (letter,) = client.get("/api/dead-letters").get_json()["dead_letters"]
-    assert letter["post_id"] == post.id
-    assert letter["tries"] == 5
-    assert "WRONGTYPE" in letter["reason"]
+    (dead_letter,) = client.get("/api/dead-letters").get_json()["dead_letters"]
+    assert dead_letter["post_id"] == post.id
+    assert dead_letter["tries"] == 5
+    assert "WRONGTYPE" in dead_letter["reason"]
     for missing in ("1-1", "999-1", "nonsense", "0-0x"):
         answer = client.post(f"/api/dead-letters/{missing}/requeue")
         assert (answer.status_code, answer.get_json()["type"]) == (
             404,
-            "/how-it-works#error-unknown-letter",
+            "/how-it-works#error-unknown-dead-letter",
         )
     crowd.store.command("DEL", name)
-    assert client.post(f"/api/dead-letters/{letter['id']}/requeue").status_code == 204
-    assert client.post(f"/api/dead-letters/{letter['id']}/requeue").status_code == 404
+    assert client.post(f"/api/dead-letters/{dead_letter['id']}/requeue").status_code == 204
+    assert client.post(f"/api/dead-letters/{dead_letter['id']}/requeue").status_code == 404
     crowd.deliverer("other").run_until_idle()
     assert crowd.publishing.fanout(post.id).status == "done"
     break_timeline(crowd, READERS[0])
     crowd.publishing.publish(AUTHOR, "once more", "write")
     fail_until_dead(crowd)
-    (letter,) = client.get("/api/dead-letters").get_json()["dead_letters"]
-    assert client.delete(f"/api/dead-letters/{letter['id']}").status_code == 204
+    (dead_letter,) = client.get("/api/dead-letters").get_json()["dead_letters"]
+    assert client.delete(f"/api/dead-letters/{dead_letter['id']}").status_code == 204
     assert client.get("/api/dead-letters").json == {"dead_letters": []}
 
 
@@ -312,7 +315,7 @@ def test_commands(crowd: Services) -> None:
 def test_repair_finds_what_was_changed_by_hand(crowd: Services) -> None:
     posts = [crowd.publishing.publish(AUTHOR, f"post {n}", "write")[0].id for n in range(4)]
     crowd.deliverer("w").run_until_idle()
-    assert mended(crowd).differed == []
+    assert repaired(crowd).differed == []
     store = crowd.store
     names = {reader: store.keys.timeline(reader) for reader in READERS}
     store.command("LREM", names[1], 1, posts[2])  # lacks a post
@@ -322,9 +325,9 @@ def test_repair_finds_what_was_changed_by_hand(crowd: Services) -> None:
     break_timeline(crowd, 5)
     other, _ = crowd.publishing.publish(8, "by somebody else", "write")
     store.command("LPUSH", names[6], other.id)  # has one of somebody not followed
-    found = mended(crowd)
+    found = repaired(crowd)
     assert sorted(found.differed) == [1, 2, 5, 6]
-    assert mended(crowd).differed == []
+    assert repaired(crowd).differed == []
     for reader in READERS:
         assert all_pages(crowd, reader, "write") == posts[::-1]
 
@@ -332,7 +335,7 @@ def test_repair_finds_what_was_changed_by_hand(crowd: Services) -> None:
 def test_repair_leaves_alone_what_is_on_its_way(crowd: Services) -> None:
     crowd.publishing.publish(AUTHOR, "queued", "write")
     crowd.publishing.publish(8, "pulled", "read")
-    assert mended(crowd).differed == []
+    assert repaired(crowd).differed == []
 
 
 def test_repair_queues_lost_jobs_and_corrects_the_backlog(crowd: Services) -> None:
@@ -340,20 +343,20 @@ def test_repair_queues_lost_jobs_and_corrects_the_backlog(crowd: Services) -> No
     shard = AUTHOR % crowd.store.shards
     crowd.store.command("XDEL", crowd.store.keys.jobs(shard), f"{post.id}-0")
     crowd.store.command("HSET", crowd.store.keys.backlog(shard), "deliveries", 1234)
-    found = mended(crowd)
+    found = repaired(crowd)
     assert found.jobs_queued == 1
     assert found.backlogs == {shard: (1234, len(READERS))}
     crowd.deliverer("w").run_until_idle()
-    assert crowd.heartbeats.queue().backlog == 0
+    assert crowd.control_store.queue().backlog == 0
     assert crowd.publishing.fanout(post.id).status == "done"
 
 
 def test_dead_workers_leave_the_streams(crowd: Services) -> None:
     crowd.publishing.publish(AUTHOR, "to all", "write")
-    crowd.deliverer("busy").turn(1)
+    crowd.deliverer("busy").run_iteration(1)
     for n in range(10):
-        crowd.deliverer(f"dead-{n}").turn()
-    crowd.deliverer("live").turn()
+        crowd.deliverer(f"dead-{n}").run_iteration()
+    crowd.deliverer("live").run_iteration()
     crowd.jobs.forget_workers(["live"])
     stream = crowd.store.keys.jobs(AUTHOR % crowd.store.shards)
     readers = {row["name"] for row in crowd.store.redis.xinfo_consumers(stream, GROUP)}
@@ -363,7 +366,12 @@ def test_dead_workers_leave_the_streams(crowd: Services) -> None:
 def test_held_posts_of_a_very_large_author_return_in_parts(backend: Backend) -> None:
     """More held deliveries than the backlog may ever hold."""
     settings = small_settings(
-        shards=2, backlog_low=0, backlog_high=8, backlog_limit=10, hold_followers=7, log_cap=100
+        shards=2,
+        backlog_low=0,
+        backlog_high=8,
+        backlog_limit=10,
+        large_author_followers=7,
+        log_cap=100,
     )
     services = build_services(settings, backend.store(2))
     add_users(services.store, range(12))
@@ -371,13 +379,13 @@ def test_held_posts_of_a_very_large_author_return_in_parts(backend: Backend) -> 
         services.graph.follow(reader, AUTHOR)
         services.feeds.page(reader, "write")
     posts = [services.publishing.publish(AUTHOR, f"post {n}", "write")[0].id for n in range(6)]
-    assert services.pullers.get(AUTHOR) is not None
+    assert services.pulled_authors.get(AUTHOR) is not None
     worker = services.deliverer("w")
     for _ in range(20):
         worker.run_until_idle()
         services.releases.run(force=True)
-        assert max(services.heartbeats.queue().backlogs) <= 10
-    assert services.pullers.get(AUTHOR) is None
+        assert max(services.control_store.queue().backlogs) <= 10
+    assert services.pulled_authors.get(AUTHOR) is None
     for reader in READERS:
         assert all_pages(services, reader, "write") == posts[::-1]
         assert services.publishing.fanout(posts[3]).status == "done"
@@ -387,25 +395,25 @@ def test_a_restarted_server_is_noticed(crowd: Services) -> None:
     """What a worker saw delivered may have been undone: it must not acknowledge by memory."""
     post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
     worker = crowd.deliverer("w")
-    worker.turn()
-    worker.turn(6)
+    worker.run_iteration()
+    worker.run_iteration(6)
     batch = crowd.store.batch()
     for shard in range(crowd.store.shards):
-        batch.add("DEL", crowd.store.keys.job(shard, post.id))
+        batch.add("DEL", crowd.store.keys.cursor(shard, post.id))
     for reader in READERS:
         batch.add("DEL", crowd.store.keys.timeline(reader))
     batch.run()
     for reader in READERS:  # timelines as they were before the deliveries
         crowd.store.command("RPUSH", crowd.store.keys.timeline(reader), 0)
-    worker._lives = ["another life"] * len(worker._lives)
-    worker.turn()
+    worker._incarnations = ["another life"] * len(worker._incarnations)
+    worker.run_iteration()
     assert worker.jobs_open == 0
     other = crowd.deliverer("other")
     now = 0.0
     other._clock = lambda: now
-    other.rescue()
+    other.reclaim()
     now = 1.2
-    assert other.rescue() == 1
+    assert other.reclaim() == 1
     other.run_until_idle()
     for reader in READERS:
         assert all_pages(crowd, reader, "write") == [post.id]
@@ -422,7 +430,7 @@ def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Ser
     if isinstance(crowd.store.redis, redis.Redis) and "fake" in type(crowd.store.redis).__module__:
         pytest.skip("fakeredis keeps nothing between two calls of a script")
     crowd.jobs.finish(batch, job, Progress(7, 7, 0), "before")
-    crowd.jobs.finish(batch, job, Progress(7, 7, 0), answers[shard % len(answers)].life)
+    crowd.jobs.finish(batch, job, Progress(7, 7, 0), answers[shard % len(answers)].incarnation)
     late, fine = batch.run()
     assert late == [-1, 0]
     assert fine[0] == 1
@@ -436,18 +444,18 @@ def test_orphans_do_not_wait_behind_new_jobs(backend: Backend) -> None:
     for reader in READERS:
         services.graph.follow(reader, AUTHOR)
     services.publishing.publish(AUTHOR, "orphan", "write")
-    services.deliverer("dead").turn()
+    services.deliverer("dead").run_iteration()
     for n in range(10):
         services.publishing.publish(AUTHOR, f"new {n}", "write")
     now = 0.0
     full = services.deliverer("full")
     full._clock = lambda: now
-    full.turn()
-    full.turn(1)
-    full.rescue()
+    full.run_iteration()
+    full.run_iteration(1)
+    full.reclaim()
     now = 1.2
-    full.turn(1)
-    assert full.rescue() == 1
+    full.run_iteration(1)
+    assert full.reclaim() == 1
     assert full.jobs_open > settings.open_jobs
 
 
@@ -470,15 +478,15 @@ def test_chunks_are_small_while_somebody_reads(backend: Backend) -> None:
         planned(batch, job, shard, chunk, posts)
 
     services.jobs.deliver = deliver  # type: ignore[method-assign]
-    worker.turn()  # takes the job
-    worker.turn()
+    worker.run_iteration()  # takes the job
+    worker.run_iteration()
     assert calls == [4]
     services.feeds.page(41, "read")
-    worker.turn()  # sees the page
-    worker.turn()
+    worker.run_iteration()  # sees the page
+    worker.run_iteration()
     assert calls == [4, 4, 1, 1, 1, 1]
     now = 10.1
-    worker.turn()
+    worker.run_iteration()
     assert calls[6:] == [4]
     worker.run_until_idle()
-    assert services.heartbeats.queue().backlog == 0
+    assert services.control_store.queue().backlog == 0

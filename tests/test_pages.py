@@ -98,10 +98,17 @@ def test_a_form_that_is_refused_comes_back_with_what_was_typed(
 
 def test_the_workers_obey_the_form(people: FlaskClient) -> None:
     control = services_of(people).control
-    for pace, paused, rate in (("paused", True, None), ("500", False, 500), ("full", False, None)):
-        assert people.post("/workers", data={"pace": pace}).status_code == 303
-        assert (control.pace().paused, control.pace().deliveries_per_second) == (paused, rate)
-    assert people.post("/workers", data={"pace": "quick"}).status_code == 422
+    for rate_limit, paused, rate in (
+        ("paused", True, None),
+        ("500", False, 500),
+        ("full", False, None),
+    ):
+        assert people.post("/workers", data={"rate": rate_limit}).status_code == 303
+        assert (control.rate_limit().paused, control.rate_limit().deliveries_per_second) == (
+            paused,
+            rate,
+        )
+    assert people.post("/workers", data={"rate": "quick"}).status_code == 422
 
 
 def test_a_burst_counts_what_was_accepted(people: FlaskClient) -> None:

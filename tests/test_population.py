@@ -173,8 +173,8 @@ def test_medium_has_some_of_every_kind() -> None:
         assert {kinds[user - 1] for user in ids} == {kind}
         followers = [counts[user - 1] for user in ids]
         assert followers == sorted(followers, reverse=True)
-    fans = set(population.followers[population.authors == 1].tolist())
-    assert fans.issuperset(directories["regular"]), "they have something to read"
+    audience = set(population.followers[population.authors == 1].tolist())
+    assert audience.issuperset(directories["regular"]), "they have something to read"
     again = directories_of(population, counts, thresholds, 2)
     assert again["regular"] != directories["regular"]
 

@@ -41,7 +41,7 @@ def test_defaults_and_environment() -> None:
         ("FANOUT_TIMELINE_SLACK", "20001", "the most is 20000"),
         ("FANOUT_LOG_CAP", "100001", "the most is 100000"),
         ("FANOUT_FOLLOWING_LIMIT", "50001", "the most is 50000"),
-        ("FANOUT_HOLD_FOLLOWERS", "600001", "at most FANOUT_BACKLOG_LIMIT"),
+        ("FANOUT_LARGE_AUTHOR_FOLLOWERS", "600001", "at most FANOUT_BACKLOG_LIMIT"),
         ("FANOUT_CHUNKS_IN_FLIGHT", "201", "must be at most 100000"),
         ("FANOUT_TEXT_LIMIT", "65536", "must be below FANOUT_BODY_LIMIT"),
         ("FANOUT_HYBRID", "magic", "must be `cost` or `followers`"),

@@ -127,7 +127,7 @@ def test_sharers_make_together_what_the_limit_says() -> None:
 def test_a_changed_number_of_sharers_forgives_no_debt() -> None:
     budget, clock = a_budget(10, sharers=1)
     made = 0
-    for turn in range(1_000):
-        budget.limit(10, sharers=1 + turn % 2)
+    for run_iteration in range(1_000):
+        budget.limit(10, sharers=1 + run_iteration % 2)
         made += made_in(0.01, budget, clock, lambda allowed: 200)
     assert made <= 10 * 10 + 200

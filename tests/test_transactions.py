@@ -52,14 +52,14 @@ def publish(services: Services, author: int = AUTHOR) -> Job:
 
 
 def record(services: Services, number: int) -> Job:
-    job = read_job(services.store.command("HGETALL", services.store.keys.fanout(number)))
+    job = read_job(services.store.command("HGETALL", services.store.keys.job(number)))
     assert isinstance(job, Job)
     return job
 
 
 def pushes_of(services: Services, job: Job) -> list[Push]:
-    walks = services.jobs.walks(job)
-    return [Push(job, shard, walk, walk.left) for shard, walk in walks.items()]
+    cursors = services.jobs.cursors(job)
+    return [Push(job, shard, cursor, cursor.remaining) for shard, cursor in cursors.items()]
 
 
 def pushed(services: Services, job: Job, chunk: int = 4, in_flight: int = 2) -> list[Push]:
@@ -81,8 +81,8 @@ def timeline(services: Services, reader: int) -> list[int]:
 
 def cursors(services: Services, job: Job) -> list[tuple[int, int, int]]:
     return [
-        (walk.left, walk.delivered, walk.skipped)
-        for _, walk in sorted(services.jobs.walks(job).items())
+        (cursor.remaining, cursor.delivered, cursor.skipped)
+        for _, cursor in sorted(services.jobs.cursors(job).items())
     ]
 
 
@@ -96,7 +96,7 @@ def assert_everybody_has(services: Services, *jobs: Job) -> None:
         fanout = services.publishing.fanout(job.id)
         assert fanout.status == "done"
         assert fanout.delivered + fanout.skipped == fanout.recipients
-    assert services.heartbeats.queue().backlog == 0
+    assert services.control_store.queue().backlog == 0
 
 
 def before_exec(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
@@ -121,10 +121,12 @@ def test_every_follower_gets_the_post_once(crowd: Services, chunk: int, in_fligh
         assert not crowd.store.command("EXISTS", crowd.store.keys.timeline(reader))
     assert {each.left_over for each in pushes} == {0}
     assert cursors(crowd, job) == [(0, 6, 0), (0, 4, 2), (0, 6, 0), (0, 6, 0)]
-    assert [(p.walk.left, p.walk.delivered, p.walk.skipped) for p in pushes] == cursors(crowd, job)
+    assert [(p.cursor.remaining, p.cursor.delivered, p.cursor.skipped) for p in pushes] == cursors(
+        crowd, job
+    )
     for shard in range(4):
-        assert crowd.store.command("GET", crowd.store.keys.newest(shard)) == b"%d" % job.id
-        ttl = crowd.store.command("TTL", crowd.store.keys.job(shard, job.id))
+        assert crowd.store.command("GET", crowd.store.keys.watermark(shard)) == b"%d" % job.id
+        ttl = crowd.store.command("TTL", crowd.store.keys.cursor(shard, job.id))
         assert transactions.CURSOR_TTL - 60 < ttl <= transactions.CURSOR_TTL
     finish(crowd)
     assert_everybody_has(crowd, job)
@@ -212,7 +214,7 @@ def test_the_fence_refuses_after(
         assert page.identical
         if event is not an_unfollow or reader > 4:
             assert timeline(crowd, reader).count(job.id) == 1
-    assert crowd.heartbeats.queue().backlog == 0
+    assert crowd.control_store.queue().backlog == 0
 
 
 def test_a_worker_that_wakes_with_its_fence_standing_does_nothing(
@@ -223,7 +225,7 @@ def test_a_worker_that_wakes_with_its_fence_standing_does_nothing(
     def act() -> None:
         finish(crowd)  # another one does all of it, and the cursors are forgotten
         for shard in range(4):
-            crowd.store.command("DEL", crowd.store.keys.job(shard, first.id))
+            crowd.store.command("DEL", crowd.store.keys.cursor(shard, first.id))
 
     before_exec(monkeypatch, act)
     pushes = pushed(crowd, first, chunk=100, in_flight=8)
@@ -259,7 +261,7 @@ def test_the_times_are_those_of_the_script() -> None:
 
 
 def test_held_posts_are_left_to_the_script(crowd: Services) -> None:
-    held, _ = crowd.publishing.publish(AUTHOR, "held", "read")
+    deferred, _ = crowd.publishing.publish(AUTHOR, "deferred", "read")
     back = publish(crowd)
     assert crowd.releases.run(force=True) == 1
     unfinished = crowd.store.command("SMEMBERS", crowd.store.keys.open(0))
@@ -268,7 +270,7 @@ def test_held_posts_are_left_to_the_script(crowd: Services) -> None:
     assert {each.left_over for each in pushed(crowd, release)} == {6}
     finish(crowd)
     for reader in AWAKE:
-        assert timeline(crowd, reader) == [back.id, held.id]
+        assert timeline(crowd, reader) == [back.id, deferred.id]
 
 
 @pytest.mark.parametrize("which", ["cursor", "watermark", "watermark's text", "followers"])
@@ -276,9 +278,10 @@ def test_what_is_broken_is_left_to_the_script(crowd: Services, which: str) -> No
     job, keys, call = publish(crowd), crowd.store.keys, crowd.store.command
     pushes = pushes_of(crowd, job)
     for shard in range(4):
-        key = {"cursor": keys.job(shard, job.id), "followers": keys.fans(shard, AUTHOR)}.get(
-            which, keys.newest(shard)
-        )
+        key = {
+            "cursor": keys.cursor(shard, job.id),
+            "followers": keys.followers(shard, AUTHOR),
+        }.get(which, keys.watermark(shard))
         call("DEL", key)
         if which == "watermark":
             call("RPUSH", key, "1")
@@ -426,7 +429,7 @@ def test_a_full_server_refuses_a_whole_chunk(
         server.config_set("maxmemory", 0)
     assert {each.left_over for each in pushes} == {6}
     assert all(timeline(crowd, reader) == [] for reader in AWAKE)
-    assert not server.exists(*(crowd.store.keys.job(shard, job.id) for shard in range(4)))
+    assert not server.exists(*(crowd.store.keys.cursor(shard, job.id) for shard in range(4)))
     finish(crowd)
     assert_everybody_has(crowd, job)
 
@@ -460,7 +463,7 @@ class Proxy:
         self._port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        self.left: dict[str, int | None] = {"there": None, "back": None}
+        self.remaining: dict[str, int | None] = {"there": None, "back": None}
         self.seen = {"there": 0, "back": 0}
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -480,18 +483,18 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 self.seen[way] += len(data)
-                left = self.left[way]
-                if left is not None and len(data) > left:
-                    self.left[way] = None
-                    target.sendall(data[:left])
+                remaining = self.remaining[way]
+                if remaining is not None and len(data) > remaining:
+                    self.remaining[way] = None
+                    target.sendall(data[:remaining])
                     break
-                if left is not None:
-                    self.left[way] = left - len(data)
+                if remaining is not None:
+                    self.remaining[way] = remaining - len(data)
                 target.sendall(data)
         for each in (source, target):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_WR)  # not close(): what is on its way shall arrive
-        if self.left[way] is None:
+        if self.remaining[way] is None:
             source.close()
 
 
@@ -511,10 +514,10 @@ def test_a_connection_cut_after_any_byte(crowd: Services, proxy: Proxy, way: str
         job = publish(crowd)
         client.ping()
         pushes = pushes_of(crowd, job)
-        proxy.left[way], proxy.seen[way] = cut_after, 0
+        proxy.remaining[way], proxy.seen[way] = cut_after, 0
         push(store, crowd.settings, pushes, 4, in_flight=1)
         if cut_after is not None:
-            assert proxy.left[way] is None, "the connection was not cut"
+            assert proxy.remaining[way] is None, "the connection was not cut"
             assert any(each.left_over for each in pushes)
         finish(crowd)
         assert_everybody_has(crowd, job)

@@ -55,7 +55,7 @@ def test_from_full_speed_the_limit_holds_at_once(crowd: Services) -> None:
     rounds = Rounds(crowd, 1)
     assert rounds.made_in(0.5) > 300
     crowd.control.set(deliveries_per_second=100)
-    rounds.made_in(loop.PACE_SECONDS)  # until it looks
+    rounds.made_in(loop.CONTROLS_SECONDS)  # until it looks
     assert 190 <= rounds.made_in(2) <= 210
 
 
@@ -64,13 +64,13 @@ def test_from_a_pause_and_changed_on_the_way_the_limit_holds(crowd: Services) ->
     crowd.control.set(paused=True, deliveries_per_second=100)
     assert rounds.made_in(2) == 0
     crowd.control.set(deliveries_per_second=100)
-    rounds.made_in(loop.PACE_SECONDS)
+    rounds.made_in(loop.CONTROLS_SECONDS)
     assert 190 <= rounds.made_in(2) <= 210
     crowd.control.set(deliveries_per_second=300)
-    rounds.made_in(loop.PACE_SECONDS)
+    rounds.made_in(loop.CONTROLS_SECONDS)
     assert 570 <= rounds.made_in(2) <= 630
     crowd.control.set(deliveries_per_second=50)
-    rounds.made_in(loop.PACE_SECONDS)
+    rounds.made_in(loop.CONTROLS_SECONDS)
     assert 90 <= rounds.made_in(2) <= 110
 
 
@@ -103,7 +103,7 @@ def test_a_release_keeps_the_limit_on_average(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["deliverer.turn", "releases.run", "upkeep.run", "counters.flush"]
+    "where", ["deliverer.run_iteration", "releases.run", "maintenance.run", "counters.flush"]
 )
 def test_no_exception_ends_the_loop(
     crowd: Services,
@@ -121,13 +121,13 @@ def test_no_exception_ends_the_loop(
     def fails_thrice(*args: Any, **options: Any) -> Any:
         if failures:
             raise failures.pop()
-        if not crowd.heartbeats.queue().jobs:
+        if not crowd.control_store.queue().jobs:
             worker.stop()
         return real(*args, **options)
 
     monkeypatch.setattr(type(target), name, fails_thrice)
     worker.run()
-    assert crowd.heartbeats.queue().backlog == 0
+    assert crowd.control_store.queue().backlog == 0
     logged = [record.exc_info for record in caplog.records if record.exc_info]
     assert [exc_info[1] for exc_info in logged] == [error] * 3
 

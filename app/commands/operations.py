@@ -17,7 +17,7 @@ SHOWN_USERS = 20
 def register(app: Flask) -> None:
     """Adds the commands to the application's command line."""
     app.cli.add_command(repair)
-    app.cli.add_command(letters)
+    app.cli.add_command(dead_letters)
 
 
 @click.command("repair")
@@ -48,26 +48,26 @@ def repair() -> None:
         click.echo(f"The backlog of shard {shard} was counted as {before:,}; it is {now:,}.")
 
 
-letters = AppGroup("dead-letters", help="Jobs that were put aside because they kept failing.")
+dead_letters = AppGroup("dead-letters", help="Jobs that were put aside because they kept failing.")
 
 
-@letters.command("list")
+@dead_letters.command("list")
 @click.option("--limit", type=click.IntRange(1, LIST_LIMIT), default=100, show_default=True)
-def list_letters(limit: int) -> None:
+def list_dead_letters(limit: int) -> None:
     """Show the newest dead letters and why they are there."""
     with failing_clearly():
         found = _services().dead_letters.list(limit)
     if not found:
         click.echo("There are no dead letters.")
-    for letter in found:
+    for dead_letter in found:
         click.echo(
-            f"{letter.id}  post {letter.post_id} by {letter.author_id}, "
-            f"{letter.delivered:,} of {letter.recipients:,} delivered, "
-            f"{letter.tries} failures: {letter.reason}"
+            f"{dead_letter.id}  post {dead_letter.post_id} by {dead_letter.author_id}, "
+            f"{dead_letter.delivered:,} of {dead_letter.recipients:,} delivered, "
+            f"{dead_letter.tries} failures: {dead_letter.reason}"
         )
 
 
-@letters.command("requeue")
+@dead_letters.command("requeue")
 @click.argument("ids", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All dead letters.")
 def requeue(ids: tuple[str, ...], every: bool) -> None:
@@ -79,15 +79,15 @@ def requeue(ids: tuple[str, ...], every: bool) -> None:
     click.echo(f"{len(chosen):,} jobs were queued anew.")
 
 
-@letters.command("drop")
+@dead_letters.command("drop")
 @click.argument("ids", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All dead letters.")
-def drop(ids: tuple[str, ...], every: bool) -> None:
+def discard(ids: tuple[str, ...], every: bool) -> None:
     """Give jobs up. Run `flask repair` then: some timelines may lack the posts."""
     with failing_clearly():
         chosen = _chosen(ids, every)
         for name in chosen:
-            _services().dead_letters.drop(name)
+            _services().dead_letters.discard(name)
     click.echo(f"{len(chosen):,} dead letters were dropped. `flask repair` mends the timelines.")
 
 
@@ -98,7 +98,7 @@ def _chosen(ids: tuple[str, ...], every: bool) -> list[str]:
         )
     if not every:
         return list(ids)
-    return [letter.id for letter in _services().dead_letters.list(LIST_LIMIT)]
+    return [dead_letter.id for dead_letter in _services().dead_letters.list(LIST_LIMIT)]
 
 
 def _services() -> Services:

@@ -127,7 +127,7 @@ class Bulk:
             here = population.followers % shards == shard
             authors, followers = population.authors[here], population.followers[here]
             for text, count in grouped(authors, followers):
-                yield Call("bulk_fans", home, (home, text), count)
+                yield Call("bulk_followers", home, (home, text), count)
             order = np.argsort(followers, kind="stable")
             for text, count in grouped(followers[order], authors[order]):
                 yield Call("bulk_following", home, (home, text), count)

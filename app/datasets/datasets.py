@@ -108,7 +108,7 @@ class Datasets:
         self._next_look = time.monotonic() + LOOK_SECONDS
         self.ensure()
         token = _new_token()
-        work = self._state.claim_work(token)
+        work = self._state.lease_work(token)
         if work is None:
             return False
         preset, seed = work
@@ -133,18 +133,18 @@ class Datasets:
         Raises `BadRequest` for an unknown preset, `Busy` while another load is under way.
         """
         preset_of(preset)
-        token = self._claimed(preset, checked_seed(seed), repeatable=True)
+        token = self._leased(preset, checked_seed(seed), repeatable=True)
         return self._generate(token, preset, seed, progress)
 
     def load_graph(self, population: Population, progress: Progress | None = None) -> Loaded:
         """Replaces everything by this graph. Raises `Busy` while another load is under way."""
         seed = self._settings.seed
-        token = self._claimed(FILE_PRESET, seed, repeatable=False)
+        token = self._leased(FILE_PRESET, seed, repeatable=False)
         return self._load(token, lambda _: population, FILE_PRESET, seed, progress)
 
-    def _claimed(self, preset: str, seed: int, *, repeatable: bool) -> str:
+    def _leased(self, preset: str, seed: int, *, repeatable: bool) -> str:
         token = _new_token()
-        if not self._state.claim(token, preset, seed, repeatable=repeatable):
+        if not self._state.lease(token, preset, seed, repeatable=repeatable):
             raise Busy("Another process is loading a dataset. Wait until it is ready.")
         return token
 

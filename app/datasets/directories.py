@@ -17,8 +17,8 @@ DIRECTORY_SIZE: Final = 100
 
 def follower_counts(population: Population) -> Ids:
     """Followers of each of `population.user_ids`, in their order."""
-    places = np.searchsorted(population.user_ids, population.authors)
-    return np.bincount(places, minlength=population.users).astype(np.int32)
+    positions = np.searchsorted(population.user_ids, population.authors)
+    return np.bincount(positions, minlength=population.users).astype(np.int32)
 
 
 def directories_of(
@@ -36,8 +36,8 @@ def directories_of(
     celebrity = ranked[counts[ranked] >= thresholds.celebrity_from]
     popular = ranked[len(celebrity) :]
     popular = popular[counts[popular] >= thresholds.popular_from]
-    places = np.searchsorted(ids, population.followers)
-    following = np.bincount(places, minlength=population.users)
+    positions = np.searchsorted(ids, population.followers)
+    following = np.bincount(positions, minlength=population.users)
     regular = counts < thresholds.popular_from
     first, last = np.searchsorted(population.authors, ids[ranked[0]] + np.array([0, 1]))
     with_posts = np.isin(ids, population.followers[first:last])

@@ -35,22 +35,22 @@ def plan(
     chosen: list[list[tuple[int, str]]] = []
     for kind, texts in TEXTS.items():
         authors = list(directories.get(kind, ()))[: len(texts)]
-        turns = -(-len(texts) // len(authors)) if authors else 0
+        rounds = -(-len(texts) // len(authors)) if authors else 0
         if kind == "celebrity":
-            authors = _affordable(authors, turns, followers)
-        chosen.append(list(zip(authors * turns, texts, strict=False)))
+            authors = _affordable(authors, rounds, followers)
+        chosen.append(list(zip(authors * rounds, texts, strict=False)))
     longest = max(map(len, chosen))
     return [posts[i] for i in reversed(range(longest)) for posts in chosen if i < len(posts)]
 
 
-def _affordable(authors: list[int], turns: int, followers: Mapping[int, int]) -> list[int]:
+def _affordable(authors: list[int], rounds: int, followers: Mapping[int, int]) -> list[int]:
     """The first (largest) author, and of the others as many as possible, in their order, when
     each posts `turns` times."""
-    left = MAX_DELIVERIES
+    remaining = MAX_DELIVERIES
     kept = set(authors[:1])
     for author in sorted(authors[1:], key=lambda one: followers.get(one, 0)):
-        left -= turns * followers.get(author, 0)
-        if left >= 0:
+        remaining -= rounds * followers.get(author, 0)
+        if remaining >= 0:
             kept.add(author)
     return [author for author in authors if author in kept]
 
@@ -59,7 +59,7 @@ def publish_all(
     publishing: Publishing,
     posts: Sequence[tuple[int, str]],
     deliver: Callable[[], None],
-    room: int,
+    headroom: int,
     report: Callable[[int, int], None],
 ) -> int:
     """Publishes with the write strategy; how many. `deliver` makes the deliveries that wait, and
@@ -67,7 +67,7 @@ def publish_all(
     waiting = 0
     for done, (author, text) in enumerate(posts):
         waiting += _publish(publishing, author, text, deliver)
-        if waiting > room:
+        if waiting > headroom:
             deliver()
             waiting = 0
         report(done + 1, len(posts))

@@ -24,7 +24,7 @@ from app.engine.errors import Busy, StoreDown
 from app.engine.store.client import Store
 from app.settings import Settings
 
-BEAT_SECONDS = 0.25
+HEARTBEAT_SECONDS = 0.25
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done (0..1). May raise to
 stop the load."""
@@ -68,7 +68,7 @@ class Loader:
         Raises `Busy` when another loader took over, `StoreDown`, or whatever `make` or the
         progress callback raise; the dataset is left as it is then, and the caller says how.
         """
-        heart = threading.Thread(target=self._beat, name="dataset-heart", daemon=True)
+        heart = threading.Thread(target=self._heartbeat, name="dataset-heart", daemon=True)
         heart.start()
         try:
             return self._run(make, seed)
@@ -77,7 +77,7 @@ class Loader:
             heart.join()
 
     def _run(self, make: Make, seed: int) -> Loaded:
-        with self._store.patient() as store:
+        with self._store.with_long_timeout() as store:
             return self._load(make, seed, build_services(self._settings, store))
 
     def _load(self, make: Make, seed: int, services: Services) -> Loaded:
@@ -98,8 +98,8 @@ class Loader:
                 state.set_directory(kind, ids)
         with _Stage(self, "first posts", loaded) as stage:
             users = [user for ids in directories.values() for user in ids]
-            places = np.searchsorted(population.user_ids, users)
-            followers = dict(zip(users, counts[places].tolist(), strict=True))
+            positions = np.searchsorted(population.user_ids, users)
+            followers = dict(zip(users, counts[positions].tolist(), strict=True))
             loaded.posts = first_posts.publish_all(
                 services.publishing,
                 first_posts.plan(directories, followers),
@@ -133,11 +133,11 @@ class Loader:
         self._percent = min(99, int(100 * share))
         self._progress(stage, share)
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         """Tells the store that this loader is alive, until the load is over."""
-        while not self._over.wait(BEAT_SECONDS):
+        while not self._over.wait(HEARTBEAT_SECONDS):
             try:
-                if not self._state.beat(self._token, self._percent):
+                if not self._state.heartbeat(self._token, self._percent):
                     self._replaced.set()
                     return
             except StoreDown:

@@ -27,8 +27,8 @@ def name_of(user_id: int, seed: int = 1) -> str:
     another middle initial, then two of them; names start to repeat after PAIRS * 421 ids.
     Another seed gives everyone another name.
     """
-    block, place = divmod(user_id, PAIRS)
-    pair = ((place + seed) * _STEP + block) % PAIRS
+    block, position = divmod(user_id, PAIRS)
+    pair = ((position + seed) * _STEP + block) % PAIRS
     pair, culture = divmod(pair, len(CULTURES))
     first, last = divmod(pair, _LASTS)
     firsts, lasts = CULTURES[culture]

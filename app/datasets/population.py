@@ -189,10 +189,10 @@ def _feed_everyone(keys: NDArray[np.int64], users: int, draws: Draws) -> NDArray
         needy = needy[: len(given)]
         authors = keys[given] // width
         moved = authors * width + needy
-        place = np.minimum(np.searchsorted(keys, moved), len(keys) - 1)
+        position = np.minimum(np.searchsorted(keys, moved), len(keys) - 1)
         _, once = np.unique(moved, return_index=True)
         good = np.zeros(len(moved), dtype=bool)
         good[once] = True
-        good &= (keys[place] != moved) & (authors != needy)
+        good &= (keys[position] != moved) & (authors != needy)
         keys[given[good]] = moved[good]
         keys.sort()

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-REAL_ACCOUNTS: Final = 6_630_000
+REAL_USERS: Final = 6_630_000
 REAL_MEAN: Final = 12.9
 """Edges per account in the measured graph: 85.3 million edges over 6.63 million accounts."""
 
@@ -56,7 +56,7 @@ def real_followers(share_above: NDArray[np.float64]) -> NDArray[np.float64]:
     straight. Below the table's first row every account has that row's one follower. The largest
     account is one of REAL_ACCOUNTS, so it stands half an account from the end, not at log(0).
     """
-    nearest = 0.5 / REAL_ACCOUNTS
+    nearest = 0.5 / REAL_USERS
     rows = -np.log(np.maximum(1.0 - _SHARES, nearest))
     wanted = -np.log(np.maximum(share_above, nearest))
     found: NDArray[np.float64] = np.exp(np.interp(wanted, rows, np.log(_FOLLOWERS)))

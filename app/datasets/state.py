@@ -17,7 +17,7 @@ from app.engine.models import Kind
 from app.engine.store.client import Store
 from app.engine.store.replies import pairs
 
-SILENCE_MS = 10_000
+LEASE_TIMEOUT_MS = 10_000
 """A loader that was not heard of for so long is dead. It beats every quarter of a second."""
 
 Status = Literal["empty", "loading", "ready", "failed"]
@@ -42,7 +42,7 @@ class State:
     generation: int = 0
     shards: int = 0
     started: int = 0
-    beat: int = 0
+    heartbeat: int = 0
     seconds: float | None = None
     error: str = ""
 
@@ -61,10 +61,10 @@ class Summary(TypedDict):
 class DatasetState:
     """The `dataset` hash and the directories of users."""
 
-    def __init__(self, store: Store, silence_ms: int = SILENCE_MS) -> None:
+    def __init__(self, store: Store, lease_timeout_ms: int = LEASE_TIMEOUT_MS) -> None:
         self._store = store
         self._keys = store.keys
-        self._silence_ms = silence_ms
+        self._lease_timeout_ms = lease_timeout_ms
 
     def read(self) -> State:
         """The present state. A loader that went silent makes it `failed`."""
@@ -97,24 +97,28 @@ class DatasetState:
     def request(self, preset: str, seed: int, *, only_new: bool = False) -> bool:
         """Leaves a request for the workers. False: one is being loaded or waited for; with
         `only_new` also when any dataset is known."""
-        return bool(self._call("dataset_request", self._silence_ms, preset, seed, int(only_new)))
+        return bool(
+            self._call("dataset_request", self._lease_timeout_ms, preset, seed, int(only_new))
+        )
 
-    def claim(self, token: str, preset: str, seed: int, *, repeatable: bool = True) -> bool:
+    def lease(self, token: str, preset: str, seed: int, *, repeatable: bool = True) -> bool:
         """Makes `token` the loader of this dataset. False: another loader is alive. Not
         `repeatable`: when this loader dies nobody else could finish its work."""
         return bool(
-            self._call("dataset_claim", self._silence_ms, token, preset, seed, int(repeatable))
+            self._call(
+                "dataset_lease", self._lease_timeout_ms, token, preset, seed, int(repeatable)
+            )
         )
 
-    def claim_work(self, token: str) -> tuple[str, int] | None:
+    def lease_work(self, token: str) -> tuple[str, int] | None:
         """Makes `token` the loader of what was asked for, or of what a dead loader left:
         (preset, seed). None: nothing to do."""
-        reply = self._call("dataset_claim_work", self._silence_ms, token)
+        reply = self._call("dataset_lease_work", self._lease_timeout_ms, token)
         return (_text(reply[0]), int(reply[1])) if reply else None
 
-    def beat(self, token: str, percent: int) -> bool:
+    def heartbeat(self, token: str, percent: int) -> bool:
         """The loader is alive. False: it was replaced."""
-        return bool(self._call("dataset_beat", token, percent))
+        return bool(self._call("dataset_heartbeat", token, percent))
 
     def finish(self, token: str, fields: Mapping[str, str | int]) -> bool:
         """Ends the load and sets these fields. False: the loader was replaced."""
@@ -163,7 +167,7 @@ class DatasetState:
         if waiting:
             status, preset, seed, percent = "loading", fields["wanted"], number("wanted_seed"), 0
             error = ""
-        elif status == "loading" and abs(now_ms - number("beat")) >= self._silence_ms:
+        elif status == "loading" and abs(now_ms - number("heartbeat")) >= self._lease_timeout_ms:
             status = "failed"
             error = f"The process that loaded it ended at {percent} percent."
         return State(
@@ -178,7 +182,7 @@ class DatasetState:
             generation=number("generation"),
             shards=number("shards"),
             started=number("started"),
-            beat=number("beat"),
+            heartbeat=number("heartbeat"),
             seconds=float(fields["seconds"]) if "seconds" in fields else None,
             error=error,
         )

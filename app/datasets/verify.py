@@ -116,7 +116,7 @@ def drain(services: Services, patience: float = 120.0) -> None:
     end = time.monotonic() + patience
     helper = _Helper(services)
     while True:
-        queue = services.heartbeats.queue()
+        queue = services.control_store.queue()
         if not (queue.jobs or queue.backlog or queue.shards_away):
             return
         if time.monotonic() > end:
@@ -136,8 +136,8 @@ class _Helper:
         self._deliverer = services.deliverer("verify")
 
     def help_or_wait(self) -> None:
-        if not self._services.heartbeats.workers():
-            self._deliverer.rescue()
+        if not self._services.control_store.workers():
+            self._deliverer.reclaim()
             self._deliverer.run_until_idle()
             self._services.releases.run()
         time.sleep(0.05)

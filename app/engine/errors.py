@@ -49,10 +49,10 @@ class UnknownPost(FanoutError):
     status, title, slug = 404, "There is no such post", "unknown-post"
 
 
-class UnknownLetter(FanoutError):
+class UnknownDeadLetter(FanoutError):
     """Never written, queued anew, or dropped."""
 
-    status, title, slug = 404, "There is no such dead letter", "unknown-letter"
+    status, title, slug = 404, "There is no such dead letter", "unknown-dead-letter"
 
 
 class SelfFollow(FanoutError):

@@ -17,7 +17,7 @@ KINDS: tuple[Kind, ...] = ("celebrity", "popular", "regular")
 
 FanoutStatus = Literal["queued", "running", "done", "pull", "dead"]
 
-PullReason = Literal["read", "costs", "threshold", "held"]
+PullReason = Literal["read", "costs", "threshold", "deferred"]
 """Why a post is read by pull: its author chose it, hybrid did by measured costs or by the fixed
 threshold of followers, or backpressure deferred the push."""
 

@@ -56,8 +56,8 @@ def refuse_invalid(error: ValidationError) -> Response:
     """Called by the API library with what pydantic found."""
     found = []
     for item in error.errors(include_url=False, include_input=False)[:3]:
-        place = ".".join(str(part) for part in item["loc"]) or "body"
-        found.append(f"{place}: {item['msg']}")
+        position = ".".join(str(part) for part in item["loc"]) or "body"
+        found.append(f"{position}: {item['msg']}")
     return problem(BadRequest("; ".join(found) + ". See /api/docs."))
 
 
@@ -88,7 +88,7 @@ def _check_body() -> None:
     if not request.path.startswith("/api/") or request.method not in ("POST", "PUT", "PATCH"):
         return
     rule = request.url_rule
-    if rule is None or rule.arguments & {"followee_id", "letter_id"}:
+    if rule is None or rule.arguments & {"followee_id", "dead_letter_id"}:
         return  # no such route, which has an error of its own; or the address says it all
     if not request.is_json:
         raise NotJson("Send the body as JSON, with the header Content-Type: application/json.")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.context import Context
-from bench.measure import Outcome, Reach
+from bench.measure import Outcome, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,6 @@ class Row:
 
     number: int
     work: str
-    rival: str
-    reach: Reach | None
+    baseline: str
+    target: Target | None
     run: Callable[[Context], Outcome]

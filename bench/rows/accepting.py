@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bench.context import Context
-from bench.measure import Outcome, Reach, line, median, quantile, seconds_of
+from bench.measure import Outcome, Target, line, median, quantile, seconds_of
 from bench.rows import Row
 from bench.rows.delivery import check_heads
 
@@ -15,58 +15,58 @@ ACCEPTED = 1_000
 
 def _accept(context: Context, author: int) -> float:
     """Seconds to accept a post; nobody delivers it."""
-    world = context.world
+    fixture = context.fixture
     begun = time.perf_counter()
-    world.services.publishing.publish(author, "accepted", "write")
+    fixture.services.publishing.publish(author, "accepted", "write")
     return time.perf_counter() - begun
 
 
 def celebrity(context: Context) -> Outcome:
     """Row 6. The two authors take turns post by post, so that a disturbance hits both."""
-    world = context.world
-    small = world.authors[min(world.authors)][0]
+    fixture = context.fixture
+    small = fixture.authors[min(fixture.authors)][0]
     ours: list[float] = []
-    rival: list[float] = []
+    baseline: list[float] = []
     for number in range(context.rounds + 1):
         large_times, small_times = [], []
-        for turn in range(ACCEPTED):
-            if turn % 2:
-                large_times.append(_accept(context, world.largest))
+        for measured in range(ACCEPTED):
+            if measured % 2:
+                large_times.append(_accept(context, fixture.largest))
                 small_times.append(_accept(context, small))
             else:
                 small_times.append(_accept(context, small))
-                large_times.append(_accept(context, world.largest))
-        world.forget_jobs()
+                large_times.append(_accept(context, fixture.largest))
+        fixture.forget_jobs()
         if number:
             ours.append(1e3 * quantile(large_times, 0.99))
-            rival.append(1e3 * quantile(small_times, 0.99))
+            baseline.append(1e3 * quantile(small_times, 0.99))
     note = f"p99 of {ACCEPTED:,} posts of each, which take turns; nobody delivers them meanwhile"
-    return Outcome("ms p99", ours, rival, notes=[note])
+    return Outcome("ms p99", ours, baseline, notes=[note])
 
 
 def growth(context: Context) -> Outcome:
     """Row 13. The ratio compares the two largest audiences; all of them must lie on one line
     time = fixed + each * followers, since a job has a price of its own."""
-    world = context.world
-    sizes = [size for size in world.authors if size >= 100]
-    deliverer = world.services.deliverer("bench")
+    fixture = context.fixture
+    sizes = [size for size in fixture.authors if size >= 100]
+    deliverer = fixture.services.deliverer("bench")
     times: dict[int, list[float]] = {size: [] for size in sizes}
     for number in range(context.rounds + 1):
         for size in sizes:
             # As many authors as there are, so that small audiences are not found in a cache.
             total = 0.0
-            for author in world.authors[size]:
-                post, _ = world.services.publishing.publish(author, "growth", "write")
+            for author in fixture.authors[size]:
+                post, _ = fixture.services.publishing.publish(author, "growth", "write")
                 total += seconds_of(deliverer.run_until_idle)
-                if author == world.authors[size][0]:
-                    check_heads(world, author, post.id)
+                if author == fixture.authors[size][0]:
+                    check_heads(fixture, author, post.id)
             if number:
-                times[size].append(total / len(world.authors[size]))
+                times[size].append(total / len(fixture.authors[size]))
     accepts: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(ACCEPTED // 2):  # in turns, and nobody delivers them
         for size in sizes:
-            accepts[size].append(_accept(context, world.authors[size][0]))
-    world.forget_jobs()
+            accepts[size].append(_accept(context, fixture.authors[size][0]))
+    fixture.forget_jobs()
     middles = [median(times[size]) for size in sizes]
     fixed, each, worst = line(sizes, middles)
     accepted = {size: 1e3 * median(accepts[size]) for size in sizes}
@@ -95,14 +95,14 @@ ROWS = [
         6,
         "accepting a post: an author with 200,000 followers",
         "an author with 10 followers",
-        Reach(False, 1.2),
+        Target(False, 1.2),
         celebrity,
     ),
     Row(
         13,
         "cost of a delivery with 200,000 followers",
         "with 100,000; 1,000 and 10,000 lie on the same line",
-        Reach(False, 1.15),
+        Target(False, 1.15),
         growth,
     ),
 ]

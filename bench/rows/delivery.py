@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable
 
 from app.engine.delivery.deliverer import IN_FLIGHT
-from bench import rivals
+from bench import baselines
 from bench.context import Context
-from bench.measure import Outcome, Reach, alternate, seconds_of
+from bench.fixture import Fixture
+from bench.measure import Outcome, Target, alternate, seconds_of
 from bench.rows import Row
-from bench.world import World
 
 POSTS = 2
 """Posts in one turn of ours: a turn must be long against the machine's jitter."""
@@ -18,112 +18,113 @@ POSTS = 2
 
 def ours(context: Context) -> Callable[[], float]:
     """Deliveries a second from accepting the post to acknowledging its job."""
-    world = context.world
+    fixture = context.fixture
 
-    def turn() -> float:
+    def measured() -> float:
         ids: list[int] = []
 
         def work() -> None:
-            ids.extend(world.deliver(world.large) for _ in range(POSTS))
+            ids.extend(fixture.deliver(fixture.large) for _ in range(POSTS))
 
         spent = seconds_of(work)
-        check_heads(world, world.large, ids[-1])
+        check_heads(fixture, fixture.large, ids[-1])
         return POSTS * context.sizes.large / spent
 
-    return turn
+    return measured
 
 
-def check_heads(world: World, author: int, post_id: int) -> None:
+def check_heads(fixture: Fixture, author: int, post_id: int) -> None:
     """The post is on top of every follower's timeline, once."""
-    wanted = _followers(world, author)
-    found = world.heads(author, post_id)
+    wanted = _followers(fixture, author)
+    found = fixture.heads(author, post_id)
     if found != wanted:
         raise AssertionError(f"{found} of {wanted} timelines have post {post_id} on top")
 
 
-def _followers(world: World, author: int) -> int:
-    batch = world.store.batch()
-    for shard in range(world.settings.shards):
-        batch.add("LLEN", world.store.keys.fans(shard, author))
+def _followers(fixture: Fixture, author: int) -> int:
+    batch = fixture.store.batch()
+    for shard in range(fixture.settings.shards):
+        batch.add("LLEN", fixture.store.keys.followers(shard, author))
     return sum(batch.run())
 
 
 def pipelined(context: Context) -> Outcome:
     """Row 1."""
-    world, cap = context.world, context.sizes.length
+    fixture, cap = context.fixture, context.sizes.length
     readers = context.flat_readers
     post_id = iter(range(2**52, 2**53))
 
-    def rival() -> float:
-        newest = next(post_id)
-        spent = seconds_of(lambda: rivals.pipelined(world.client, readers, newest, cap))
-        check_lists(world, readers, newest, cap)
+    def baseline() -> float:
+        latest = next(post_id)
+        spent = seconds_of(lambda: baselines.pipelined(fixture.client, readers, latest, cap))
+        check_lists(fixture, readers, latest, cap)
         return len(readers) / spent
 
-    figures = alternate(context.rounds, ours(context), rival)
+    figures = alternate(context.rounds, ours(context), baseline)
     return Outcome("deliveries/s", *figures, notes=["all timelines of both sides checked"])
 
 
-def check_lists(world: World, readers: list[int], post_id: int, cap: int) -> None:
+def check_lists(fixture: Fixture, readers: list[int], post_id: int, cap: int) -> None:
     """The post is on top of each rival's list, and none is longer than the cap."""
-    pipeline = world.client.pipeline(transaction=False)
+    pipeline = fixture.client.pipeline(transaction=False)
     for reader in readers:
-        pipeline.lindex(rivals.flat(reader), 0)
-        pipeline.llen(rivals.flat(reader))
+        pipeline.lindex(baselines.flat(reader), 0)
+        pipeline.llen(baselines.flat(reader))
     replies = pipeline.execute()
     if set(replies[::2]) != {b"%d" % post_id} or max(replies[1::2]) > cap:
         raise AssertionError("a rival did not deliver the same")
 
 
-def check_sets(world: World, readers: list[int], post_id: int) -> None:
+def check_sets(fixture: Fixture, readers: list[int], post_id: int) -> None:
     """The post is on top of each rival's sorted set."""
-    pipeline = world.client.pipeline(transaction=False)
+    pipeline = fixture.client.pipeline(transaction=False)
     for reader in readers:
-        pipeline.zrevrange(rivals.sorted_set(reader), 0, 0)
+        pipeline.zrevrange(baselines.sorted_set(reader), 0, 0)
     if {bytes(*reply) for reply in pipeline.execute()} != {b"%d" % post_id}:
         raise AssertionError("a rival did not deliver the same")
 
 
 def _against_sets(context: Context, deliver: Callable[[list[int], int], None]) -> Outcome:
-    world, readers = context.world, context.sorted_set_readers
-    clock = [int(world.client.get("bench:post") or 2**52)]
+    fixture, readers = context.fixture, context.sorted_set_readers
+    clock = [int(fixture.client.get("bench:post") or 2**52)]
 
-    def rival() -> float:
+    def baseline() -> float:
         clock[0] += 1
         spent = seconds_of(lambda: deliver(readers, clock[0]))
-        check_sets(world, readers, clock[0])
+        check_sets(fixture, readers, clock[0])
         return len(readers) / spent
 
-    figures = alternate(context.rounds, ours(context), rival)
-    world.client.set("bench:post", clock[0])
+    figures = alternate(context.rounds, ours(context), baseline)
+    fixture.client.set("bench:post", clock[0])
     note = f"the rival delivers to {len(readers):,} readers of its own, which is easier on caches"
     return Outcome("deliveries/s", *figures, notes=[note, "all timelines of both sides checked"])
 
 
 def one_by_one(context: Context) -> Outcome:
     """Row 2."""
-    world, cap, chance = context.world, context.sizes.length, random.Random(context.seed)
+    fixture, cap, chance = context.fixture, context.sizes.length, random.Random(context.seed)
     return _against_sets(
-        context, lambda readers, post: rivals.one_by_one(world.client, readers, post, cap, chance)
+        context,
+        lambda readers, post: baselines.one_by_one(fixture.client, readers, post, cap, chance),
     )
 
 
 def queued(context: Context) -> Outcome:
     """Row 3."""
-    world, cap = context.world, context.sizes.length
+    fixture, cap = context.fixture, context.sizes.length
     return _against_sets(
-        context, lambda readers, post: rivals.queued(world.client, readers, post, cap)
+        context, lambda readers, post: baselines.queued(fixture.client, readers, post, cap)
     )
 
 
 def server_limit(context: Context) -> Outcome:
     """Row 4."""
-    world, readers = context.world, context.flat_readers
+    fixture, readers = context.fixture, context.flat_readers
 
-    def rival() -> float:
-        return rivals.redis_benchmark(world.port, 4 * len(readers), len(readers), 2**52)
+    def baseline() -> float:
+        return baselines.redis_benchmark(fixture.port, 4 * len(readers), len(readers), 2**52)
 
-    figures = alternate(context.rounds, ours(context), rival)
+    figures = alternate(context.rounds, ours(context), baseline)
     note = (
         "redis-benchmark draws lists at random with repetition, does not trim, and guards nothing; "
         "its lists are as many and as long as ours"
@@ -133,25 +134,25 @@ def server_limit(context: Context) -> Outcome:
 
 def safety(context: Context) -> Outcome:
     """Row 5."""
-    world = context.world
-    settings, author = world.settings, world.large
-    deliverer = world.services.deliverer("bench")
+    fixture = context.fixture
+    settings, author = fixture.settings, fixture.large
+    deliverer = fixture.services.deliverer("bench")
 
     def safe() -> float:
         spent = 0.0
         for _ in range(POSTS):
-            post, _ = world.services.publishing.publish(author, "safe", "write")
+            post, _ = fixture.services.publishing.publish(author, "safe", "write")
             spent += seconds_of(deliverer.run_until_idle)
-            check_heads(world, author, post.id)
+            check_heads(fixture, author, post.id)
         return POSTS * context.sizes.large / spent
 
     def bare() -> float:
         spent = 0.0
         for _ in range(POSTS):
-            post, _ = world.services.publishing.publish(author, "bare", "read")
-            spent += seconds_of(lambda post_id=post.id: _bare(world, author, post_id))  # type: ignore[misc]
-            check_heads(world, author, post.id)
-            world.client.delete(*map(world.store.keys.pullers, range(settings.shards)))
+            post, _ = fixture.services.publishing.publish(author, "bare", "read")
+            spent += seconds_of(lambda post_id=post.id: _bare(fixture, author, post_id))  # type: ignore[misc]
+            check_heads(fixture, author, post.id)
+            fixture.client.delete(*map(fixture.store.keys.pulled, range(settings.shards)))
         return POSTS * context.sizes.large / spent
 
     figures = alternate(context.rounds, safe, bare)
@@ -159,11 +160,11 @@ def safety(context: Context) -> Outcome:
     return Outcome("deliveries/s", *figures, notes=[note, "all timelines checked"])
 
 
-def _bare(world: World, author: int, post_id: int) -> None:
-    settings = world.settings
-    batch = world.store.batch()
+def _bare(fixture: Fixture, author: int, post_id: int) -> None:
+    settings = fixture.settings
+    batch = fixture.store.batch()
     for shard in range(settings.shards):
-        batch.add("LLEN", world.store.keys.fans(shard, author))
+        batch.add("LLEN", fixture.store.keys.followers(shard, author))
     waiting = [
         (shard, start)
         for shard, length in enumerate(batch.run())
@@ -172,8 +173,8 @@ def _bare(world: World, author: int, post_id: int) -> None:
     for at in range(0, len(waiting), settings.chunks_in_flight):
         for shard, start in waiting[at : at + settings.chunks_in_flight]:
             batch.add(
-                *("FCALL", "bench_deliver", 1, world.store.keys.fans(shard, author)),
-                *(world.timelines(shard), start, start + settings.chunk - 1, post_id),
+                *("FCALL", "bench_deliver", 1, fixture.store.keys.followers(shard, author)),
+                *(fixture.timelines(shard), start, start + settings.chunk - 1, post_id),
                 *(settings.timeline_cap, settings.timeline_slack),
             )
             batch.weigh(settings.chunk)
@@ -185,35 +186,35 @@ ROWS = [
         1,
         "one post into 100,000 timelines of 800 ids",
         "pipelined redis-py LPUSH + LTRIM, 1,000 followers a pipeline",
-        Reach(True, 6),
+        Target(True, 6),
         pipelined,
     ),
     Row(
         2,
         "the same",
         "one round trip for each follower (the pattern of Stream-Framework on Redis)",
-        Reach(True, 40),
+        Target(True, 40),
         one_by_one,
     ),
     Row(
         3,
         "the same",
         "a queue job and ZADD + trim for each follower (the pattern of Mastodon)",
-        Reach(True, 40),
+        Target(True, 40),
         queued,
     ),
     Row(
         4,
         "the same",
         "the server's limit: redis-benchmark -P 64, LPUSH",
-        Reach(True, 1.3),
+        Target(True, 1.3),
         server_limit,
     ),
     Row(
         5,
         "crash-safe delivery",
         "the same without cursor, heartbeat and acknowledgement",
-        Reach(True, 0.95),
+        Target(True, 0.95),
         safety,
     ),
 ]

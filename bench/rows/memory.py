@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from bench import servers
 from bench.context import Context
-from bench.measure import Outcome, Reach
+from bench.fixture import FIRST_AUTHOR, Fixture
+from bench.measure import Outcome, Target
 from bench.rows import Row
-from bench.world import FIRST_AUTHOR, World
 
 COPIES = 500
 
@@ -16,40 +16,42 @@ COPIES = 500
 def entry(context: Context) -> Outcome:
     """Bytes for each entry of a timeline with 800, as the server's memory grows by it."""
     ours: list[float] = []
-    rival: list[float] = []
+    baseline: list[float] = []
     sizes = context.sizes
     with servers.server(context.server, *context.options) as port:
-        world = World(port, sizes, context.seed)
-        ids = _ids(world, sizes.length)
+        fixture = Fixture(port, sizes, context.seed)
+        ids = _ids(fixture, sizes.length)
         scored = {str(number): number for number in ids}
         for _ in range(context.rounds):
-            ours.append(_grown(world, lambda name: world.client.lpush(name, *ids)) / len(ids))
-            rival.append(_grown(world, lambda name: world.client.zadd(name, scored)) / len(ids))
-        world.close()
+            ours.append(_grown(fixture, lambda name: fixture.client.lpush(name, *ids)) / len(ids))
+            baseline.append(
+                _grown(fixture, lambda name: fixture.client.zadd(name, scored)) / len(ids)
+            )
+        fixture.close()
     return Outcome(
         "bytes an entry",
         ours,
-        rival,
+        baseline,
         others={"at most 11 bytes": max(ours) <= 11},
         notes=[f"growth of the server's used_memory by {COPIES} keys of {len(ids)} real post ids"],
     )
 
 
-def _ids(world: World, count: int) -> list[int]:
+def _ids(fixture: Fixture, count: int) -> list[int]:
     """Ids of real posts, ascending."""
     author = FIRST_AUTHOR
-    world.exist([author])
-    publish = world.services.publishing.publish
+    fixture.exist([author])
+    publish = fixture.services.publishing.publish
     return [publish(author, "memory", "write")[0].id for _ in range(count)]
 
 
-def _grown(world: World, write: Callable[[str], object]) -> float:
+def _grown(fixture: Fixture, write: Callable[[str], object]) -> float:
     """Bytes that a key takes, written so many times into an empty server."""
-    world.client.execute_command("FLUSHALL", "SYNC")  # others free the memory some time later
-    before = world.client.info("memory")["used_memory"]
+    fixture.client.execute_command("FLUSHALL", "SYNC")  # others free the memory some time later
+    before = fixture.client.info("memory")["used_memory"]
     for number in range(COPIES):
         write(f"probe:{number}")
-    after = world.client.info("memory")["used_memory"]
+    after = fixture.client.info("memory")["used_memory"]
     return float(after - before) / COPIES
 
 
@@ -58,7 +60,7 @@ ROWS = [
         10,
         "memory of a timeline entry, 800 in a timeline",
         "a sorted set of 800",
-        Reach(False, 0.09),
+        Target(False, 0.09),
         entry,
     )
 ]

@@ -7,10 +7,10 @@ import time
 from app.engine.delivery.deliverer import READ_SECONDS
 from bench import servers
 from bench.context import Context
-from bench.measure import Outcome, Reach, quantile
+from bench.fixture import Fixture
+from bench.measure import Outcome, Target, quantile
 from bench.rows import Row
 from bench.rows.scaling import wait_until_done
-from bench.world import World
 
 PAUSE = 0.001
 """Seconds between two reads: one reader who does not keep a core busy."""
@@ -22,16 +22,16 @@ POSTS = 4
 
 def during(context: Context) -> Outcome:
     """p99 of feed pages while a worker process delivers to 200,000 followers, and at rest."""
-    world = context.world
+    fixture = context.fixture
     rest: list[float] = []
     busy: list[float] = []
     first: list[float] = []
-    with servers.worker(world.url, "bench-reader"):
+    with servers.worker(fixture.url, "bench-reader"):
         for number in range(context.rounds + 1):
             time.sleep(READ_SECONDS)
-            alone = _first(world, world.largest)
-            quiet = _reads(world, None)
-            loaded = _reads(world, world.largest)
+            alone = _first(fixture, fixture.largest)
+            quiet = _reads(fixture, None)
+            loaded = _reads(fixture, fixture.largest)
             if number:
                 first.append(1e3 * alone)
                 rest.append(1e3 * quantile(quiet, 0.99))
@@ -51,40 +51,40 @@ def during(context: Context) -> Outcome:
     )
 
 
-def _first(world: World, author: int) -> float:
+def _first(fixture: Fixture, author: int) -> float:
     """Seconds of a page in the middle of a fan-out, when nobody has read for a while."""
-    waiting = _top_up(world, author, [])
+    waiting = _top_up(fixture, author, [])
     time.sleep(0.1)  # under way: the posts take several times as long
     begun = time.perf_counter()
-    world.services.feeds.page(world.page_readers[0], "write")
+    fixture.services.feeds.page(fixture.page_readers[0], "write")
     spent = time.perf_counter() - begun
-    wait_until_done(world, waiting)
+    wait_until_done(fixture, waiting)
     return spent
 
 
-def _reads(world: World, author: int | None) -> list[float]:
+def _reads(fixture: Fixture, author: int | None) -> list[float]:
     """Seconds of each read; with an author, while posts of the author are being delivered."""
-    feeds, readers = world.services.feeds, world.page_readers
+    feeds, readers = fixture.services.feeds, fixture.page_readers
     waiting: list[int] = []
     times: list[float] = []
     for number in range(READS):
         if author is not None and number % 50 == 0:
-            waiting = _top_up(world, author, waiting)
+            waiting = _top_up(fixture, author, waiting)
         begun = time.perf_counter()
         feeds.page(readers[number % len(readers)], "write")
         times.append(time.perf_counter() - begun)
         time.sleep(PAUSE)
-    wait_until_done(world, waiting)
+    wait_until_done(fixture, waiting)
     return times
 
 
-def _top_up(world: World, author: int, waiting: list[int]) -> list[int]:
+def _top_up(fixture: Fixture, author: int, waiting: list[int]) -> list[int]:
     """Keeps POSTS posts under way."""
-    publishing = world.services.publishing
-    left = [post for post in waiting if publishing.fanout(post).status != "done"]
-    while len(left) < POSTS:
-        left.append(publishing.publish(author, "busy", "write")[0].id)
-    return left
+    publishing = fixture.services.publishing
+    remaining = [post for post in waiting if publishing.fanout(post).status != "done"]
+    while len(remaining) < POSTS:
+        remaining.append(publishing.publish(author, "busy", "write")[0].id)
+    return remaining
 
 
 ROWS = [
@@ -92,7 +92,7 @@ ROWS = [
         12,
         "readers' p99 during a fan-out to 200,000 followers",
         "readers' p99 at rest",
-        Reach(False, 3),
+        Target(False, 3),
         during,
     )
 ]

@@ -10,9 +10,9 @@ import orjson
 
 from app.engine.models import Strategy
 from bench.context import Context
-from bench.measure import Outcome, Reach, alternate, seconds_of
+from bench.fixture import Fixture
+from bench.measure import Outcome, Target, alternate, seconds_of
 from bench.rows import Row
-from bench.world import World
 
 LIMIT = 20
 Bare = Callable[[int], list[Any]]
@@ -21,30 +21,30 @@ Bare = Callable[[int], list[Any]]
 
 def timeline(context: Context) -> Outcome:
     """Row 7: a page from a full timeline."""
-    world = context.world
+    fixture = context.fixture
 
     def bare(reader: int) -> list[Any]:
-        name = world.store.keys.timeline(reader)
-        return _bodies(world, list(map(int, world.client.lrange(name, 0, LIMIT - 1))))
+        name = fixture.store.keys.timeline(reader)
+        return _bodies(fixture, list(map(int, fixture.client.lrange(name, 0, LIMIT - 1))))
 
     return _pages(context, "write", bare, repeats=25)
 
 
 def pull(context: Context) -> Outcome:
     """Row 8: a page from the logs of 200 followees."""
-    world = context.world
-    followees = {reader: _followees(world, reader) for reader in world.page_readers}
+    fixture = context.fixture
+    followees = {reader: _followees(fixture, reader) for reader in fixture.page_readers}
 
     def bare(reader: int) -> list[Any]:
-        pipeline = world.client.pipeline(transaction=False)
+        pipeline = fixture.client.pipeline(transaction=False)
         for author in followees[reader]:
-            pipeline.lrange(world.store.keys.log(author), 0, LIMIT - 1)
+            pipeline.lrange(fixture.store.keys.log(author), 0, LIMIT - 1)
         return pipeline.execute()
 
-    for reader in world.page_readers:
+    for reader in fixture.page_readers:
         logs = (map(int, log) for log in bare(reader))
-        newest = heapq.nlargest(LIMIT, (post_id for log in logs for post_id in log))
-        _same(world, reader, "read", _bodies(world, newest))
+        latest = heapq.nlargest(LIMIT, (post_id for log in logs for post_id in log))
+        _same(fixture, reader, "read", _bodies(fixture, latest))
     outcome = _pages(context, "read", bare, repeats=3, check=False)
     outcome.notes.append(
         "the rival is handed the followees and only fetches the logs: no merge, no bodies"
@@ -55,47 +55,47 @@ def pull(context: Context) -> Outcome:
 def _pages(
     context: Context, strategy: Strategy, bare: Bare, repeats: int, *, check: bool = True
 ) -> Outcome:
-    world = context.world
-    readers = world.page_readers * repeats
+    fixture = context.fixture
+    readers = fixture.page_readers * repeats
     if check:
-        for reader in world.page_readers:
-            _same(world, reader, strategy, bare(reader))
+        for reader in fixture.page_readers:
+            _same(fixture, reader, strategy, bare(reader))
 
     def ours() -> float:
         def work() -> None:
             for reader in readers:
-                world.services.feeds.page(reader, strategy, LIMIT)
+                fixture.services.feeds.page(reader, strategy, LIMIT)
 
         return 1e3 * seconds_of(work) / len(readers)
 
-    def rival() -> float:
+    def baseline() -> float:
         def work() -> None:
             for reader in readers:
                 bare(reader)
 
         return 1e3 * seconds_of(work) / len(readers)
 
-    figures = alternate(context.rounds, ours, rival)
+    figures = alternate(context.rounds, ours, baseline)
     return Outcome("ms a page", *figures, notes=["every reader's page compared with the rival's"])
 
 
-def _bodies(world: World, post_ids: list[int]) -> list[Any]:
-    names = [world.store.keys.post(post_id) for post_id in post_ids]
-    bodies: list[Any] = world.client.mget(names)
+def _bodies(fixture: Fixture, post_ids: list[int]) -> list[Any]:
+    names = [fixture.store.keys.post(post_id) for post_id in post_ids]
+    bodies: list[Any] = fixture.client.mget(names)
     return bodies
 
 
-def _same(world: World, reader: int, strategy: Strategy, bodies: list[Any]) -> None:
+def _same(fixture: Fixture, reader: int, strategy: Strategy, bodies: list[Any]) -> None:
     """Ours returns the same posts."""
-    items = world.services.feeds.page(reader, strategy, LIMIT).items
+    items = fixture.services.feeds.page(reader, strategy, LIMIT).items
     wanted = [(fields["author_id"], fields["text"]) for fields in map(orjson.loads, bodies)]
     if [(post.author_id, post.text) for post in items] != wanted or len(items) != LIMIT:
         raise AssertionError(f"the page of reader {reader} is not the same")
 
 
-def _followees(world: World, reader: int) -> list[int]:
-    name = world.store.keys.following(reader)
-    return list(map(int, world.client.smembers(name)))
+def _followees(fixture: Fixture, reader: int) -> list[int]:
+    name = fixture.store.keys.following(reader)
+    return list(map(int, fixture.client.smembers(name)))
 
 
 ROWS = [
@@ -103,14 +103,14 @@ ROWS = [
         7,
         "feed page of 20 from a full timeline, engine level",
         "bare LRANGE + MGET by redis-py",
-        Reach(False, 1.4),
+        Target(False, 1.4),
         timeline,
     ),
     Row(
         8,
         "feed page of 20 by pull over 200 followees, engine level",
         "bare pipelined LRANGE of the same 200 logs",
-        Reach(False, 1.3),
+        Target(False, 1.3),
         pull,
     ),
 ]

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 from bench import servers
 from bench.context import Context
+from bench.fixture import Fixture
 from bench.measure import Outcome, alternate
 from bench.rows import Row
-from bench.world import World
 
 POSTS = 4
 PRIMARIES = 2
@@ -18,9 +18,9 @@ PRIMARIES = 2
 def cluster(context: Context) -> Outcome:
     """Deliveries a second by real worker processes, from accepting to the last acknowledgement."""
     with ExitStack() as stack:
-        one = context.world
+        one = context.fixture
         port = stack.enter_context(servers.cluster(context.server, PRIMARIES, *context.options))
-        two = World(port, context.sizes.without_largest(), context.seed)
+        two = Fixture(port, context.sizes.without_largest(), context.seed)
         stack.callback(two.close)
         two.build()
         stack.enter_context(servers.worker(one.url, "bench-single"))
@@ -34,30 +34,32 @@ def cluster(context: Context) -> Outcome:
     return Outcome("deliveries/s", *figures, notes=[note, "all timelines checked"])
 
 
-def _rate(world: World) -> float:
-    author = world.large
-    posts = [world.services.publishing.publish(author, "two", "write")[0].id for _ in range(POSTS)]
-    wait_until_done(world, posts)
-    if world.heads(author, posts[-1]) != world.sizes.large:
+def _rate(fixture: Fixture) -> float:
+    author = fixture.large
+    posts = [
+        fixture.services.publishing.publish(author, "two", "write")[0].id for _ in range(POSTS)
+    ]
+    wait_until_done(fixture, posts)
+    if fixture.heads(author, posts[-1]) != fixture.sizes.large:
         raise AssertionError("a follower did not get the last post")
-    return POSTS * world.sizes.large / _span(world, posts)
+    return POSTS * fixture.sizes.large / _span(fixture, posts)
 
 
-def wait_until_done(world: World, posts: list[int], patience: float = 120) -> None:
+def wait_until_done(fixture: Fixture, posts: list[int], patience: float = 120) -> None:
     """Returns when all these posts are delivered."""
     end = time.monotonic() + patience
     for post in posts:
-        while world.services.publishing.fanout(post).status != "done":
+        while fixture.services.publishing.fanout(post).status != "done":
             if time.monotonic() > end:
                 raise TimeoutError("the worker did not deliver in time")
             time.sleep(0.05)
 
 
-def _span(world: World, posts: list[int]) -> float:
+def _span(fixture: Fixture, posts: list[int]) -> float:
     """Seconds from the first acceptance to the last acknowledgement, by the server's clock."""
-    batch = world.store.batch()
+    batch = fixture.store.batch()
     for post in posts:
-        batch.add("HMGET", world.store.keys.fanout(post), "accepted", "lag_ms")
+        batch.add("HMGET", fixture.store.keys.job(post), "accepted", "lag_ms")
     times = [(float(accepted), float(lag)) for accepted, lag in batch.run()]
     last = max(accepted + lag for accepted, lag in times)
     return (last - min(accepted for accepted, _ in times)) / 1e3

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from bench import servers
 from bench.context import Context
-from bench.measure import Outcome, Reach, alternate
+from bench.measure import Outcome, Target, alternate
 from bench.rows import Row
 
 SECONDS = 2.0
@@ -19,13 +19,13 @@ CONNECTIONS = 8
 
 def pages(context: Context) -> Outcome:
     """Feed pages of 20 a second, under the project's gunicorn configuration."""
-    world = context.world
+    fixture = context.fixture
     with ExitStack() as stack:
         ours_port = servers.free_port(18300, 18349)
         bare_port = servers.free_port(18350, 18399)
-        _gunicorn(stack, "app.main:create_app()", ours_port, world.url)
-        _gunicorn(stack, "bench.bare_app:app", bare_port, world.url)
-        paths = [f"/api/feed/{reader}?strategy=write" for reader in world.page_readers]
+        _gunicorn(stack, "app.main:create_app()", ours_port, fixture.url)
+        _gunicorn(stack, "bench.bare_app:app", bare_port, fixture.url)
+        paths = [f"/api/feed/{reader}?strategy=write" for reader in fixture.page_readers]
         page = _get(ours_port, paths[0])
         if len(json.loads(page)["items"]) != 20:
             raise AssertionError("the page does not hold 20 posts")
@@ -82,7 +82,7 @@ ROWS = [
         9,
         "HTTP: feed pages of 20 under gunicorn",
         "a bare Flask route with the same JSON on the same gunicorn",
-        Reach(True, 0.5),
+        Target(True, 0.5),
         pages,
     )
 ]

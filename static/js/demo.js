@@ -95,7 +95,7 @@ async function publish(author, text, strategies, goTo) {
 
 /** Follows a fan-out to its end, or until patience ends (paused workers, a long backlog). */
 async function untilDone(id, patience = PATIENCE_MS, pause = WATCH_MS) {
-  const end = Date.now() + Math.min(patience, $("[data-pace='paused']") ? 400 : patience);
+  const end = Date.now() + Math.min(patience, $("[data-rate='paused']") ? 400 : patience);
   for (;;) {
     const fanout = await ask(`/api/posts/${id}/fanout`);
     if (id === posts.at(-1)) emit("fanout", { ...fanout, second: posts.length > 1 });
@@ -134,7 +134,7 @@ async function showFeeds() {
   if (!reader) return;
   await part(`/parts/feeds?${query(posts)}`, $("[data-feeds]"));
   emit("pull");
-  await part(`/parts/behind?${query(posts.slice(-1))}`, $("[data-behind]"));
+  await part(`/parts/inspector?${query(posts.slice(-1))}`, $("[data-inspector]"));
   showCopyButtons();
 }
 

@@ -1,4 +1,4 @@
-// The backpressure corner: pace of the workers, bursts, the gauge and the stages.
+// The backpressure corner: rate limit of the workers, bursts, the gauge and the stages.
 import { $, $$, ask, on, part } from "./dom.js";
 import { gauge, onResize } from "./chart.js";
 import { guard } from "./demo.js";
@@ -19,7 +19,7 @@ export function start() {
     state = backpressure;
     gauge(plot, state);
     corner.dataset.stage = state.stage;
-    corner.dataset.pace = workers.paused ? "paused" : "";
+    corner.dataset.rate = workers.paused ? "paused" : "";
     for (const step of $$("[data-stage-step]")) {
       if (step.dataset.stageStep === state.stage) step.setAttribute("aria-current", "step");
       else step.removeAttribute("aria-current");
@@ -29,9 +29,9 @@ export function start() {
   $("[data-workers]").addEventListener("submit", (event) => {
     event.preventDefault();
     guard(event.currentTarget, async () => {
-      const pace = $("#pace").value;
-      const rate = ["paused", "full"].includes(pace) ? null : Number(pace);
-      await ask("/api/workers", { method: "PUT", body: { paused: pace === "paused", deliveries_per_second: rate } });
+      const chosen = $("#rate").value;
+      const rate = ["paused", "full"].includes(chosen) ? null : Number(chosen);
+      await ask("/api/workers", { method: "PUT", body: { paused: chosen === "paused", deliveries_per_second: rate } });
       soon();
     });
   });
@@ -50,7 +50,7 @@ function tellWorkers({ count, paused, deliveries_per_second: rate }) {
 /** Posts one after the other on a few lines at once, and counts what became of them. */
 async function burst(author, count) {
   const result = $("[data-burst-result]");
-  const seen = { pushed: 0, held: 0, refused: 0 };
+  const seen = { pushed: 0, deferred: 0, refused: 0 };
   let next = 0, lost = null;
   const line = async () => {
     while (next < count && !lost) {
@@ -58,7 +58,7 @@ async function burst(author, count) {
       const body = { author_id: author, text: `Burst, ${next} of ${count}.`, strategy: "write" };
       try {
         const { fanout } = await ask("/api/posts", { method: "POST", body });
-        seen[fanout.status === "pull" ? "held" : "pushed"] += 1;
+        seen[fanout.status === "pull" ? "deferred" : "pushed"] += 1;
       } catch (problem) {
         if (problem.status !== 503) lost = problem;
         seen.refused += 1;
@@ -67,7 +67,7 @@ async function burst(author, count) {
   };
   await Promise.all(Array.from({ length: AT_ONCE }, line));
   if (lost) throw lost;
-  result.textContent = `${number(seen.pushed)} posts queued for pushing, ${number(seen.held)} held for pull, `
+  result.textContent = `${number(seen.pushed)} posts queued for pushing, ${number(seen.deferred)} deferred, readable by pull, `
     + `${number(seen.refused)} refused with 503. ${await readNow()}`;
   soon();
 }

@@ -20,7 +20,7 @@ def broken_list(stack: Stack, author: int) -> Iterator[int]:
     time.sleep(1)  # what workers promise to obey within
     body = {"author_id": author, "text": "This one gets stuck", "strategy": "write"}
     post: int = stack.call("/api/posts", body)["post"]["id"]
-    name = next(key for key in store.scan_iter(f"fanout:fans:*:{author}"))
+    name = next(key for key in store.scan_iter(f"fanout:followers:*:{author}"))
     store.rename(name, "aside")
     try:
         store.set(name, "no list")
@@ -43,7 +43,7 @@ def test_a_dead_letter_is_shown_and_queued_again(page: Page, stack: Stack) -> No
         assert stack.call(f"/api/posts/{post}/fanout")["status"] == "dead"
     page.get_by_role("button", name=f"Requeue the job of post {post}").click()
     expect(dead).to_contain_text("Dead letters: 0")
-    stack.settle()
+    stack.resolve()
     done = stack.call(f"/api/posts/{post}/fanout")
     assert done["status"] == "done"
     assert done["delivered"] + done["skipped"] == done["recipients"]

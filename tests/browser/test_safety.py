@@ -50,9 +50,9 @@ def test_300_hostile_texts_stay_text(page: Page, stack: Stack) -> None:
             text = stack.call(f"/api/posts/{post_id}")["text"]
             told = page.locator(".story q").nth(place).evaluate("e => e.textContent")
             assert told == text.replace("\r\n", "\n")
-        newest = stack.call(f"/api/feed/{author['id']}?limit=8")["items"]
+        latest = stack.call(f"/api/feed/{author['id']}?limit=8")["items"]
         seen = page.locator(".feed.read .what").evaluate_all("all => all.map(e => e.textContent)")
-        assert seen == [post["text"].replace("\r\n", "\n") for post in newest]
+        assert seen == [post["text"].replace("\r\n", "\n") for post in latest]
         assert page.evaluate("window.pwned ?? null") is None
         assert page.locator("#owned, iframe, base").count() == 0
 

@@ -97,10 +97,10 @@ def test_keys_commands_and_curl_lines_are_the_real_ones(page: Page, stack: Stack
     page.get_by_role("button", name=re.compile("both ways")).click()
     expect(page.locator(".story")).to_have_count(2)
     post_id = page.locator(".story.read").get_attribute("data-post")
-    behind = page.locator("[data-behind]")
-    expect(behind).to_contain_text(f":{post_id}")
-    expect(behind).to_contain_text("FCALL fanout_timeline_page")
-    expect(behind).to_contain_text("FCALL fanout_log_pages")
+    inspector = page.locator("[data-behind]")
+    expect(inspector).to_contain_text(f":{post_id}")
+    expect(inspector).to_contain_text("FCALL fanout_timeline_page")
+    expect(inspector).to_contain_text("FCALL fanout_log_pages")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy curl line for the fan-out").click()
     copied = page.evaluate("navigator.clipboard.readText()")
@@ -180,7 +180,7 @@ def test_focus_is_visible_everywhere(page: Page) -> None:
 
 
 def test_posting_and_reading_without_javascript(new_page: NewPage, stack: Stack) -> None:
-    stack.settle()
+    stack.resolve()
     page = new_page(java_script_enabled=False)
     page.goto("/")
     page.get_by_label("Text").fill("Posted by a plain form")
@@ -211,7 +211,7 @@ def test_a_refused_form_keeps_what_was_typed(new_page: NewPage, watch: Watch) ->
 
 
 def test_both_ways_without_javascript(new_page: NewPage, stack: Stack) -> None:
-    stack.settle()
+    stack.resolve()
     page = new_page(java_script_enabled=False)
     page.goto("/")
     page.get_by_role("button", name=re.compile("both ways")).click()

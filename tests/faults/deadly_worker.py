@@ -8,16 +8,16 @@ from flask.cli import main
 
 from app.engine.delivery.deliverer import Deliverer
 from app.engine.delivery.open_job import OpenJob
-from app.engine.store.job_records import Job, Walked
+from app.engine.store.job_records import Cursor, Job
 
 DEADLY = 1
 _opened = Deliverer._opened
 
 
-def _opened_or_killed(worker: Deliverer, job: Job, walks: dict[int, Walked]) -> OpenJob:
+def _opened_or_killed(worker: Deliverer, job: Job, cursors: dict[int, Cursor]) -> OpenJob:
     if job.author_id == DEADLY:
         os.kill(os.getpid(), signal.SIGKILL)
-    return _opened(worker, job, walks)
+    return _opened(worker, job, cursors)
 
 
 if __name__ == "__main__":

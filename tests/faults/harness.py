@@ -211,7 +211,7 @@ class Rig:
             np.array(readers, dtype=np.int32),
         )
         state = DatasetState(self.store)
-        assert state.claim("rig", "file", 1, repeatable=False)
+        assert state.lease("rig", "file", 1, repeatable=False)
         bulk = Bulk(self.store, "rig", self.settings.timeline_ttl)
         bulk.take_over()
         bulk.load(population)
@@ -239,11 +239,13 @@ class Rig:
 
     def queue(self) -> Any:
         """The queue as it is now."""
-        return self.services.heartbeats.queue()
+        return self.services.control_store.queue()
 
     def _is_idle(self) -> bool:
         queue = self.queue()
-        waiting = [p for p in self.services.pullers.all() if p.why in ("held", "returning")]
+        waiting = [
+            p for p in self.services.pulled_authors.all() if p.why in ("deferred", "returning")
+        ]
         return not queue.jobs and not queue.backlog and not waiting
 
     def check(self, sample: int = 20) -> Counter[str]:

@@ -67,7 +67,7 @@ def test_an_hour_back(
         5,
         "the jobs of the dead worker were not claimed",
     )
-    claimed = time.monotonic() - jumped
+    reclaimed = time.monotonic() - jumped
     # A dead worker must not look alive for an hour.
     wait_until(
         lambda: client.get("/api/metrics")[1]["workers"]["count"] == 1, 6, "the dead look alive"
@@ -85,13 +85,13 @@ def test_an_hour_back(
     time.sleep(1.1)
     after = client.get("/api/metrics")[1]
     found = rig.check()
-    newest, oldest = rig.posts[2][-20:], rig.posts[2][:20]
+    latest, oldest = rig.posts[2][-20:], rig.posts[2][:20]
     tell(
-        f"an hour back: ids rise ({newest[0] > oldest[-1]}), jobs of a killed worker claimed after "
-        f"{claimed:.1f} s, drained in {drained:.1f} s: {found['missing']} missing, "
+        f"an hour back: ids rise ({latest[0] > oldest[-1]}), jobs of a killed worker claimed after "
+        f"{reclaimed:.1f} s, drained in {drained:.1f} s: {found['missing']} missing, "
         f"{found['duplicate']} duplicate"
     )
-    posts = [*oldest, *newest]
+    posts = [*oldest, *latest]
     assert posts == sorted(set(posts)), "ids are unique and rise"
     assert again == rig.posts[2][3], "the key is remembered"
     assert [status for status, _ in fed] == [200, 200]

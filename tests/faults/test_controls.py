@@ -30,28 +30,28 @@ def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> Non
         for author in range(1, AUTHORS + 1):
             rig.publish(author)
     time.sleep(0.5)
-    assert _walked(rig) == 0, "paused from the start"
+    assert _chunk_answered(rig) == 0, "paused from the start"
 
     client.put("/api/workers", {"deliveries_per_second": PACE})
     begun = time.monotonic()
-    while not _walked(rig):
+    while not _chunk_answered(rig):
         assert time.monotonic() - begun < 5
     resumed = time.monotonic() - begun
     time.sleep(1.0)
-    first, at = _walked(rig), time.monotonic()
+    first, at = _chunk_answered(rig), time.monotonic()
     time.sleep(1.5)
-    rate = (_walked(rig) - first) / (time.monotonic() - at)
+    rate = (_chunk_answered(rig) - first) / (time.monotonic() - at)
     shares = sorted(worker.delivered for worker in rig.services.control.workers())
 
     client.put("/api/workers", {"paused": True})
     begun = last_change = time.monotonic()
-    walked = _walked(rig)
+    processed = _chunk_answered(rig)
     while time.monotonic() - begun < 1.5:
-        now = _walked(rig)
-        if now != walked:
-            walked, last_change = now, time.monotonic()
+        now = _chunk_answered(rig)
+        if now != processed:
+            processed, last_change = now, time.monotonic()
     paused = last_change - begun
-    left = rig.queue().backlog
+    remaining = rig.queue().backlog
     state = client.get("/api/metrics")[1]["workers"]
 
     client.put("/api/workers", {"paused": False})
@@ -59,7 +59,7 @@ def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> Non
     found = rig.check()
     tell(
         f"resumed after {ms(resumed)}, paused after {ms(paused)}; pace {PACE:,}: {rate:,.0f} "
-        f"deliveries/s by two workers ({shares[0]:,} and {shares[1]:,}); the other {left:,} "
+        f"deliveries/s by two workers ({shares[0]:,} and {shares[1]:,}); the other {remaining:,} "
         f"drained in {drained:.1f} s at full speed; {found['missing']} missing"
     )
     assert resumed < 1.0 * SLACK
@@ -67,7 +67,7 @@ def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> Non
     assert 0.75 / SLACK * PACE <= rate <= 1.15 * PACE
     assert shares[0] > 0
     assert (state["count"], state["paused"]) == (2, True)
-    assert left > 0
+    assert remaining > 0
     assert found["missing"] == found["duplicate"] == found["foreign"] == 0
 
 
@@ -95,9 +95,9 @@ def test_the_limit_holds_after_full_speed(
         wait_until(lambda: rig.queue().backlog < 0.8 * BURST, 30, "nothing was delivered")
         tell_workers(deliveries_per_second=LIMIT)
         time.sleep(SETTLE_SECONDS)
-        before, at = _walked(rig, posts), time.monotonic()
+        before, at = _chunk_answered(rig, posts), time.monotonic()
         time.sleep(SECONDS)
-        made, seconds = _walked(rig, posts) - before, time.monotonic() - at
+        made, seconds = _chunk_answered(rig, posts) - before, time.monotonic() - at
         assert rig.queue().backlog > 0, "too little to do"
         rates.append(made / seconds)
         tell_workers(deliveries_per_second=None)
@@ -113,12 +113,12 @@ def test_the_limit_holds_after_full_speed(
     assert found["missing"] == found["duplicate"] == found["foreign"] == 0
 
 
-def _walked(rig: Rig, posts: Iterable[int] | None = None) -> int:
+def _chunk_answered(rig: Rig, posts: Iterable[int] | None = None) -> int:
     """Deliveries made of these posts; of all by default."""
     if posts is None:
         posts = [post for mine in rig.posts.values() for post in mine]
     batch = rig.store.batch()
     for post in posts:
         for shard in range(rig.store.shards):
-            batch.add("HGET", rig.store.keys.job(shard, post), "delivered")
+            batch.add("HGET", rig.store.keys.cursor(shard, post), "delivered")
     return sum(int(value or 0) for value in batch.run())

@@ -82,12 +82,14 @@ def _partly_delivered(rig: Rig) -> int:
     shards = rig.store.shards
     for post in rig.posts[1]:
         for shard in range(shards):
-            left: Any = rig.store.command("HGET", rig.store.keys.job(shard, post), "left")
-            fans = rig.store.command("LRANGE", rig.store.keys.fans(shard, 1), 0, -1)
+            remaining: Any = rig.store.command(
+                "HGET", rig.store.keys.cursor(shard, post), "remaining"
+            )
+            followers = rig.store.command("LRANGE", rig.store.keys.followers(shard, 1), 0, -1)
             batch = rig.store.batch()
-            for fan in fans:
-                batch.add("LPOS", rig.store.keys.timeline(int(fan)), post)
-            there = [place is not None for place in batch.run()]
-            cursor = len(fans) if left is None else int(left)
-            wrong += there != [False] * cursor + [True] * (len(fans) - cursor)
+            for follower in followers:
+                batch.add("LPOS", rig.store.keys.timeline(int(follower)), post)
+            there = [position is not None for position in batch.run()]
+            cursor = len(followers) if remaining is None else int(remaining)
+            wrong += there != [False] * cursor + [True] * (len(followers) - cursor)
     return wrong

@@ -31,7 +31,7 @@ class Load:
         self._rig = rig
         self.accepted: list[tuple[int, int]] = []
         self.statuses: Counter[int] = Counter()
-        self.held = 0
+        self.deferred = 0
         self.offered = 0
         self.reads: list[float] = []
         self.bad_reads: Counter[int] = Counter()
@@ -51,7 +51,7 @@ class Load:
                 self.statuses[status] += 1
                 if status == 202:
                     self.accepted.append((author, int(body["post"]["id"])))
-                    self.held += body["fanout"]["status"] == "pull"
+                    self.deferred += body["fanout"]["status"] == "pull"
 
         return loop
 
@@ -106,7 +106,11 @@ def test_ten_times_the_load(start: Callable[..., Rig], tell: Callable[[str], Non
         time.sleep(SECONDS / 4)
         goodput = _rate(rig, SECONDS * 3 / 4)
     offered = over_load.offered / SECONDS
-    held = [puller for puller in rig.services.pullers.all() if puller.why == "held"]
+    deferred = [
+        pulled_author
+        for pulled_author in rig.services.pulled_authors.all()
+        if pulled_author.why == "deferred"
+    ]
     rig.services.control.set()
     begun = time.monotonic()
     rig.drain(
@@ -122,7 +126,8 @@ def test_ten_times_the_load(start: Callable[..., Rig], tell: Callable[[str], Non
     tell(
         f"offered {offered:,.0f} deliveries/s for {SECONDS:.0f} s, {offered / peak:.1f} x the peak "
         f"of {peak:,.0f}; goodput {goodput:,.0f} ({goodput / peak:.0%}); fullest shard "
-        f"{fullest[0]:,} of {LIMIT:,}; posts {dict(over_load.statuses)}, {over_load.held} held; "
+        f"{fullest[0]:,} of {LIMIT:,}; posts {dict(over_load.statuses)}, "
+        f"{over_load.deferred} deferred; "
         f"reads p99 {ms(p99['b'])} before, {ms(p99['o'])} during; stages {' '.join(stages)}; "
         f"drained and released in {drained:.1f} s; {found['deliveries']:,} deliveries: "
         f"{found['missing']} missing, {found['duplicate']} duplicate"
@@ -131,12 +136,12 @@ def test_ten_times_the_load(start: Callable[..., Rig], tell: Callable[[str], Non
     assert 0 < fullest[0] <= LIMIT
     assert goodput >= (0.9 if LONG else 0.7) * peak
     assert set(over_load.statuses) == {202, 503}
-    assert over_load.held > 0
-    assert held, "large authors are held"
+    assert over_load.deferred > 0
+    assert deferred, "large authors are held"
     assert +before.bad_reads == +over_load.bad_reads == Counter()
     assert p99["o"] <= (1.5 * p99["b"] + 0.01) * SLACK
     assert stages[0] == "normal"
-    assert {"holding", "shedding"} <= set(stages)
+    assert {"deferring", "shedding"} <= set(stages)
     assert last["backpressure"]["stage"] == "normal"
     assert last["backpressure"]["pull_authors"] == 0
     assert found["missing"] == found["duplicate"] == found["foreign"] == found["feeds"] == 0

@@ -33,20 +33,20 @@ def test_a_job_that_always_fails(start: Callable[..., Rig], tell: Callable[[str]
         time.sleep(0.05)
     aside = time.monotonic() - begun
     client = rig.client()
-    (letter,) = client.get("/api/dead-letters")[1]["dead_letters"]
+    (dead_letter,) = client.get("/api/dead-letters")[1]["dead_letters"]
     counted = client.get("/api/metrics")[1]["queue"]
     rig.store.command("DEL", name)
     rig.store.command("RPUSH", name, 0)
-    status, _ = client._call("POST", f"/api/dead-letters/{letter['id']}/requeue", b"", {})
+    status, _ = client._call("POST", f"/api/dead-letters/{dead_letter['id']}/requeue", b"", {})
     rig.drain()
     found = rig.check()
     tell(
-        f"put aside after {letter['tries']} tries and {aside:.1f} s; {len(lags)} other posts "
+        f"put aside after {dead_letter['tries']} tries and {aside:.1f} s; {len(lags)} other posts "
         f"meanwhile, slowest lag {max(lags):.0f} ms; requeued: {found['missing']} missing, "
         f"{found['duplicate']} duplicate"
     )
-    assert (letter["post_id"], letter["tries"]) == (bad, 5)
-    assert "WRONGTYPE" in letter["reason"]
+    assert (dead_letter["post_id"], dead_letter["tries"]) == (bad, 5)
+    assert "WRONGTYPE" in dead_letter["reason"]
     assert (counted["dead"], counted["backlog"], status) == (1, 0, 204)
     assert max(lags) < 1_000 * SLACK
     assert found["missing"] == found["duplicate"] == found["foreign"] == found["feeds"] == 0
@@ -64,7 +64,7 @@ def test_a_job_that_kills_its_workers_or_cannot_be_read_is_put_aside(
     rig.start_workers(2)
     bad = rig.publish(DEADLY)
     if kind == "unreadable":
-        rig.store.command("HSET", rig.store.keys.fanout(bad), "counts", "not, numbers")
+        rig.store.command("HSET", rig.store.keys.job(bad), "counts", "not, numbers")
     for n in range(40):
         rig.publish(2 + n % (AUTHORS - 1))
     rig.services.control.set()
@@ -79,14 +79,14 @@ def test_a_job_that_kills_its_workers_or_cannot_be_read_is_put_aside(
         time.sleep(0.05)
     aside = time.monotonic() - begun
     rig.drain()
-    (letter,) = rig.services.dead_letters.list()
+    (dead_letter,) = rig.services.dead_letters.list()
     rig.posts[1].remove(bad)
     found = rig.check(sample=2)
     tell(
-        f"put aside after it ended {ended} workers in {aside:.1f} s: {letter.reason} "
+        f"put aside after it ended {ended} workers in {aside:.1f} s: {dead_letter.reason} "
         f"{found['missing']} of {found['deliveries']:,} other deliveries missing"
     )
-    assert letter.post_id == bad
+    assert dead_letter.post_id == bad
     assert 1 <= ended <= 6 if kind == "kills" else ended == 0
     assert found["missing"] == found["duplicate"] == 0
 

@@ -41,10 +41,10 @@ class Watch:
             owners = {(j.shard, j.entry): j.worker for j in self._rig.services.jobs.pending(500)}
             now = time.monotonic()
             with self._lock:
-                for place, (worker, since) in list(self._orphans.items()):
-                    if owners.get(place) != worker:
+                for position, (worker, since) in list(self._orphans.items()):
+                    if owners.get(position) != worker:
                         self.seconds.append(now - since)
-                        del self._orphans[place]
+                        del self._orphans[position]
             over.wait(0.02)
 
 
@@ -82,4 +82,4 @@ def test_kill_9_at_random_moments(start: Callable[..., Rig], tell: Callable[[str
     assert found["disordered"] == 0
     assert quantile(watch.seconds, 0.99) <= 2.0 * SLACK
     assert rig.queue().dead == 0
-    assert total["claims"] > 0
+    assert total["reclaims"] > 0

@@ -27,8 +27,8 @@ SHARDS = 3
 user = st.integers(0, USERS - 1)
 strategy = st.sampled_from(STRATEGIES)
 either = st.integers(0, 1)
-allowances = st.sampled_from([None, None, 0, 1, 3])
-schedules = st.lists(st.tuples(either, allowances), max_size=4)
+token_counts = st.sampled_from([None, None, 0, 1, 3])
+schedules = st.lists(st.tuples(either, token_counts), max_size=4)
 """Turns of the two workers, as (worker, allowance)."""
 Schedule = list[tuple[int, int | None]]
 NEVER_EXPIRES = -1
@@ -66,12 +66,12 @@ class Machine(RuleBasedStateMachine):
             chunk=2,
             chunk_while_read=chunk_while_read,
             celebrity_followers=4,
-            hold_followers=3,
+            large_author_followers=3,
             backlog_low=low,
             backlog_high=5,
             backlog_limit=9,
             log_cap=log_cap,
-            pullers_cache_ms=round(PULLED_AGE * 1000),
+            pulled_authors_cache_ms=round(PULLED_AGE * 1000),
             log_cache_ms=round(LOG_AGE * 1000),
             hybrid_rule="followers",  # measured costs would make no two runs alike
         )
@@ -99,12 +99,12 @@ class Machine(RuleBasedStateMachine):
         """The process that the next request comes to."""
         return self.processes[next(self.served_by)]
 
-    def fans(self, author: int) -> list[int]:
+    def followers(self, author: int) -> list[int]:
         return [reader for reader in range(USERS) if author in self.truth.following[reader]]
 
     def nobody_follows(self, author: int) -> None:
-        for fan in self.fans(author):
-            self.unfollow(fan, author)
+        for follower in self.followers(author):
+            self.unfollow(follower, author)
 
     def post(
         self,
@@ -117,14 +117,14 @@ class Machine(RuleBasedStateMachine):
     ) -> bool:
         """Publishes and checks the answer. `after_count` happens between the count of the
         followers and the post. Returns whether a new post is on its way to followers."""
-        queue, shard = self.services.heartbeats.queue(), author % SHARDS
-        backlog, holding = queue.backlogs[shard], queue.holding[shard]
-        followers = len(self.fans(author))
+        queue, shard = self.services.control_store.queue(), author % SHARDS
+        backlog, deferring = queue.backlogs[shard], queue.deferring[shard]
+        followers = len(self.followers(author))
         limits, process = self.settings, process or self.process()
         publishing = process.publishing
         before = self.keys.get((author, key)) if key else None
         full = backlog + followers > limits.backlog_limit
-        large = followers >= limits.hold_followers
+        large = followers >= limits.large_author_followers
         try:
             with squeezed(publishing._graph, "follower_counts", after=after_count):
                 post, fanout = publishing.publish(author, f"a post by {author}", how, key)
@@ -138,11 +138,13 @@ class Machine(RuleBasedStateMachine):
             return False
         assert fanout.recipients == followers
         if how == "write" and followers:
-            held = large and (
-                full or backlog >= limits.backlog_high or (holding and backlog > limits.backlog_low)
+            deferred = large and (
+                full
+                or backlog >= limits.backlog_high
+                or (deferring and backlog > limits.backlog_low)
             )
-            assert (fanout.status == "pull") == held
-            assert held or not full
+            assert (fanout.status == "pull") == deferred
+            assert deferred or not full
         if key:
             self.keys[author, key] = (how, post.id)
         assert post.id > max(
@@ -153,7 +155,7 @@ class Machine(RuleBasedStateMachine):
         self.posted[post.id] = process, self.now
         if fanout.status != "queued":
             return False
-        if len(self.fans(author)) == followers:
+        if len(self.followers(author)) == followers:
             self.pushed[post.id] = author
         return followers > 0
 
@@ -179,24 +181,24 @@ class Machine(RuleBasedStateMachine):
             self.services.graph.unfollow(follower, followee)
             self.truth.following[follower].discard(followee)
 
-    @rule(worker=either, allowance=allowances)
-    def work(self, worker: int, allowance: int | None) -> None:
-        self.checked_turn(self.workers[worker], allowance)
+    @rule(worker=either, tokens=token_counts)
+    def work(self, worker: int, tokens: int | None) -> None:
+        self.checked_turn(self.workers[worker], tokens)
 
-    def checked_turn(self, worker: Deliverer, allowance: int | None = None) -> None:
+    def checked_turn(self, worker: Deliverer, tokens: int | None = None) -> None:
         """Within a turn a backlog only falls. Holding ends at the low mark, not before."""
-        before = self.services.heartbeats.queue()
-        worker.turn(allowance)
-        after = self.services.heartbeats.queue()
+        before = self.services.control_store.queue()
+        worker.run_iteration(tokens)
+        after = self.services.control_store.queue()
         for shard in range(SHARDS):
             assert after.backlogs[shard] <= before.backlogs[shard]
-            if before.holding[shard] and before.backlogs[shard] > self.settings.backlog_low:
+            if before.deferring[shard] and before.backlogs[shard] > self.settings.backlog_low:
                 low = after.backlogs[shard] <= self.settings.backlog_low
-                assert after.holding[shard] != low
+                assert after.deferring[shard] != low
 
-    def turns(self, schedule: Schedule) -> None:
-        for worker, allowance in schedule:
-            self.workers[worker].turn(allowance)
+    def iterations(self, schedule: Schedule) -> None:
+        for worker, tokens in schedule:
+            self.workers[worker].run_iteration(tokens)
 
     def work_it_off(self) -> None:
         """Both workers until they have nothing left."""
@@ -206,10 +208,10 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.05, 0.3, 1.2]))
     def time_passes(self, seconds: float) -> None:
         for worker in self.workers:
-            worker.rescue()
+            worker.reclaim()
         self.now += seconds
         for worker in self.workers:
-            worker.rescue()
+            worker.reclaim()
 
     @rule()
     def release(self) -> None:
@@ -239,9 +241,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def requeue(self) -> None:
-        for letter in self.services.dead_letters.list():
+        for dead_letter in self.services.dead_letters.list():
             with suppress(Overloaded):
-                self.services.dead_letters.requeue(letter.id)
+                self.services.dead_letters.requeue(dead_letter.id)
                 self.bounded_backlog()
 
     @rule(reader=user, how=strategy, limit=st.integers(1, 6))
@@ -276,7 +278,7 @@ class Machine(RuleBasedStateMachine):
             if cursor is None:
                 return ids
 
-    def settle(self) -> None:
+    def resolve(self) -> None:
         """Heals everything and lets the workers come to an end, so that no backlog is left."""
         self.heal()
         for _ in range(50):
@@ -285,11 +287,11 @@ class Machine(RuleBasedStateMachine):
             self.requeue()
             self.work_it_off()
             waiting = [
-                puller
-                for puller in self.services.pullers.all()
-                if puller.releasing or puller.why in ("held", "returning")
+                pulled_author
+                for pulled_author in self.services.pulled_authors.all()
+                if pulled_author.releasing or pulled_author.why in ("deferred", "returning")
             ]
-            queue = self.services.heartbeats.queue()
+            queue = self.services.control_store.queue()
             if queue.jobs == 0 and queue.dead == 0 and not waiting:
                 break
             self.time_passes(1.2)
@@ -305,7 +307,7 @@ class Machine(RuleBasedStateMachine):
     @rule(readers=st.sets(user, min_size=1, max_size=2))
     def drain(self, readers: Iterable[int]) -> None:
         """With no backlog and no old copies every strategy returns the truth, to the very end."""
-        self.settle()
+        self.resolve()
         self.now += LOG_AGE + 0.1
         for reader in readers:
             for how in STRATEGIES:
@@ -313,7 +315,7 @@ class Machine(RuleBasedStateMachine):
                 assert ids == self.truth.feed(reader)
 
     def bounded_backlog(self) -> None:
-        queue = self.services.heartbeats.queue()
+        queue = self.services.control_store.queue()
         assert all(0 <= part <= self.settings.backlog_limit for part in queue.backlogs)
 
     @invariant()

@@ -53,16 +53,16 @@ MUTANTS: tuple[Mutant, ...] = (
         "  return 1\nend)",
     ),
     Mutant(
-        "an unfollow lets blind pushes go on",
+        "an unfollow lets unconditional pushes go on",
         LUA + "40_graph.lua",
-        "raise_to(newest, math.max(number_at(newest) + 1, (now_ms() - EPOCH_MS) * 4096))",
+        "raise_to(watermark, math.max(number_at(watermark) + 1, (now_ms() - EPOCH_MS) * 4096))",
         "",
     ),
     Mutant(
         "new followers go to the head of the list",
         LUA + "40_graph.lua",
-        "redis.call('RPUSH', fans_key",
-        "redis.call('LPUSH', fans_key",
+        "redis.call('RPUSH', followers_key",
+        "redis.call('LPUSH', followers_key",
     ),
     Mutant(
         "a trim cuts the marker of a rebuild off",
@@ -110,8 +110,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "every post is pushed blindly",
         LUA + "80_deliver.lua",
-        "local blind = #args == 7 and args[7] == job and id >= newest",
-        "local blind = #args == 7",
+        "local unconditional = #args == 7 and args[7] == job and id >= watermark",
+        "local unconditional = #args == 7",
     ),
     Mutant(
         "a release of one post is pushed blindly",
@@ -120,9 +120,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "#args == 7 and id",
     ),
     Mutant(
-        "a blind push does not tell of its id",
+        "an unconditional push does not tell of its id",
         LUA + "80_deliver.lua",
-        "if id > newest and #fans > 0 then redis.call('SET', newest_key(tag), args[7]) end",
+        "if id > watermark and #followers > 0 then "
+        "redis.call('SET', watermark_key(tag), args[7]) end",
         "",
     ),
     Mutant(
@@ -130,54 +131,55 @@ MUTANTS: tuple[Mutant, ...] = (
         LUA + "80_deliver.lua",
         "  local reached = 0\n  if #args == 6",
         "  local reached = 0\n"
-        "  redis.call('HSET', cursor, 'left', num(from), 'delivered', 0, 'skipped', 0)\n"
+        "  redis.call('HSET', cursor, 'remaining', num(from), 'delivered', 0, 'skipped', 0)\n"
         "  if #args == 6",
     ),
     Mutant(
-        "the walk passes over a follower at each chunk",
+        "the so_far passes over a follower at each chunk",
         LUA + "80_deliver.lua",
-        "local from = math.max(0, left - chunk)\n",
-        "local from = math.max(0, left - chunk - 1)\n  left = math.min(left, from + chunk)\n",
+        "local from = math.max(0, remaining - chunk)\n",
+        "local from = math.max(0, remaining - chunk - 1)\n"
+        "  remaining = math.min(remaining, from + chunk)\n",
     ),
     Mutant(
-        "a job is finished in another life of the server",
+        "a job is finished in another incarnation of the server",
         LUA + "60_jobs.lua",
-        "if life ~= args[7] then return {-1, 0} end",
+        "if incarnation ~= args[7] then return {-1, 0} end",
         "",
     ),
     Mutant(
-        "a job is claimed though it was not silent",
+        "a job is reclaimed though it was not silent",
         LUA + "60_jobs.lua",
-        "if (redis.call('HGET', beats_key(tag), entry) or '0') ~= args[4] then return {} end",
+        "if (redis.call('HGET', heartbeats_key(tag), entry) or '0') ~= args[4] then return {} end",
         "",
     ),
     # Backpressure and releases
     Mutant(
         "more is booked than there are recipients",
         LUA + "60_jobs.lua",
-        "math.max(booked, math.min(walked, tonumber(account[1])))",
-        "math.max(booked, walked)",
+        "math.max(booked, math.min(processed, tonumber(record[1])))",
+        "math.max(booked, processed)",
     ),
     Mutant(
         "booking goes backwards",
         LUA + "60_jobs.lua",
-        "math.max(booked, math.min(walked, tonumber(account[1])))",
-        "math.min(walked, tonumber(account[1]))",
+        "math.max(booked, math.min(processed, tonumber(record[1])))",
+        "math.min(processed, tonumber(record[1]))",
     ),
     Mutant(
         "large authors pass the limit",
         LUA + "70_publish.lua",
-        "if large and (holding or backlog + recipients > limit) then",
-        "if large and not holding then\n    elseif large then",
+        "if large and (deferring or backlog + recipients > limit) then",
+        "if large and not deferring then\n    elseif large then",
     ),
     Mutant(
-        "large authors are never held",
+        "large authors are never deferred",
         LUA + "70_publish.lua",
-        "if large and (holding or",
+        "if large and (deferring or",
         "if large and (false and",
     ),
     Mutant(
-        "a post held during a release moves the next mark to the newest",
+        "a post deferred during a release moves the next mark to the latest",
         LUA + "50_pulled_authors.lua",
         "if state.last ~= '0' and state.following == '0' then state.following = id end",
         "if state.last ~= '0' then state.following = id end",
@@ -185,14 +187,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an author is no longer pulled as soon as one post is pushed",
         LUA + "50_pulled_authors.lua",
-        "    state.why = 'returning'\n    set_puller(tag, author, state)",
-        "    redis.call('HDEL', pullers_key(tag), author)",
+        "    state.why = 'returning'\n    set_pulled_author(tag, author, state)",
+        "    redis.call('HDEL', pulled_key(tag), author)",
     ),
     Mutant(
-        "a release without counted followers drops the held posts",
+        "a release without counted followers drops the deferred posts",
         LUA + "70_publish.lua",
-        "  if held == 0 then\n",
-        "  if held == 0 or recipients == 0 then\n",
+        "  if deferred == 0 then\n",
+        "  if deferred == 0 or recipients == 0 then\n",
     ),
     Mutant(
         "a requeued job keeps its failures",
@@ -201,9 +203,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "",
     ),
     Mutant(
-        "a discarded dead letter is not released anew",
+        "a discarded dead dead_letter is not released anew",
         LUA + "60_jobs.lua",
-        "if account[3] then release_anew(tag, account[3], account[4]) end",
+        "if record[3] then release_anew(tag, record[3], record[4]) end",
         "",
     ),
     # Reading
@@ -282,12 +284,12 @@ def run_here() -> None:
                 database=None,
             )
         except Exception as failure:  # noqa: BLE001 (whatever a bug leads to)
-            print(f"killed: {_place(failure)}")
+            print(f"killed: {_position(failure)}")
         else:
             print("SURVIVED")
 
 
-def _place(failure: Exception) -> str:
+def _position(failure: Exception) -> str:
     """The rule of the histories, and the line in it, that failed."""
     frames = [frame for frame in extract_tb(failure.__traceback__) if "/oracle/" in frame.filename]
     return f"{type(failure).__name__} {frames[-1].name}: {frames[-1].line}"

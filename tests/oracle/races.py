@@ -27,9 +27,9 @@ class Races(Machine):
         self, author: int, follower: int, alone: bool, how: Strategy
     ) -> None:
         """The new follower is in no count, but has a timeline that waits for the post."""
-        for fan in self.fans(author):
-            if alone or fan == follower:
-                self.unfollow(fan, author)
+        for follower in self.followers(author):
+            if alone or follower == follower:
+                self.unfollow(follower, author)
 
         def follows_and_reads() -> None:
             self.follow(follower, author)
@@ -50,9 +50,9 @@ class Races(Machine):
         self, author: int, follower: int, alone: bool, posts: int, then: Strategy | None
     ) -> None:
         """The release counts followers as well, and a post may come in between."""
-        for fan in self.fans(author):
-            if alone or fan == follower:
-                self.unfollow(fan, author)
+        for follower in self.followers(author):
+            if alone or follower == follower:
+                self.unfollow(follower, author)
         for _ in range(posts):
             self.post(author, "read")
         self.post(author, "write")
@@ -74,13 +74,13 @@ class Races(Machine):
     @rule(
         reader=user,
         author=user,
-        place=st.sampled_from(["begin_rebuild", "install"]),
+        position=st.sampled_from(["begin_rebuild", "install"]),
         what=st.sampled_from(["post", "work", "follow", "unfollow", "delete", "read", "expire"]),
         posts=st.integers(1, 3),
         newer=st.integers(0, 7),
     )
     def something_during_a_rebuild(
-        self, reader: int, author: int, place: str, what: str, posts: int, newer: int
+        self, reader: int, author: int, position: str, what: str, posts: int, newer: int
     ) -> None:
         """After the marker was put, or after the logs were read."""
         if what == "follow":
@@ -107,14 +107,14 @@ class Races(Machine):
             acts[what]()
             self.work_it_off()
 
-        self.rebuild(reader, place, act)
+        self.rebuild(reader, position, act)
 
-    def rebuild(self, reader: int, place: str, act: Callable[[], object]) -> None:
+    def rebuild(self, reader: int, position: str, act: Callable[[], object]) -> None:
         """Something happens before the timeline is installed, or after its rebuild has begun."""
         self.lose_timeline(reader)
         process = self.process()
-        when = "before" if place == "install" else "after"
-        with squeezed(process.feeds._timelines, place, **{when: act}):
+        when = "before" if position == "install" else "after"
+        with squeezed(process.feeds._timelines, position, **{when: act}):
             self.whole_feed(reader, "write", 6, process)
         self.bounded()
         self.read(reader, "write", 3)
@@ -125,10 +125,10 @@ class Races(Machine):
         known=st.integers(2, 3),
         pushed=st.lists(st.booleans(), min_size=2, max_size=7),
         waiting=st.booleans(),
-        place=st.sampled_from(["begin_rebuild", "install"]),
+        position=st.sampled_from(["begin_rebuild", "install"]),
     )
     def a_rebuild_meets_the_cap(
-        self, reader: int, author: int, known: int, pushed: list[bool], waiting: bool, place: str
+        self, reader: int, author: int, known: int, pushed: list[bool], waiting: bool, position: str
     ) -> None:
         """A small feed grows while it is rebuilt, by posts that waited for that or by new ones.
         Those that are not pushed are the reader's own."""
@@ -138,7 +138,7 @@ class Races(Machine):
         for followee in sorted(self.truth.following[reader]):
             self.unfollow(reader, followee)
         self.follow(reader, author)
-        self.settle()
+        self.resolve()
         for post in self.truth.feed(reader):
             self.remove(post)
         for _ in range(known):
@@ -156,16 +156,16 @@ class Races(Machine):
 
         if waiting:
             posts()
-        self.rebuild(reader, place, act)
+        self.rebuild(reader, position, act)
 
     @rule(reader=user, author=user, copied=st.sampled_from(["logs", "pulled authors"]))
     def post_during_a_fetch(self, reader: int, author: int, copied: str) -> None:
         """The answer is older than the post, and must not be kept."""
         self.follow(reader, author)
-        self.settle()
+        self.resolve()
         self.read(reader, "write", 6)
         process = self.process()
-        fetch: tuple[object, str] = (process.pullers, "all")
+        fetch: tuple[object, str] = (process.pulled_authors, "all")
         if copied == "logs":
             self.post(author, "read", process=process)
             fetch = (process.posts, "log_pages")
@@ -184,18 +184,18 @@ class Races(Machine):
         self.workers[worker] = self.new_worker()
 
     @precondition(lambda self: getattr(self, "asleep", None) is not None)
-    @rule(turns=st.integers(1, 2))
-    def wake_the_dead(self, turns: int) -> None:
+    @rule(iterations=st.integers(1, 2))
+    def wake_the_dead(self, iterations: int) -> None:
         """The killed worker was only frozen, and takes its jobs for its own."""
         assert self.asleep is not None
-        for _ in range(turns):
+        for _ in range(iterations):
             self.checked_turn(self.asleep)
 
-    @rule(worker=either, where=st.sampled_from(["_answers", "_take", "_walked", "_finish"]))
+    @rule(worker=either, where=st.sampled_from(["_answers", "_take", "_chunk_answered", "_finish"]))
     def kill_worker_in_a_turn(self, worker: int, where: str) -> None:
         """The server has done what it was told; nobody hears of it."""
         with patch.object(self.workers[worker], where, side_effect=Killed), suppress(Killed):
-            self.workers[worker].turn()
+            self.workers[worker].run_iteration()
         self.workers[worker] = self.new_worker()
 
     @rule(author=user, worker=either)
@@ -205,7 +205,7 @@ class Races(Machine):
         if self.backend.name not in ("valkey", "redis"):
             return
         self.post(author, "write")
-        self.workers[worker].turn()
+        self.workers[worker].run_iteration()
         redis, finish = self.services.store.redis, self.workers[worker]._finish
         names = redis.keys()
         saved = [(name, redis.dump(name), max(0, redis.pttl(name))) for name in names]
@@ -218,19 +218,19 @@ class Races(Machine):
             return finish()
 
         with patch.object(self.workers[worker], "_finish", restarted):
-            self.workers[worker].turn()
+            self.workers[worker].run_iteration()
 
     @rule(worker=either)
     def nobody_takes_a_living_job(self, worker: int) -> None:
         """A beat between the look at a job and its claim keeps it where it is."""
         seen = self.services.jobs.pending(100)
         self.now += 0.3
-        self.workers[worker].turn(1)
+        self.workers[worker].run_iteration(1)
         now = {(row.shard, row.entry): row for row in self.services.jobs.pending(100)}
         for row in seen:
             after = now.get((row.shard, row.entry))
-            if after is None or after.beat != row.beat:
-                assert self.services.jobs.claim(row, "a stranger") is None
+            if after is None or after.heartbeat != row.heartbeat:
+                assert self.services.jobs.reclaim(row, "a stranger") is None
 
     @rule(data=st.data())
     def lose_a_stream_entry(self, data: Any) -> None:
@@ -251,5 +251,5 @@ class Races(Machine):
             if swept:
                 self.sweep()
             else:
-                self.workers[worker].turn()
+                self.workers[worker].run_iteration()
             self.time_passes(0.3)

@@ -30,11 +30,11 @@ class Sequences(Machine):
             self.read(reader, "write", 6)
         # A reader makes chunks small for a while. Here a chunk takes two followers.
         for worker in self.workers:
-            worker.turn(0)
+            worker.run_iteration(0)
         self.now += READ_SECONDS
         return readers
 
-    def hold_back(self, author: int, reader: int, posts: int) -> None:
+    def defer_posts(self, author: int, reader: int, posts: int) -> None:
         """The reader follows the author and has a timeline that waits for so many held posts."""
         self.follow(reader, author)
         self.read(reader, "write", 6)
@@ -47,7 +47,7 @@ class Sequences(Machine):
         which=st.integers(0, 2),
         leaves=st.booleans(),
         reads=st.booleans(),
-        allowance=st.sampled_from([1, 1, 2]),
+        tokens=st.sampled_from([1, 1, 2]),
         worker=either,
     )
     def an_edge_changes_during_a_walk(
@@ -57,19 +57,19 @@ class Sequences(Machine):
         which: int,
         leaves: bool,
         reads: bool,
-        allowance: int,
+        tokens: int,
         worker: int,
     ) -> None:
         """New fans go to the list's tail and a leaving one moves others towards the head."""
-        self.settle()
+        self.resolve()
         who = range(on_shard, USERS, SHARDS)[which]
         readers = self.audience(author, on_shard, absent=None if leaves else who)
         self.post(author, "write")
-        self.turns([(0, None), (0, allowance)])
+        self.iterations([(0, None), (0, tokens)])
         (self.unfollow if leaves else self.follow)(who, author)
         if reads:
             self.read(who, "write", 6)
-        self.workers[worker].turn(allowance)
+        self.workers[worker].run_iteration(tokens)
         self.bounded()
         self.work_it_off()
         for reader in readers:
@@ -78,7 +78,7 @@ class Sequences(Machine):
     @rule(author=user, on_shard=shard, which=st.integers(0, 2))
     def a_chunk_fails_half_way(self, author: int, on_shard: int, which: int) -> None:
         """The next try must neither repeat what was made nor pass over what was not."""
-        self.settle()
+        self.resolve()
         readers = self.audience(author, on_shard)
         self.break_timeline(readers[which % len(readers)])
         self.post(author, "write")
@@ -113,7 +113,7 @@ class Sequences(Machine):
         there is no timeline."""
         self.follow(reader, author)
         self.post(author, "write")
-        self.turns(schedule)
+        self.iterations(schedule)
         for _ in range(newer):
             self.post(reader, how)
         self.lose_timeline(reader)
@@ -136,7 +136,7 @@ class Sequences(Machine):
         again=st.booleans(),
         quick=either,
     )
-    def hold_and_release(
+    def defer_and_release(
         self,
         author: int,
         reader: int,
@@ -153,14 +153,14 @@ class Sequences(Machine):
         """Posts are held back, some more of them while the release is under way, and the next
         release must begin with the first of those."""
         if calm:
-            self.settle()
+            self.resolve()
         if alone:
             self.nobody_follows(author)
-        self.hold_back(author, reader, before)
+        self.defer_posts(author, reader, before)
         if returns:
             self.post(author, "write")
         if taker is not None:
-            self.workers[taker].turn()  # takes the pushed post's job, delivers nothing yet
+            self.workers[taker].run_iteration()  # takes the pushed post's job, delivers nothing yet
         self.release()
         for _ in range(during):
             self.post(author, how)
@@ -181,11 +181,11 @@ class Sequences(Machine):
     ) -> None:
         """A pushed post after held ones is delivered by the release and by its own job. When the
         held ones are deleted it is all that the release delivers."""
-        self.settle()
+        self.resolve()
         self.nobody_follows(author)
-        self.hold_back(author, reader, before)
+        self.defer_posts(author, reader, before)
         self.post(author, "write")
-        self.workers[taker].turn()
+        self.workers[taker].run_iteration()
         if deleted:
             for post in self.truth.log(author)[:-1]:
                 self.remove(post)
@@ -196,15 +196,15 @@ class Sequences(Machine):
         self.read(reader, "write", 6)
 
     @rule(author=user, released=st.booleans())
-    def bury(self, author: int, released: bool) -> None:
+    def dead_letter(self, author: int, released: bool) -> None:
         """Deliveries fail until their job is a dead letter: of one post, or of held ones."""
-        if self.services.heartbeats.queue().dead:
+        if self.services.control_store.queue().dead:
             return
         if released:
             self.post(author, "read")
             self.post(author, "write")
             self.work_it_off()
-        for reader in self.fans(author):
+        for reader in self.followers(author):
             self.break_timeline(reader)
         if released:
             self.release()
@@ -212,7 +212,7 @@ class Sequences(Machine):
             return
         for _ in range(8):
             self.work_it_off()
-            if self.services.heartbeats.queue().dead:
+            if self.services.control_store.queue().dead:
                 break
             self.time_passes(1.2)
         self.bounded()
@@ -220,32 +220,32 @@ class Sequences(Machine):
 
     @rule(author=user, released=st.booleans())
     def a_requeued_job_has_all_its_tries(self, author: int, released: bool) -> None:
-        self.settle()
-        self.bury(author, released)
+        self.resolve()
+        self.dead_letter(author, released)
         self.requeue()
-        if not self.services.heartbeats.queue().jobs:
+        if not self.services.control_store.queue().jobs:
             return
-        for reader in self.fans(author):
+        for reader in self.followers(author):
             self.break_timeline(reader)
         self.work_it_off()
-        assert self.services.heartbeats.queue().dead == 0
+        assert self.services.control_store.queue().dead == 0
         self.heal()
 
     @rule(author=user, released=st.booleans())
     def a_dead_letter_is_discarded(self, author: int, released: bool) -> None:
         """Held posts are held as before. Whoever lacks another post is repaired."""
-        self.bury(author, released)
-        for letter in self.services.dead_letters.list():
-            self.services.dead_letters.drop(letter.id)
-            if letter.strategy not in ("release", "drop"):
-                self.pushed.pop(letter.post_id, None)
-                for reader in self.fans(letter.author_id):
+        self.dead_letter(author, released)
+        for dead_letter in self.services.dead_letters.list():
+            self.services.dead_letters.discard(dead_letter.id)
+            if dead_letter.strategy not in ("release", "drop"):
+                self.pushed.pop(dead_letter.post_id, None)
+                for reader in self.followers(dead_letter.author_id):
                     self.lose_timeline(reader)
 
     @rule(author=user, late=st.sets(user, min_size=3))
     def more_followers_than_counted(self, author: int, late: set[int]) -> None:
         """They are walked, but nothing is booked for them."""
-        self.settle()
+        self.resolve()
         for reader in late:
             self.unfollow(reader, author)
         self.post(
@@ -256,42 +256,49 @@ class Sequences(Machine):
             self.now += 0.3
             self.bounded()
 
-    @rule(author=user, fans=st.sets(user, min_size=4), walked=st.integers(2, 3))
-    def a_late_heartbeat(self, author: int, fans: set[int], walked: int) -> None:
+    @rule(author=user, followers=st.sets(user, min_size=4), processed=st.integers(2, 3))
+    def a_late_heartbeat(self, author: int, followers: set[int], processed: int) -> None:
         """A frozen worker tells how far the job was before others went on with it."""
-        self.settle()
-        for reader in fans:
+        self.resolve()
+        for reader in followers:
             self.follow(reader, author)
         self.post(author, "write")
-        self.turns([(0, None), (0, 1)])
+        self.iterations([(0, None), (0, 1)])
         self.time_passes(1.2)
-        self.work(1, walked)
+        self.work(1, processed)
         self.now += 0.3
         self.work(1, 0)
         self.work(0, 0)
         self.bounded()
 
-    @rule(author=user, fans=st.integers(2, USERS), posts=st.integers(1, 4))
-    def a_large_author_meets_the_limit(self, author: int, fans: int, posts: int) -> None:
+    @rule(author=user, followers=st.integers(2, USERS), posts=st.integers(1, 4))
+    def a_large_author_meets_the_limit(self, author: int, followers: int, posts: int) -> None:
         """The backlog is below the high mark, but has no room for so many followers."""
-        self.settle()
+        self.resolve()
         small = (author + SHARDS) % USERS  # of the same shard
         self.nobody_follows(small)
         self.follow(author, small)
-        for reader in range(fans):
+        for reader in range(followers):
             self.follow(reader, author)
         for _ in range(posts):
             self.post(small, "write")
         self.post(author, "write")
         self.bounded()
 
-    @rule(author=user, fans=st.integers(1, 6), buried=st.booleans(), requeued=st.booleans())
-    def fill_the_backlog(self, author: int, fans: int, buried: bool, requeued: bool) -> None:
+    @rule(
+        author=user,
+        followers=st.integers(1, 6),
+        dead_lettered=st.booleans(),
+        requeued=st.booleans(),
+    )
+    def fill_the_backlog(
+        self, author: int, followers: int, dead_lettered: bool, requeued: bool
+    ) -> None:
         """Up to the limit, with a dead letter that would pass it; then off again in small steps."""
         for reader in range(USERS):
-            (self.follow if reader < fans else self.unfollow)(reader, author)
-        if buried:
-            self.bury(author, released=False)
+            (self.follow if reader < followers else self.unfollow)(reader, author)
+        if dead_lettered:
+            self.dead_letter(author, released=False)
         for _ in range(self.settings.backlog_limit + 1):
             if not self.post(author, "write"):
                 break

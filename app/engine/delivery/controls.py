@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import BadRequest
-from ..store.control import Control, Pace, WorkerState
+from ..store.control import Control, RateLimit, WorkerState
 
 FASTEST = 100_000_000
 """Largest bound that can be set, in deliveries a second: beyond what any store can do."""
@@ -19,11 +19,11 @@ class Controls:
         """Tells all workers; each obeys within a second. Raises `BadRequest`."""
         if deliveries_per_second is not None and not 1 <= deliveries_per_second <= FASTEST:
             raise BadRequest(f"deliveries_per_second must lie between 1 and {FASTEST}.")
-        self._control.set_pace(Pace(paused, deliveries_per_second))
+        self._control.set_rate_limit(RateLimit(paused, deliveries_per_second))
 
-    def pace(self) -> Pace:
+    def rate_limit(self) -> RateLimit:
         """What the workers are told now."""
-        return self._control.pace()
+        return self._control.rate_limit()
 
     def workers(self) -> list[WorkerState]:
         """The live workers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import UnknownLetter
+from ..errors import UnknownDeadLetter
 from ..store.job_records import DeadLetter
 from ..store.jobs import Jobs
 
@@ -21,35 +21,37 @@ class DeadLetters:
 
     def list(self, limit: int = 100) -> list[DeadLetter]:
         """The newest letters over all shards, at most `limit`."""
-        letters = self._jobs.dead(limit)
-        letters.sort(key=lambda letter: int(letter.id.split("-")[1]), reverse=True)
-        return letters[:limit]
+        dead_letters = self._jobs.dead(limit)
+        dead_letters.sort(key=lambda dead_letter: int(dead_letter.id.split("-")[1]), reverse=True)
+        return dead_letters[:limit]
 
     def requeue(self, name: str) -> None:
         """Queues the job anew; it goes on where it stopped. Raises `UnknownLetter`, or
         `Overloaded` when the backlog has no room for it."""
-        self._settle(name, requeue=True)
+        self._resolve(name, requeue=True)
 
-    def drop(self, name: str) -> None:
+    def discard(self, name: str) -> None:
         """Gives the job up. The post stays in its author's log, so readers who have no timeline,
         or read under `read`, still get it; `flask repair` finds the timelines that lack it.
 
         Raises `UnknownLetter`.
         """
-        self._settle(name, requeue=False)
+        self._resolve(name, requeue=False)
 
     def could_be(self, name: str) -> bool:
         """Whether a letter may have this name; it may be gone all the same."""
-        return self._place(name) is not None
+        return self._position(name) is not None
 
-    def _place(self, name: str) -> tuple[int, str] | None:
+    def _position(self, name: str) -> tuple[int, str] | None:
         """The letter's shard and its entry there."""
         found = _ID.fullmatch(name)
         if found is None or int(found[1]) >= self._shards:
             return None
         return int(found[1]), f"{found[2]}-0"
 
-    def _settle(self, name: str, *, requeue: bool) -> None:
-        place = self._place(name)
-        if place is None or not self._jobs.settle(*place, requeue=requeue):
-            raise UnknownLetter(f"There is no dead letter {name}. GET /api/dead-letters lists all.")
+    def _resolve(self, name: str, *, requeue: bool) -> None:
+        position = self._position(name)
+        if position is None or not self._jobs.resolve(*position, requeue=requeue):
+            raise UnknownDeadLetter(
+                f"There is no dead letter {name}. GET /api/dead-letters lists all."
+            )

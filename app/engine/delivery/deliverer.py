@@ -24,15 +24,15 @@ from ..errors import StoreDown
 from ..store.client import Batch, Store
 from ..store.counters import Metrics
 from ..store.failures import Refused, does_not_answer
-from ..store.job_records import Answer, Job, Pending, Unreadable, Walked
+from ..store.job_records import Answer, Cursor, Job, Pending, Unreadable
 from ..store.jobs import Jobs
 from ..store.posts import Posts
 from .open_job import OpenJob
 
-SILENCE_SECONDS = 1.0
+LEASE_TIMEOUT_SECONDS = 1.0
 """A job without a heartbeat for so long is claimed. The chunk is the heartbeat, sent on at most
 every BEAT_SECONDS: three may be lost before anybody else takes over."""
-BEAT_SECONDS = 0.25
+HEARTBEAT_SECONDS = 0.25
 WATCH_SECONDS = 0.1
 IN_FLIGHT = 2
 """Chunks sent ahead of the answers: one that the server is at and one that waits for it."""
@@ -41,7 +41,7 @@ READ_SECONDS = 10.0
 MOST_OPEN = 2
 """With claimed jobs a worker may have so many times `open_jobs` open. New jobs fill it up to
 `open_jobs` in every turn; without room beyond that, orphans would wait while any are new."""
-SUSPECT_CLAIMS = 2
+SUSPECT_RECLAIMS = 2
 """A job that was claimed so often without getting on may be what ends its workers. After a single
 claim it is more likely that its claimer was killed before it came to the job."""
 WATCH_COUNT = 1000
@@ -79,11 +79,11 @@ class Deliverer:
         self._next_watch = 0.0
         self._aside: dict[tuple[int, str], set[int]] = {}
         self._away: set[int] = set()
-        self._lives: list[str] = []
+        self._incarnations: list[str] = []
         self._pages: list[int] = []
         self._read_until = 0.0
         self.delivered = 0
-        self.walked = 0
+        self.processed = 0
         """Deliveries made and skipped: what a limit counts, and what is paid for."""
 
     @property
@@ -91,7 +91,7 @@ class Deliverer:
         """Jobs this worker is at."""
         return len(self._open)
 
-    def turn(self, allowance: int | None = None) -> bool:
+    def run_iteration(self, tokens: int | None = None) -> bool:
         """One round trip: asks for new jobs, delivers a chunk for each open one.
 
         `allowance` bounds the deliveries (None: no bound, 0: heartbeats only). A follower gets all
@@ -99,30 +99,30 @@ class Deliverer:
         was anything to do.
         """
         batch = self._store.batch()
-        asked = self._ask(batch, allowance)
-        beaten = self._beat(batch)
-        planned = self._plan(batch, allowance)
-        walked, begun = self.walked, time.perf_counter_ns()
+        asked = self._ask(batch, tokens)
+        heartbeats = self._heartbeat(batch)
+        planned = self._plan(batch, tokens)
+        processed, begun = self.processed, time.perf_counter_ns()
         limit = IN_FLIGHT * self._chunk()
         replies = iter(batch.run(raise_errors=False, partial=True, limit=limit))
         spent = time.perf_counter_ns() - begun
         answers = self._answers([next(replies) for _ in range(asked)])
         self._look_at_servers(answers)
         taken = self._take([job for answer in answers if answer for job in answer.jobs])
-        for _ in range(beaten):
+        for _ in range(heartbeats):
             next(replies)
         got = 0
         for (opened, shard), reply in zip(planned, replies, strict=True):
             if reply is not None:
-                self._walked(opened, shard, reply)
+                self._chunk_answered(opened, shard, reply)
                 got += 1
-        if self.walked > walked:
-            self._metrics.cost("delivery", self.walked - walked, spent)
+        if self.processed > processed:
+            self._metrics.cost("delivery", self.processed - processed, spent)
         finished = self._finish()
         self._put_aside()
         return bool(finished or taken or got)
 
-    def rescue(self) -> int:
+    def reclaim(self) -> int:
         """Claims jobs that have been silent for SILENCE_SECONDS; how many.
 
         Silence is measured by this process's monotonic clock, between two looks at a job's beat
@@ -136,31 +136,31 @@ class Deliverer:
         aside, self._aside = self._aside, {}
         suspects: list[Pending] = []
         most_open = MOST_OPEN * self._settings.open_jobs
-        claimed = 0
+        reclaimed = 0
         for seen in self._jobs.pending(WATCH_COUNT):
-            place = (seen.shard, seen.entry)
-            if place in self._open:
+            position = (seen.shard, seen.entry)
+            if position in self._open:
                 continue
-            if place in aside and aside[place] <= self._away:
-                self._aside[place] = aside[place]
+            if position in aside and aside[position] <= self._away:
+                self._aside[position] = aside[position]
                 continue
-            beat, since = self._watched.get(place, (-1, now))
-            if beat != seen.beat:
-                watched[place] = (seen.beat, now)
-            elif now - since < SILENCE_SECONDS or self.jobs_open >= most_open:
-                watched[place] = (beat, since)
-            elif seen.claims >= SUSPECT_CLAIMS:
-                watched[place] = (beat, since)
+            heartbeat, since = self._watched.get(position, (-1, now))
+            if heartbeat != seen.heartbeat:
+                watched[position] = (seen.heartbeat, now)
+            elif now - since < LEASE_TIMEOUT_SECONDS or self.jobs_open >= most_open:
+                watched[position] = (heartbeat, since)
+            elif seen.reclaims >= SUSPECT_RECLAIMS:
+                watched[position] = (heartbeat, since)
                 suspects.append(seen)
             else:
-                claimed += self._claim(seen)
+                reclaimed += self._reclaim_one(seen)
         self._watched = watched
-        if suspects and not claimed:
+        if suspects and not reclaimed:
             # One of them may end its workers. Taken singly, with a turn between, it cannot make
             # the others look guilty.
-            claimed += self._claim(min(suspects, key=lambda seen: seen.claims))
+            reclaimed += self._reclaim_one(min(suspects, key=lambda seen: seen.reclaims))
             self._next_watch = now
-        return claimed
+        return reclaimed
 
     def lose_sight(self) -> None:
         """The store did not answer for a while, to nobody: that was no silence of the others."""
@@ -172,13 +172,13 @@ class Deliverer:
         Raises `TimeoutError` after `patience` seconds.
         """
         end = time.monotonic() + patience
-        while self.turn() or self._open:
+        while self.run_iteration() or self._open:
             if time.monotonic() > end:
                 raise TimeoutError(f"Deliveries were still going on after {patience} s.")
 
-    def _ask(self, batch: Batch, allowance: int | None) -> int:
-        room = 0 if allowance == 0 else self._settings.open_jobs - len(self._open)
-        count = max(1, room // self._store.shards) if room > 0 else 0
+    def _ask(self, batch: Batch, tokens: int | None) -> int:
+        headroom = 0 if tokens == 0 else self._settings.open_jobs - len(self._open)
+        count = max(1, headroom // self._store.shards) if headroom > 0 else 0
         return self._jobs.ask(batch, self._worker, secrets.token_hex(8), count)
 
     def _answers(self, replies: list[Any]) -> list[Answer | None]:
@@ -203,17 +203,17 @@ class Deliverer:
                 self._failed(job, job.reason)
             else:
                 jobs.append(job)
-        for job, walks in zip(jobs, self._jobs.first_walks(jobs), strict=True):
+        for job, cursors in zip(jobs, self._jobs.first_cursors(jobs), strict=True):
             with self._blaming(job):
-                self._open[job.shard, job.entry] = self._opened(job, walks)
+                self._open[job.shard, job.entry] = self._opened(job, cursors)
         return len(taken)
 
-    def _opened(self, job: Job, walks: dict[int, Walked]) -> OpenJob:
-        posts = self._held_posts(job) if job.is_release else [job.last]
-        shards = deque(shard for shard, walk in walks.items() if walk.left)
+    def _opened(self, job: Job, cursors: dict[int, Cursor]) -> OpenJob:
+        posts = self._deferred_posts(job) if job.is_release else [job.last]
+        shards = deque(shard for shard, cursor in cursors.items() if cursor.remaining)
         if not posts and job.strategy != "drop":
             shards.clear()  # all held posts were deleted meanwhile: there is nothing to deliver
-        return OpenJob(job, posts, walks, shards, self._clock() + BEAT_SECONDS)
+        return OpenJob(job, posts, cursors, shards, self._clock() + HEARTBEAT_SECONDS)
 
     def _chunk(self) -> int:
         """Followers of one call. A reader waits until the server is through with what it was sent,
@@ -227,46 +227,48 @@ class Deliverer:
         """Drops all open jobs when a server came back from a crash: it may have undone deliveries
         that this process takes for made. The jobs fall silent and are claimed, by their cursors.
         Notes as well whether pages were read since the last look."""
-        before = zip(answers, self._lives or [""] * len(answers), strict=True)
-        lives = [answer.life if answer else life for answer, life in before]
+        before = zip(answers, self._incarnations or [""] * len(answers), strict=True)
+        incarnations = [
+            answer.incarnation if answer else incarnation for answer, incarnation in before
+        ]
         pages = [answer.pages_read for answer in answers if answer]
         if self._pages and pages != self._pages:
             self._read_until = self._clock() + READ_SECONDS
         self._pages = pages
-        if self._lives and lives != self._lives:
+        if self._incarnations and incarnations != self._incarnations:
             self._open.clear()
             self.lose_sight()
-        self._lives = lives
+        self._incarnations = incarnations
 
-    def _held_posts(self, job: Job) -> list[int]:
+    def _deferred_posts(self, job: Job) -> list[int]:
         """The posts a release delivers, oldest first; none: it drops the timelines instead."""
         if job.strategy == "drop":
             return []
         log = self._posts.log_pages([job.author_id], job.last + 1, self._settings.log_cap)
-        held = [post_id for post_id in log[job.author_id] if post_id >= job.since]
-        return held[::-1]
+        deferred = [post_id for post_id in log[job.author_id] if post_id >= job.since]
+        return deferred[::-1]
 
-    def _beat(self, batch: Batch) -> int:
+    def _heartbeat(self, batch: Batch) -> int:
         now = self._clock()
-        due = [opened for opened in self._open.values() if now >= opened.next_beat]
+        due = [opened for opened in self._open.values() if now >= opened.next_heartbeat]
         for opened in due:
-            opened.next_beat = now + BEAT_SECONDS
-            self._jobs.beat(batch, opened.job, opened.progress())
+            opened.next_heartbeat = now + HEARTBEAT_SECONDS
+            self._jobs.heartbeat(batch, opened.job, opened.progress())
         return len(due)
 
-    def _plan(self, batch: Batch, allowance: int | None) -> list[tuple[OpenJob, int]]:
+    def _plan(self, batch: Batch, tokens: int | None) -> list[tuple[OpenJob, int]]:
         """Adds the turn's deliveries: a chunk for every job, and further rounds of chunks until
         the round trip is full or nothing is left to ask for."""
         chunk = self._chunk()
         budget = self._settings.chunk * self._settings.chunks_in_flight
-        bound = sys.maxsize if allowance is None else allowance
+        bound = sys.maxsize if tokens is None else tokens
         spread = self._store.is_cluster
         plan: list[tuple[OpenJob, int]] = []
         waiting = list(self._open.items())
         while waiting and budget > 0:
             again = []
-            for place, opened in waiting:
-                if bound <= 0:
+            for position, opened in waiting:
+                if bound <= 0 or budget <= 0:
                     break
                 # A release delivers many posts to each follower: fewer followers, the same work.
                 posts = max(1, len(opened.posts))
@@ -280,27 +282,27 @@ class Deliverer:
                 if got:
                     budget -= got
                     bound -= got
-                    again.append((place, opened))
+                    again.append((position, opened))
                     # Served last next time, so that a small allowance goes round as well.
-                    self._open[place] = self._open.pop(place)
+                    self._open[position] = self._open.pop(position)
             waiting = again
         for opened in self._open.values():
             opened.planned.clear()
         return plan
 
-    def _walked(self, opened: OpenJob, shard: int, reply: Any) -> None:
+    def _chunk_answered(self, opened: OpenJob, shard: int, reply: Any) -> None:
         if isinstance(reply, Refused):
             if (opened.job.shard, opened.job.entry) in self._open:
                 self._failed(opened.job, str(reply))
             return
-        left, delivered, skipped, made, missed = reply
+        remaining, delivered, skipped, made, missed = reply
         posts = max(1, len(opened.posts))
         self.delivered += made * posts
-        self.walked += (made + missed) * posts
+        self.processed += (made + missed) * posts
         self._metrics.add("deliveries", made * posts)
         self._metrics.add("skipped", missed * posts)
-        opened.walks[shard] = Walked(left, delivered, skipped)
-        if left == 0 and shard in opened.shards:
+        opened.cursors[shard] = Cursor(remaining, delivered, skipped)
+        if remaining == 0 and shard in opened.shards:
             opened.shards.remove(shard)
 
     def _finish(self) -> int:
@@ -313,8 +315,8 @@ class Deliverer:
             return 0
         batch = self._store.batch()
         for opened in done:
-            life = self._lives[opened.job.shard % len(self._lives)]
-            self._jobs.finish(batch, opened.job, opened.progress(), life)
+            incarnation = self._incarnations[opened.job.shard % len(self._incarnations)]
+            self._jobs.finish(batch, opened.job, opened.progress(), incarnation)
         replies = batch.run(raise_errors=False, partial=True)
         for opened, reply in zip(done, replies, strict=True):
             if reply is None:
@@ -335,28 +337,28 @@ class Deliverer:
         if not self._away:
             return
         batch = self._store.batch()
-        for place, opened in list(self._open.items()):
+        for position, opened in list(self._open.items()):
             waits_for = set(opened.shards) or {opened.job.shard}
             if waits_for <= self._away:
-                del self._open[place]
-                self._aside[place] = waits_for
+                del self._open[position]
+                self._aside[position] = waits_for
                 if opened.job.shard not in self._away:
                     self._jobs.put_aside(batch, opened.job, opened.progress())
         batch.run(raise_errors=False, partial=True)
 
-    def _claim(self, seen: Pending) -> int:
-        job = self._jobs.claim(seen, self._worker)
+    def _reclaim_one(self, seen: Pending) -> int:
+        job = self._jobs.reclaim(seen, self._worker)
         if job is None:
             return 0
-        self._metrics.add("claims")
+        self._metrics.add("reclaims")
         if isinstance(job, Unreadable):
             self._failed(job, job.reason)
             return 1
         with self._blaming(job):
-            walks = self._jobs.walks(job)
-            self._jobs.note_progress(job, sum(w.delivered + w.skipped for w in walks.values()))
+            cursors = self._jobs.cursors(job)
+            self._jobs.note_progress(job, sum(w.delivered + w.skipped for w in cursors.values()))
             # First in line: a job that had its worker end must not wait again for its turn.
-            self._open = {(job.shard, job.entry): self._opened(job, walks), **self._open}
+            self._open = {(job.shard, job.entry): self._opened(job, cursors), **self._open}
         return 1
 
     @contextmanager

@@ -11,7 +11,7 @@ SWEEP_SECONDS = 1.0
 FORGET_SECONDS = 10.0
 
 
-class Upkeep:
+class Maintenance:
     """Finds jobs whose stream entry is gone; forgets the streams' readers that died.
 
     Every worker does it: both are harmless to repeat, and no one needs to be elected.

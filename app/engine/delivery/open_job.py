@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 
-from ..store.job_records import Job, Progress, Walked
+from ..store.job_records import Cursor, Job, Progress
 
 
 @dataclass(slots=True)
@@ -16,9 +16,9 @@ class OpenJob:
 
     job: Job
     posts: list[int]
-    walks: dict[int, Walked]
+    cursors: dict[int, Cursor]
     shards: deque[int]
-    next_beat: float
+    next_heartbeat: float
     planned: Counter[int] = field(default_factory=Counter)
 
     def slice(
@@ -33,7 +33,7 @@ class OpenJob:
         """
         for _ in range(len(self.shards)):
             shard = self.shards[0]
-            part = min(size, self.walks[shard].left - self.planned[shard])
+            part = min(size, self.cursors[shard].remaining - self.planned[shard])
             if part > 0 and shard not in away:
                 self.planned[shard] += part
                 size -= part
@@ -46,6 +46,6 @@ class OpenJob:
     def progress(self) -> Progress:
         """The sums, counted in deliveries: followers times posts."""
         posts = max(1, len(self.posts))
-        delivered = sum(walk.delivered for walk in self.walks.values()) * posts
-        skipped = sum(walk.skipped for walk in self.walks.values()) * posts
+        delivered = sum(cursor.delivered for cursor in self.cursors.values()) * posts
+        skipped = sum(cursor.skipped for cursor in self.cursors.values()) * posts
         return Progress(delivered + skipped, delivered, skipped, posts)

@@ -13,7 +13,7 @@ from app.settings import Settings
 
 from ..store.control import Control
 from ..store.graph import Graph
-from ..store.pulled_authors import Pullers
+from ..store.pulled_authors import PulledAuthors
 
 CHECK_SECONDS = 0.1
 LEAST_PAUSE = 20
@@ -25,10 +25,10 @@ class Releases:
     """Looks a few times a second for authors who may return to push."""
 
     def __init__(
-        self, settings: Settings, pullers: Pullers, graph: Graph, control: Control
+        self, settings: Settings, pulled_authors: PulledAuthors, graph: Graph, control: Control
     ) -> None:
         self._settings = settings
-        self._pullers = pullers
+        self._pulled_authors = pulled_authors
         self._graph = graph
         self._control = control
         self._next_check = 0.0
@@ -49,9 +49,9 @@ class Releases:
 
     def _run(self) -> int:
         waiting = [
-            puller
-            for puller in self._pullers.all()
-            if not puller.releasing and puller.why in ("returning", "held")
+            pulled_author
+            for pulled_author in self._pulled_authors.all()
+            if not pulled_author.releasing and pulled_author.why in ("returning", "deferred")
         ]
         if not waiting:
             return 0
@@ -59,9 +59,11 @@ class Releases:
         released = 0
         # Who has waited longest comes first, or one author who is held again and again would take
         # all the room.
-        for puller in sorted(waiting, key=lambda puller: puller.since):
-            shard = puller.author_id % self._settings.shards
+        for pulled_author in sorted(waiting, key=lambda pulled_author: pulled_author.since):
+            shard = pulled_author.author_id % self._settings.shards
             if backlogs[shard] <= self._settings.backlog_low:
-                counts = self._graph.follower_counts(puller.author_id)
-                released += self._pullers.release(puller.author_id, counts, self._settings)
+                counts = self._graph.follower_counts(pulled_author.author_id)
+                released += self._pulled_authors.release(
+                    pulled_author.author_id, counts, self._settings
+                )
         return released

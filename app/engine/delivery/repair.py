@@ -76,20 +76,23 @@ def _differing(services: Services, truth: Truth, users: Sequence[int]) -> tuple[
     for user in users:
         batch.add("LRANGE", services.store.keys.timeline(user), 0, -1)
     replies = batch.run(raise_errors=False)
-    held = {puller.author_id: puller.since for puller in services.pullers.all()}
+    deferred = {
+        pulled_author.author_id: pulled_author.since
+        for pulled_author in services.pulled_authors.all()
+    }
     differing, timelines = [], 0
     for user, reply in zip(users, replies, strict=True):
         if isinstance(reply, Refused):  # no list at all
             differing.append(user)
         elif reply and not reply[-1].startswith(b"-"):  # "-": a rebuild under way says nothing
             timelines += 1
-            if not _is_right(services, truth, user, reply, held):
+            if not _is_right(services, truth, user, reply, deferred):
                 differing.append(user)
     return differing, timelines
 
 
 def _is_right(
-    services: Services, truth: Truth, user: int, elements: Sequence[Any], held: dict[int, int]
+    services: Services, truth: Truth, user: int, elements: Sequence[Any], deferred: dict[int, int]
 ) -> bool:
     try:
         ids = [int(element) for element in elements]
@@ -102,7 +105,7 @@ def _is_right(
     there = set(ids) - {0}
     missing = list(expected - there)
     for post, found in zip(missing, services.posts.get_many(missing), strict=True):
-        if found is None or post >= held.get(found.author_id, post + 1):
+        if found is None or post >= deferred.get(found.author_id, post + 1):
             continue  # deleted meanwhile, or read by pull
         if services.publishing.is_on_its_way(post):
             continue

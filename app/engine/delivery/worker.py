@@ -16,12 +16,12 @@ from app.bootstrap import Services
 from app.datasets.datasets import LoadStopped
 
 from ..errors import StoreDown
-from ..store.control import Pace, WorkerState
+from ..store.control import RateLimit, WorkerState
 from ..store.wake_ups import WakeUps
 from .deliverer import Deliverer
 from .token_budget import TokenBudget
 
-PACE_SECONDS = 0.2
+CONTROLS_SECONDS = 0.2
 """How often the controls are looked at and the heartbeat is sent; well under a second, which is
 what the page promises."""
 REFUSED_SECONDS = 1.0
@@ -46,10 +46,10 @@ class Worker:
         self._deliverer: Deliverer = services.deliverer(self.name)
         self._stopping = threading.Event()
         self._clock = clock
-        self._pace = Pace()
-        self._next_pace = 0.0
+        self._rate_limit = RateLimit()
+        self._next_look = 0.0
         self._budget = TokenBudget(clock)
-        self._bell = WakeUps(services.store)
+        self._wake_up = WakeUps(services.store)
 
     def stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
         """Asks the loop to end; fit as a signal handler."""
@@ -77,9 +77,9 @@ class Worker:
                 if not waiting:
                     log.warning("%s", error.detail)
                     waiting = True
-                self._bell.close()
+                self._wake_up.close()
                 self._deliverer.lose_sight()
-                self._stopping.wait(PACE_SECONDS)
+                self._stopping.wait(CONTROLS_SECONDS)
             except Exception:
                 # Nothing unexpected may take the open jobs of this process with it.
                 log.exception("something unexpected went wrong; going on")
@@ -90,12 +90,12 @@ class Worker:
     def step(self) -> bool:
         """One round of the loop. Returns whether there was anything to do."""
         services = self._services
-        self._unless_away(self._look_at_pace)
+        self._unless_away(self._look_at_controls)
         if self._unless_away(lambda: services.datasets.run_pending(self._while_loading)):
             return True
         worked = self._deliver()
-        if not self._pace.paused:
-            for chore in (self._deliverer.rescue, services.releases.run, services.upkeep.run):
+        if not self._rate_limit.paused:
+            for chore in (self._deliverer.reclaim, services.releases.run, services.maintenance.run):
                 worked = self._unless_away(chore) or worked
         self._unless_away(services.counters.flush)
         return worked
@@ -116,46 +116,48 @@ class Worker:
         if self._stopping.is_set():
             raise LoadStopped
         with contextlib.suppress(StoreDown):  # a late heartbeat is no reason to begin again
-            self._look_at_pace()
+            self._look_at_controls()
 
     def _deliver(self) -> bool:
-        before = self._deliverer.walked
+        before = self._deliverer.processed
         try:
-            return self._deliverer.turn(self._budget.available())
+            return self._deliverer.run_iteration(self._budget.available())
         finally:
-            self._budget.spend(self._deliverer.walked - before)
+            self._budget.spend(self._deliverer.processed - before)
 
-    def _look_at_pace(self) -> None:
-        if self._clock() < self._next_pace:
+    def _look_at_controls(self) -> None:
+        if self._clock() < self._next_look:
             return
-        self._next_pace = self._clock() + PACE_SECONDS
-        control = self._services.heartbeats
-        control.beat(WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered))
-        self._pace = control.pace()
-        rate = 0 if self._pace.paused else self._pace.deliveries_per_second
+        self._next_look = self._clock() + CONTROLS_SECONDS
+        control = self._services.control_store
+        control.heartbeat(
+            WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered)
+        )
+        self._rate_limit = control.rate_limit()
+        rate = 0 if self._rate_limit.paused else self._rate_limit.deliveries_per_second
         self._budget.limit(rate, self._sharers() if rate else 1)
 
     def _sharers(self) -> int:
         """Workers with open jobs share the limit evenly. While idle it counts all: whoever gets a
         job next must not have saved up for all."""
-        live = self._services.heartbeats.workers()
+        live = self._services.control_store.workers()
         counted = {one.name for one in live if one.jobs_open or not self._deliverer.jobs_open}
         return len(counted | {self.name})
 
     def _sleep(self) -> None:
-        if self._pace.deliveries_per_second is not None:
+        if self._rate_limit.deliveries_per_second is not None:
             self._stopping.wait(0.02)
             return
         try:
-            self._bell.wait(IDLE_SECONDS)
+            self._wake_up.wait(IDLE_SECONDS)
         except StoreDown:  # the next turn finds out whether that goes for all
-            self._bell.close()
+            self._wake_up.close()
             self._stopping.wait(IDLE_SECONDS)
 
     def _leave(self) -> None:
-        self._bell.close()
+        self._wake_up.close()
         try:
             self._services.counters.flush(force=True)
-            self._services.heartbeats.leave(self.name)
+            self._services.control_store.leave(self.name)
         except StoreDown:
             log.info("the store is gone already; the heartbeat will expire by itself")

@@ -26,7 +26,7 @@ from ..store.client import Store
 from ..store.counters import Metrics
 from ..store.graph import Graph
 from ..store.posts import Posts, parsed
-from ..store.pulled_authors import Pullers
+from ..store.pulled_authors import PulledAuthors
 from ..store.timelines import Timelines
 from . import page_cursor as cursors
 from .log_cache import LogCache
@@ -47,7 +47,7 @@ class Feeds:
         posts: Posts,
         graph: Graph,
         timelines: Timelines,
-        pullers: Pullers,
+        pulled_authors: PulledAuthors,
         log_cache: LogCache,
         metrics: Metrics,
     ) -> None:
@@ -56,7 +56,7 @@ class Feeds:
         self._posts = posts
         self._graph = graph
         self._timelines = timelines
-        self._pullers = pullers
+        self._pulled_authors = pulled_authors
         self._log_cache = log_cache
         self._metrics = metrics
 
@@ -101,7 +101,7 @@ class Feeds:
         """The newest page under every strategy, and whether all are the same."""
         # What the first page would pay for all three: a connection, the list of pull authors.
         self._require(user_id)
-        self._pullers.author_ids()
+        self._pulled_authors.author_ids()
         feeds = {strategy: self.page(user_id, strategy, limit) for strategy in STRATEGIES}
         first, *others = ([post.id for post in feed.items] for feed in feeds.values())
         return Comparison(feeds, all(ids == first for ids in others))
@@ -127,7 +127,7 @@ class Feeds:
 
     def pull(self, authors: list[int], before: int, count: int) -> Merged:
         """Merges the authors' logs."""
-        parts = self._posts.newest(authors, before, count)
+        parts = self._posts.latest(authors, before, count)
         return merge(Source(ids, len(ids) < count) for ids in parts)
 
     def authors_of(self, user_id: int) -> list[int]:
@@ -180,14 +180,14 @@ class _Reading:
     def _from_timeline(self, before: int, count: int) -> Merged | None:
         """None where the timeline has nothing to say: it is missing, or ends above `before`."""
         feeds = self._feeds
-        pullers = feeds._pullers.author_ids()
-        page = feeds._timelines.page(self._user_id, before, count, pullers)
+        pulled_authors = feeds._pulled_authors.author_ids()
+        page = feeds._timelines.page(self._user_id, before, count, pulled_authors)
         if page is None and not self.rebuilt:
             feeds._require(self._user_id)
             self.rebuilt = True
             with suppress(StoreFull):  # a full store still reads: from the logs
                 if feeds.rebuild(self._user_id):
-                    page = feeds._timelines.page(self._user_id, before, count, pullers)
+                    page = feeds._timelines.page(self._user_id, before, count, pulled_authors)
         if page is None or not (page.ids or page.at_end):
             return None
         if page.bodies:
@@ -195,13 +195,13 @@ class _Reading:
         if page.ttl_ms < feeds._settings.timeline_ttl * 500:
             with suppress(StoreFull):
                 feeds._timelines.keep(self._user_id)
-        if not page.pullers:
+        if not page.pulled_authors:
             return Merged(page.ids, 0 if page.at_end else page.ids[-1])
         timeline = Source(page.ids, page.at_end)
         if self._cached:
-            logs = feeds._log_cache.pages(page.pullers, before, count)
+            logs = feeds._log_cache.pages(page.pulled_authors, before, count)
         else:
-            pages = feeds._posts.log_pages(page.pullers, before, count)
+            pages = feeds._posts.log_pages(page.pulled_authors, before, count)
             logs = [Source(ids, len(ids) < count) for ids in pages.values()]
         begun = time.perf_counter_ns()
         merged = merge([timeline, *logs])

@@ -16,12 +16,12 @@ from ..models import STRATEGIES, Strategy
 from ..publishing.hybrid import Choice, Hybrid
 from ..store.control import Control, Queue, Server, Stage, WorkerState
 from ..store.counters import WINDOW_SECONDS, Counts, Metrics, buckets
-from ..store.pulled_authors import Pullers
+from ..store.pulled_authors import PulledAuthors
 from .histogram import quantile
 
 Operation = Literal["accept", "lag", "feed"]
 OPERATIONS: tuple[Operation, ...] = ("accept", "lag", "feed")
-_WORSE: tuple[Stage, ...] = ("normal", "holding", "shedding")
+_WORSE: tuple[Stage, ...] = ("normal", "deferring", "shedding")
 
 
 class Times(TypedDict):
@@ -40,8 +40,8 @@ class Deliveries(TypedDict):
     deliveries_per_second: float
     skipped_total: int
     jobs_total: int
-    held_total: int
-    claims_total: int
+    deferred_total: int
+    reclaims_total: int
     posts_total: dict[Strategy, int]
 
 
@@ -99,14 +99,14 @@ class Reporting:
         settings: Settings,
         metrics: Metrics,
         control: Control,
-        pullers: Pullers,
+        pulled_authors: PulledAuthors,
         hybrid: Hybrid,
         dataset: DatasetState,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._control = control
-        self._pullers = pullers
+        self._pulled_authors = pulled_authors
         self._hybrid = hybrid
         self._dataset = dataset
 
@@ -116,7 +116,7 @@ class Reporting:
             self._metrics.flush(force=True)  # so that the caller sees what it just did
         counts = self._metrics.read()
         queue = self._control.queue()
-        pace = self._control.pace()
+        rate_limit = self._control.rate_limit()
         workers = self._control.workers()
         total = counts.total
         return {
@@ -135,8 +135,8 @@ class Reporting:
                 ),
                 "skipped_total": total.get("skipped", 0),
                 "jobs_total": total.get("jobs", 0),
-                "held_total": total.get("held", 0),
-                "claims_total": total.get("claims", 0),
+                "deferred_total": total.get("deferred", 0),
+                "reclaims_total": total.get("reclaims", 0),
                 "posts_total": {
                     strategy: total.get(f"posts:{strategy}", 0) for strategy in STRATEGIES
                 },
@@ -155,13 +155,13 @@ class Reporting:
                 "low": self._settings.backlog_low,
                 "high": self._settings.backlog_high,
                 "limit": self._settings.backlog_limit,
-                "pull_authors": len(self._pullers.all(partial=True)),
+                "pull_authors": len(self._pulled_authors.all(partial=True)),
             },
             "hybrid": self._hybrid.report(counts),
             "workers": {
                 "count": len(workers),
-                "paused": pace.paused,
-                "deliveries_per_second": pace.deliveries_per_second,
+                "paused": rate_limit.paused,
+                "deliveries_per_second": rate_limit.deliveries_per_second,
                 "list": workers,
             },
             "store": self._control.server(),
@@ -172,18 +172,18 @@ class Reporting:
         """The worst stage of any shard. A shard sheds when less room is left than the largest
         post that is never held back could need."""
         stages = [
-            self._stage_of(backlog, holding)
-            for backlog, holding in zip(queue.backlogs, queue.holding, strict=True)
+            self._stage_of(backlog, deferring)
+            for backlog, deferring in zip(queue.backlogs, queue.deferring, strict=True)
         ]
         return max(stages, key=_WORSE.index)
 
-    def _stage_of(self, backlog: int, holding: bool) -> Stage:
+    def _stage_of(self, backlog: int, deferring: bool) -> Stage:
         settings = self._settings
-        if backlog + settings.hold_followers > settings.backlog_limit:
+        if backlog + settings.large_author_followers > settings.backlog_limit:
             return "shedding"
         # The mark is taken off by the next post that is pushed; who only looks must not wait.
-        if backlog >= settings.backlog_high or (holding and backlog > settings.backlog_low):
-            return "holding"
+        if backlog >= settings.backlog_high or (deferring and backlog > settings.backlog_low):
+            return "deferring"
         return "normal"
 
 

@@ -1,7 +1,7 @@
 """The hybrid strategy's choice: push or pull, for each post of each author.
 
-`cost` compares measured costs (`app.engine.publishing.costs`); `followers` is the fixed rule that most
-articles describe: pull from so many followers on. Authors with few followers are always pushed,
+`cost` compares measured costs (`costs.py`); `followers` is the fixed rule that most articles
+describe: pull from so many followers on. Authors with few followers are always pushed,
 for each pulled author also makes every other reader's list longer. As long as nothing has been
 measured `cost` falls back on the fixed rule. Weakness: readers are taken to read equally often.
 Alternative: rates for each edge, as in the paper, at the price of state for each edge.
@@ -22,7 +22,7 @@ from ..models import STRATEGIES, PullReason
 from ..store.control import Control
 from ..store.counters import WINDOW_SECONDS, Counts, Metrics, buckets
 from ..store.posts import Posts
-from ..store.pulled_authors import Pullers
+from ..store.pulled_authors import PulledAuthors
 from .costs import Costs, Habits, prefers_pull
 
 REFRESH_SECONDS = 2.0
@@ -64,21 +64,21 @@ class Hybrid:
         metrics: Metrics,
         control: Control,
         posts: Posts,
-        pullers: Pullers,
+        pulled_authors: PulledAuthors,
         dataset: DatasetState,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._control = control
         self._posts = posts
-        self._pullers = pullers
+        self._pulled_authors = pulled_authors
         self._dataset = dataset
         self._measured = Measured(None, 0.0, 1)
         self._fresh_until = 0.0
 
     def pull_reason(self, author_id: int, followers: int) -> PullReason | None:
         """What makes a post of this author a pulled one; None: it goes out by push."""
-        if followers < self._settings.hold_followers:
+        if followers < self._settings.large_author_followers:
             return None
         measured = self.measured()
         if self._settings.hybrid_rule == "followers" or measured.costs is None:
@@ -87,7 +87,7 @@ class Hybrid:
             followers, self._posting_rate(author_id), measured.reads_per_user * followers
         )
         fetches = measured.processes / max(0.001, self._settings.log_cache_ms / 1000)
-        pulled_now = author_id in self._pullers.author_ids()
+        pulled_now = author_id in self._pulled_authors.author_ids()
         pulls = prefers_pull(measured.costs, habits, fetches, pulled_now=pulled_now)
         return "costs" if pulls else None
 

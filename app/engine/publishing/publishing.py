@@ -16,7 +16,7 @@ from ..store.counters import Metrics
 from ..store.graph import Graph
 from ..store.jobs import Jobs
 from ..store.posts import Posts
-from ..store.pulled_authors import Pullers
+from ..store.pulled_authors import PulledAuthors
 from .hybrid import Hybrid
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -30,7 +30,7 @@ class Publishing:
         settings: Settings,
         posts: Posts,
         graph: Graph,
-        pullers: Pullers,
+        pulled_authors: PulledAuthors,
         hybrid: Hybrid,
         log_cache: LogCache,
         jobs: Jobs,
@@ -39,7 +39,7 @@ class Publishing:
         self._settings = settings
         self._posts = posts
         self._graph = graph
-        self._pullers = pullers
+        self._pulled_authors = pulled_authors
         self._hybrid = hybrid
         self._log_cache = log_cache
         self._jobs = jobs
@@ -77,13 +77,13 @@ class Publishing:
             repeat_key=idempotency_key,
         )
         if accepted.pull_reason:
-            self._pullers.forget()
+            self._pulled_authors.forget()
             self._log_cache.forget(author_id)
         self._metrics.time("accept", strategy, time.perf_counter() - begun)
         if not accepted.repeated:
             self._metrics.add(f"posts:{strategy}")
-            if accepted.pull_reason == "held":
-                self._metrics.add("held")
+            if accepted.pull_reason == "deferred":
+                self._metrics.add("deferred")
         self._metrics.seen(author_id)
         post = Post(accepted.id, author_id, text, created_at(accepted.id), strategy)
         status: FanoutStatus = "pull" if accepted.pull_reason else "queued"

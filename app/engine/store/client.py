@@ -16,7 +16,7 @@ from typing import Any
 import redis
 from redis.cluster import RedisCluster
 
-from .failures import Gate, does_not_answer, is_down, store_errors
+from .failures import CircuitBreaker, does_not_answer, is_down, store_errors
 from .keys import Keys
 from .library import library
 from .nodes import Nodes
@@ -45,15 +45,15 @@ class Store:
         self,
         open_client: Callable[[], Any],
         keys: Keys,
-        open_patient: Callable[[], Any] | None = None,
+        open_slow: Callable[[], Any] | None = None,
     ) -> None:
         self._open_client = open_client
-        self._open_patient = open_patient
+        self._open_slow = open_slow
         self._client: Any = None
         self._nodes: Nodes | None = None  # of a Cluster
         self._asked = False  # whether it is one
         self._opening = threading.Lock()
-        self._gate = Gate()
+        self._breaker = CircuitBreaker()
         self.keys = keys
         self.shards = keys.shards
         self.library = library(keys.prefix)
@@ -74,13 +74,13 @@ class Store:
         return self._client
 
     @contextmanager
-    def patient(self) -> Iterator[Store]:
+    def with_long_timeout(self) -> Iterator[Store]:
         """The same data over a connection whose calls may take LOAD_SECONDS and are never
         repeated. For loading: a server that writes a lot may stop for seconds."""
-        if self._open_patient is None:
+        if self._open_slow is None:
             yield self
             return
-        store = Store(self._open_patient, self.keys)
+        store = Store(self._open_slow, self.keys)
         try:
             yield store
         finally:
@@ -223,7 +223,7 @@ class Store:
             with store_errors():
                 yield
         else:
-            with self._gate.attempt(), store_errors():
+            with self._breaker.attempt(), store_errors():
                 yield
 
     def batch(self) -> Batch:

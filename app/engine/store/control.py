@@ -15,16 +15,16 @@ from ..ids import millis_of
 from .client import Store
 from .replies import pairs
 
-WORKER_SILENT_SECONDS = 3.0
+WORKER_TIMEOUT_SECONDS = 3.0
 """A worker that has not been heard of for so long is not counted as live."""
-LOOK_SECONDS = 5 * WORKER_SILENT_SECONDS
+LOOK_SECONDS = 5 * WORKER_TIMEOUT_SECONDS
 """A process that looked at the heartbeats so recently can tell by their change who is alive."""
 
-Stage = Literal["normal", "holding", "shedding"]
+Stage = Literal["normal", "deferring", "shedding"]
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RateLimit:
     """What the workers are told: pause, or a bound on deliveries per second over all of them."""
 
     paused: bool = False
@@ -50,7 +50,7 @@ class Queue:
     jobs: int
     backlog: int
     fullest: int
-    holding: list[bool]
+    deferring: list[bool]
     oldest_age_ms: int | None
     dead: int
     backlogs: list[int]
@@ -74,26 +74,26 @@ class Control:
         self._heard: dict[str, tuple[float, float]] = {}
         self._last_look = -math.inf
 
-    def set_pace(self, pace: Pace) -> None:
+    def set_rate_limit(self, rate_limit: RateLimit) -> None:
         """Tells all workers; each looks several times a second."""
         self._store.call(
             "note",
             self._keys.control,
             "paused",
-            int(pace.paused),
+            int(rate_limit.paused),
             "deliveries_per_second",
-            pace.deliveries_per_second or 0,
+            rate_limit.deliveries_per_second or 0,
         )
-        self._store.command("PUBLISH", self._keys.doorbell, "pace")
+        self._store.command("PUBLISH", self._keys.wake_up_channel, "rate")
 
-    def pace(self) -> Pace:
+    def rate_limit(self) -> RateLimit:
         """What the workers are told now."""
         fields = dict(pairs(self._store.command("HGETALL", self._keys.control)))
-        return Pace(
+        return RateLimit(
             fields.get(b"paused") == b"1", int(fields.get(b"deliveries_per_second", 0)) or None
         )
 
-    def beat(self, state: WorkerState) -> None:
+    def heartbeat(self, state: WorkerState) -> None:
         """A worker's heartbeat."""
         value = orjson.dumps(
             {"jobs_open": state.jobs_open, "delivered": state.delivered, "at": time.time()}
@@ -118,14 +118,14 @@ class Control:
         for name, value in pairs(self._store.command("HGETALL", self._keys.workers)):
             fields = orjson.loads(value)
             worker, at = name.decode(), fields["at"]
-            last_at, since = self._heard.get(worker, (None, now - WORKER_SILENT_SECONDS))
-            recent = abs(wall - at) < WORKER_SILENT_SECONDS
+            last_at, since = self._heard.get(worker, (None, now - WORKER_TIMEOUT_SECONDS))
+            recent = abs(wall - at) < WORKER_TIMEOUT_SECONDS
             if at != last_at and (recent or (looked and last_at is not None)):
                 since = now
             heard[worker] = (at, since)
-            if now - since < WORKER_SILENT_SECONDS:
+            if now - since < WORKER_TIMEOUT_SECONDS:
                 live.append(WorkerState(worker, fields["jobs_open"], fields["delivered"]))
-            elif now - since > 20 * WORKER_SILENT_SECONDS:
+            elif now - since > 20 * WORKER_TIMEOUT_SECONDS:
                 gone.append(name)
         self._heard, self._last_look = heard, now
         if gone:
@@ -139,7 +139,7 @@ class Control:
         for shard in shards:
             batch.add("XLEN", self._keys.jobs(shard))
             batch.add("XLEN", self._keys.dead(shard))
-            batch.add("HMGET", self._keys.backlog(shard), "deliveries", "holding")
+            batch.add("HMGET", self._keys.backlog(shard), "deliveries", "deferring")
             batch.add("XRANGE", self._keys.jobs(shard), "-", "+", "COUNT", 1)
         replies = batch.run(partial=True)
         rows = [replies[4 * shard : 4 * shard + 4] for shard in shards]
@@ -153,7 +153,7 @@ class Control:
             jobs=sum(jobs for jobs, *_ in rows),
             backlog=sum(backlogs),
             fullest=max(backlogs),
-            holding=[holding == b"1" for _, _, (_, holding), _ in rows],
+            deferring=[deferring == b"1" for _, _, (_, deferring), _ in rows],
             oldest_age_ms=max(0, int(now_ms - millis_of(min(oldest)))) if oldest else None,
             dead=sum(dead for _, dead, *_ in rows),
             backlogs=backlogs,

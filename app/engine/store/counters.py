@@ -151,20 +151,20 @@ class Metrics:
         counted once more when that time comes."""
         offset = now - time.monotonic()
         before, self._offset = self._offset, offset
-        newest = int((now + before - offset) // SLICE_SECONDS)
+        latest = int((now + before - offset) // SLICE_SECONDS)
         current = int(now // SLICE_SECONDS)
-        if newest <= current + 1:
+        if latest <= current + 1:
             return
-        oldest = max(current + 1, newest - SLICE_KEPT_SECONDS // SLICE_SECONDS)
-        batch.add("DEL", *map(self._keys.metrics_slice, range(oldest, newest + 1)))
+        oldest = max(current + 1, latest - SLICE_KEPT_SECONDS // SLICE_SECONDS)
+        batch.add("DEL", *map(self._keys.metrics_slice, range(oldest, latest + 1)))
 
     def read(self) -> Counts:
         """The sums over all processes."""
         now = time.time()
-        newest = int(now // SLICE_SECONDS)
+        latest = int(now // SLICE_SECONDS)
         batch = self._store.batch()
         batch.add("HGETALL", self._keys.metrics_total)
-        for number in range(newest, newest - WINDOW_SLICES, -1):
+        for number in range(latest, latest - WINDOW_SLICES, -1):
             batch.add("HGETALL", self._keys.metrics_slice(number))
         minute = int(now // 60)
         batch.add("PFCOUNT", *(self._keys.active_users(minute - i) for i in range(ACTIVE_MINUTES)))

@@ -80,7 +80,7 @@ def does_not_answer() -> StoreDown:
     return StoreDown("Redis does not answer. Run ./status.sh, then try again.")
 
 
-class Gate:
+class CircuitBreaker:
     """Lets one caller at a time find out whether a store that went away is back.
 
     The others are told at once that it is not. Otherwise every thread of a web process would sit

@@ -35,7 +35,7 @@ class Graph:
         """Followers of the author on each shard; with `partial` 0 where a node is away."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
-            batch.add("LLEN", self._keys.fans(shard, author))
+            batch.add("LLEN", self._keys.followers(shard, author))
         return [count or 0 for count in batch.run(partial=partial)]
 
     def degrees(self, user_ids: Sequence[int]) -> list[tuple[int, int]]:
@@ -45,7 +45,7 @@ class Graph:
         for user in user_ids:
             batch.add("SCARD", self._keys.following(user))
             for shard in range(shards):
-                batch.add("LLEN", self._keys.fans(shard, user))
+                batch.add("LLEN", self._keys.followers(shard, user))
         replies = batch.run()
         width = shards + 1
         return [

@@ -47,8 +47,8 @@ class Pending:
     shard: int
     entry: str
     worker: str
-    beat: int
-    claims: int
+    heartbeat: int
+    reclaims: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +74,16 @@ class Answer:
     undone. `pages_read` counts the pages of feeds that it was asked for in this life.
     """
 
-    life: str
+    incarnation: str
     pages_read: int
     jobs: list[Job | Unreadable]
 
 
 @dataclass(slots=True)
-class Walked:
+class Cursor:
     """The state of one shard's walk, as the last call left it. Followers, not deliveries."""
 
-    left: int
+    remaining: int
     delivered: int = 0
     skipped: int = 0
 
@@ -92,16 +92,16 @@ class Walked:
 class Progress:
     """The sums over a job's walks, in deliveries."""
 
-    walked: int = 0
+    processed: int = 0
     delivered: int = 0
     skipped: int = 0
     posts: int = 1
 
 
-def read_letter(shard: int, entry: str, account: Any) -> DeadLetter:
+def read_dead_letter(shard: int, entry: str, record: Any) -> DeadLetter:
     """From the reply with its account. What cannot be read is 0 or empty: it may be why the job
     was put aside."""
-    named = _named(account)
+    named = _named(record)
 
     def number(name: str) -> int:
         try:
@@ -140,10 +140,10 @@ def read_fanout(post_id: int, record: Any) -> Fanout | None:
 _NUMBERS = ("author", "since", "last", "recipients", "accepted")
 
 
-def read_job(account: Any) -> Job | Unreadable:
+def read_job(record: Any) -> Job | Unreadable:
     """From an account's reply, all of which must be right: what is wrong later, in the middle of
     the deliveries or at their end, is harder to make good."""
-    named = _named(account)
+    named = _named(record)
     entry, job = named["entry"], int(named["job"])
     counts = named.get("counts", "").split(",")
     wrong = [name for name in _NUMBERS if not named.get(name, "").isdecimal()]
@@ -166,5 +166,5 @@ def read_job(account: Any) -> Job | Unreadable:
     )
 
 
-def _named(account: Any) -> dict[str, str]:
-    return {key.decode(): value.decode(errors="replace") for key, value in pairs(account)}
+def _named(record: Any) -> dict[str, str]:
+    return {key.decode(): value.decode(errors="replace") for key, value in pairs(record)}

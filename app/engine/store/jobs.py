@@ -12,15 +12,15 @@ from ..models import Fanout
 from .client import Batch, Store
 from .job_records import (
     Answer,
+    Cursor,
     DeadLetter,
     Job,
     Pending,
     Progress,
     Unreadable,
-    Walked,
+    read_dead_letter,
     read_fanout,
     read_job,
-    read_letter,
 )
 from .keys import tag
 
@@ -50,15 +50,15 @@ class Jobs:
 
     def answer(self, reply: Any) -> Answer:
         """What a server says to `ask`."""
-        life, pages, accounts = reply
-        return Answer(life.decode(), pages, [read_job(account) for account in accounts])
+        incarnation, pages, records = reply
+        return Answer(incarnation.decode(), pages, [read_job(record) for record in records])
 
     def deliver(self, batch: Batch, job: Job, shard: int, chunk: int, posts: list[int]) -> None:
         """One chunk of the walk over the followers on `shard`. The answer is {fans left, delivered,
         skipped so far, delivered, skipped by this call}, in followers."""
         batch.call(
             "deliver",
-            self._keys.fans(shard, job.author_id),
+            self._keys.followers(shard, job.author_id),
             tag(shard),
             job.id,
             job.author_id,
@@ -68,20 +68,20 @@ class Jobs:
             *posts,
         )
 
-    def beat(self, batch: Batch, job: Job, progress: Progress) -> None:
+    def heartbeat(self, batch: Batch, job: Job, progress: Progress) -> None:
         """Tells that the job goes on, and how far it is."""
         batch.call(
-            "beat_job",
+            "heartbeat",
             self._keys.jobs(job.shard),
             tag(job.shard),
             job.entry,
             job.id,
-            progress.walked,
+            progress.processed,
             progress.delivered,
             progress.skipped,
         )
 
-    def finish(self, batch: Batch, job: Job, progress: Progress, life: str) -> None:
+    def finish(self, batch: Batch, job: Job, progress: Progress, incarnation: str) -> None:
         """Acknowledges the job. The answer is (1, lag in ms) to the first to say so, (0, 0) to
         others, and (-1, 0) when the job's server is in another life than the one given."""
         batch.call(
@@ -93,14 +93,14 @@ class Jobs:
             progress.delivered,
             progress.skipped,
             progress.posts,
-            life,
+            incarnation,
         )
 
     def put_aside(self, batch: Batch, job: Job, progress: Progress) -> None:
         """Tells how far the job is, and that nobody's silence or claim until now speaks against
         it."""
-        self.beat(batch, job, progress)
-        batch.add("HDEL", self._keys.beats(job.shard), f"{job.entry}!")
+        self.heartbeat(batch, job, progress)
+        batch.add("HDEL", self._keys.heartbeats(job.shard), f"{job.entry}!")
 
     def pending(self, count: int) -> list[Pending]:
         """Jobs that were taken and not finished, at most `count` of each shard that answers."""
@@ -108,20 +108,20 @@ class Jobs:
         for shard in range(self._store.shards):
             batch.call("watch_jobs", self._keys.jobs(shard), tag(shard), count)
         return [
-            Pending(shard, entry.decode(), worker.decode(), int(beat), int(claims))
+            Pending(shard, entry.decode(), worker.decode(), int(heartbeat), int(reclaims))
             for shard, rows in enumerate(batch.run(partial=True))
-            for entry, worker, beat, claims in rows or ()
+            for entry, worker, heartbeat, reclaims in rows or ()
         ]
 
-    def claim(self, seen: Pending, worker: str) -> Job | Unreadable | None:
+    def reclaim(self, seen: Pending, worker: str) -> Job | Unreadable | None:
         """Takes over a job that was silent since it was `seen`; None when it was not."""
         reply = self._store.call(
-            "claim_job",
+            "reclaim_job",
             self._keys.jobs(seen.shard),
             tag(seen.shard),
             worker,
             seen.entry,
-            seen.beat,
+            seen.heartbeat,
         )
         return read_job(reply) if reply else None
 
@@ -132,7 +132,7 @@ class Jobs:
         )
         return bool(reply)
 
-    def first_walks(self, jobs: list[Job]) -> list[dict[int, Walked]]:
+    def first_cursors(self, jobs: list[Job]) -> list[dict[int, Cursor]]:
         """The walks that new jobs begin with, for each job by shard.
 
         The followers were counted one round trip before the post was written. Who followed in
@@ -144,36 +144,43 @@ class Jobs:
         for job in jobs:
             for shard, count in enumerate(job.counts):
                 if not count:
-                    batch.add("LLEN", self._keys.fans(shard, job.author_id))
+                    batch.add("LLEN", self._keys.followers(shard, job.author_id))
         late = (
             reply if isinstance(reply, int) else 1
             for reply in batch.run(raise_errors=False, partial=True)
         )
         return [
             {
-                shard: Walked(followers)
+                shard: Cursor(followers)
                 for shard, count in enumerate(job.counts)
                 if (followers := count or next(late))
             }
             for job in jobs
         ]
 
-    def walks(self, job: Job) -> dict[int, Walked]:
+    def cursors(self, job: Job) -> dict[int, Cursor]:
         """How far the job is on each shard where it has followers, by its cursors there. A shard
         that is away has everything before it; its cursor tells more when it is back."""
-        (begun,) = self.first_walks([job])
+        (begun,) = self.first_cursors([job])
         batch = self._store.batch()
         for shard in begun:
-            batch.add("HMGET", self._keys.job(shard, job.id), "left", "delivered", "skipped")
+            batch.add(
+                "HMGET", self._keys.cursor(shard, job.id), "remaining", "delivered", "skipped"
+            )
         return {
-            shard: walk if not cursor or cursor[0] is None else Walked(*map(int, cursor))
-            for (shard, walk), cursor in zip(begun.items(), batch.run(partial=True), strict=True)
+            shard: start if not stored or stored[0] is None else Cursor(*map(int, stored))
+            for (shard, start), stored in zip(begun.items(), batch.run(partial=True), strict=True)
         }
 
-    def note_progress(self, job: Job, walked: int) -> None:
+    def note_progress(self, job: Job, processed: int) -> None:
         """Tells how many followers a claimed job has walked; having got on clears its claims."""
         self._store.call(
-            "note_progress", self._keys.jobs(job.shard), tag(job.shard), job.entry, job.id, walked
+            "note_progress",
+            self._keys.jobs(job.shard),
+            tag(job.shard),
+            job.entry,
+            job.id,
+            processed,
         )
 
     def sweep(self, cursors: list[int] | None = None, count: int = SWEEP_COUNT) -> int:
@@ -182,17 +189,17 @@ class Jobs:
         With `cursors`, one for each shard and 0 at first, it looks at about `count` jobs of each
         shard and moves them on; without, at all jobs.
         """
-        places = cursors if cursors is not None else [0] * self._store.shards
+        positions = cursors if cursors is not None else [0] * self._store.shards
         found = 0
         while True:
             batch = self._store.batch()
-            for shard, cursor in enumerate(places):
+            for shard, cursor in enumerate(positions):
                 batch.call("sweep_jobs", self._keys.jobs(shard), tag(shard), cursor, count)
             for shard, reply in enumerate(batch.run(partial=True)):
                 cursor, queued = reply or (0, 0)
-                places[shard] = int(cursor)
+                positions[shard] = int(cursor)
                 found += queued
-            if cursors is not None or not any(places):
+            if cursors is not None or not any(positions):
                 return found
 
     def forget_workers(self, live: Iterable[str]) -> int:
@@ -216,18 +223,18 @@ class Jobs:
         for shard in range(self._store.shards):
             batch.call("dead_letters", self._keys.dead(shard), tag(shard), "+", count)
         return [
-            read_letter(shard, entry.decode(), account)
+            read_dead_letter(shard, entry.decode(), record)
             for shard, rows in enumerate(batch.run(partial=True))
-            for entry, account in rows or ()
+            for entry, record in rows or ()
         ]
 
-    def settle(self, shard: int, entry: str, *, requeue: bool) -> bool:
+    def resolve(self, shard: int, entry: str, *, requeue: bool) -> bool:
         """Takes a dead letter away, or queues its job anew. False: there is no such letter.
 
         Raises `Overloaded` when the backlog has no room for the job.
         """
         reply = self._store.call(
-            "settle_dead",
+            "resolve_dead_letter",
             self._keys.dead(shard),
             tag(shard),
             entry,
@@ -243,5 +250,5 @@ class Jobs:
         left (an hour after the job was done, or a pulled post was accepted)."""
         wanted, batch = list(post_ids), self._store.batch()
         for post_id in wanted:
-            batch.add("HGETALL", self._keys.fanout(post_id))
+            batch.add("HGETALL", self._keys.job(post_id))
         return [read_fanout(*found) for found in zip(wanted, batch.run(), strict=True)]

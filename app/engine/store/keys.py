@@ -14,16 +14,16 @@ different prefixes.
     last_id:{s}                string  the newest id the shard has given out       one number
     users:{t}                  bitmap  bit (user_id div SHARDS): the user exists   MAX_USER_ID
     following:{t}:<user>       set     followees                                   the graph
-    fans:{t}:<author>          list    those followers who live on shard t         the graph
+    followers:{t}:<author>          list    those followers who live on shard t         the graph
     timeline:{t}:<user>        list    post ids, newest first; 20_timeline.lua     the cap
-    newest:{t}                 string  newest id put into a timeline of the shard  one number
+    watermark:{t}                 string  newest id put into a timeline of the shard  one number
     jobs:{s}                   stream  fan-out jobs not yet finished               the backlog
     open:{s}                   set     their ids                                   the backlog
-    beats:{s}                  hash    stream entry -> heartbeats of its job       the backlog
-    fanout:{s}:<job>           hash    a job's account; see 60_jobs.lua            hour after it
-    job:{t}:<job>              hash    how far the job got on shard t              day after it
+    heartbeats:{s}                  hash    stream entry -> heartbeats of its job       the backlog
+    job:{s}:<job>              hash    a job's account; see 60_jobs.lua            hour after it
+    cursor:{t}:<job>           hash    how far the job got on shard t              day after it
     backlog:{s}                hash    deliveries accepted and not yet made        one number
-    pullers:{s}                hash    author -> held posts; see 50_pullers.lua    authors
+    pulled:{s}                hash    author -> held posts; see 50_pulled_authors.lua    authors
     dead:{s}                   stream  jobs that kept failing                      1,000 entries
     repeat:{s}:<author>:<key>  hash    answer to a post with an Idempotency-Key    a day
     metrics:*{m}               hashes  counters, latency buckets, active users,    fixed fields,
@@ -73,7 +73,7 @@ class Keys:
         self.workers = f"{prefix}workers{META_TAG}"
         self.metrics_total = f"{prefix}metrics:total{META_TAG}"
         self.limits = f"{prefix}limits"
-        self.doorbell = f"{prefix}doorbell"
+        self.wake_up_channel = f"{prefix}doorbell"
         """Wakes a sleeping worker. A hint only: a lost ring costs a short wait."""
         self.lasting = (
             self.dataset, self.control, self.workers, self.limits,
@@ -114,9 +114,9 @@ class Keys:
         """Whom a user follows."""
         return f"{self.prefix}following:{{{user % self.shards}}}:{user}"
 
-    def fans(self, shard: int, author: int) -> str:
+    def followers(self, shard: int, author: int) -> str:
         """The author's followers on a shard; `shard` is the followers', not the author's."""
-        return f"{self.prefix}fans:{{{shard}}}:{author}"
+        return f"{self.prefix}followers:{{{shard}}}:{author}"
 
     def timeline(self, user: int) -> str:
         """A user's materialised feed."""
@@ -126,9 +126,9 @@ class Keys:
         """What the names of all timelines of a shard begin with."""
         return f"{self.prefix}timeline:{{{shard}}}:"
 
-    def newest(self, shard: int) -> str:
+    def watermark(self, shard: int) -> str:
         """The newest id in any timeline of a shard."""
-        return f"{self.prefix}newest:{{{shard}}}"
+        return f"{self.prefix}watermark:{{{shard}}}"
 
     def jobs(self, shard: int) -> str:
         """A shard's unfinished jobs."""
@@ -138,25 +138,25 @@ class Keys:
         """The ids of a shard's unfinished jobs."""
         return f"{self.prefix}open:{{{shard}}}"
 
-    def beats(self, shard: int) -> str:
+    def heartbeats(self, shard: int) -> str:
         """The heartbeats of a shard's unfinished jobs."""
-        return f"{self.prefix}beats:{{{shard}}}"
+        return f"{self.prefix}heartbeats:{{{shard}}}"
 
-    def fanout(self, job: int) -> str:
+    def job(self, job: int) -> str:
         """A job's account. Its id tells the shard, as a post's does."""
-        return f"{self.prefix}fanout:{{{shard_of_post(job)}}}:{job}"
+        return f"{self.prefix}job:{{{shard_of_post(job)}}}:{job}"
 
-    def job(self, shard: int, job_id: int) -> str:
+    def cursor(self, shard: int, job_id: int) -> str:
         """A job's cursor on a shard of its readers."""
-        return f"{self.prefix}job:{{{shard}}}:{job_id}"
+        return f"{self.prefix}cursor:{{{shard}}}:{job_id}"
 
     def backlog(self, shard: int) -> str:
         """A shard's deliveries to come."""
         return f"{self.prefix}backlog:{{{shard}}}"
 
-    def pullers(self, shard: int) -> str:
+    def pulled(self, shard: int) -> str:
         """A shard's pull authors."""
-        return f"{self.prefix}pullers:{{{shard}}}"
+        return f"{self.prefix}pulled:{{{shard}}}"
 
     def dead(self, shard: int) -> str:
         """A shard's dead letters."""

@@ -46,11 +46,11 @@ class Nodes:
         slots = _slots(commands)
         replies: list[Any] = [None] * len(commands)
         weights = weights or [0] * len(commands)
-        places = self._places(slots)
-        if self._send(places, commands, weights, limit, replies):
+        positions = self._places(slots)
+        if self._send(positions, commands, weights, limit, replies):
             moved = [
                 now if now != before and _was_not_sent(reply) else None
-                for before, now, reply in zip(places, self._places(slots), replies, strict=True)
+                for before, now, reply in zip(positions, self._places(slots), replies, strict=True)
             ]
             self._send(moved, commands, weights, limit, replies)
         for i, reply in enumerate(replies):
@@ -67,17 +67,17 @@ class Nodes:
 
     def _places(self, slots: Sequence[int]) -> list[ClusterNode | None]:
         """The node of each slot."""
-        places: list[ClusterNode | None] = []
+        positions: list[ClusterNode | None] = []
         for slot in slots:
             try:
-                places.append(self._cluster.nodes_manager.get_node_from_slot(slot))
+                positions.append(self._cluster.nodes_manager.get_node_from_slot(slot))
             except SlotNotCoveredError:
-                places.append(NOWHERE)
-        return places
+                positions.append(NOWHERE)
+        return positions
 
     def _send(
         self,
-        places: Sequence[ClusterNode | None],
+        positions: Sequence[ClusterNode | None],
         commands: Sequence[Command],
         weights: Sequence[int],
         limit: int,
@@ -86,7 +86,7 @@ class Nodes:
         """Sends each command that has a place to it and notes its reply. Returns whether a node
         turned out to be away; then the layout was asked for anew."""
         parts: dict[ClusterNode, list[int]] = {}
-        for i, node in enumerate(places):
+        for i, node in enumerate(positions):
             if node is not None:
                 parts.setdefault(node, []).append(i)
         answers: dict[ClusterNode, list[Any]] = {}

@@ -86,7 +86,7 @@ class Posts:
                 settings.backlog_low,
                 settings.backlog_high,
                 settings.backlog_limit,
-                settings.hold_followers,
+                settings.large_author_followers,
                 *_repeat(repeat_key, body),
             )
         except redis.ResponseError as error:
@@ -133,10 +133,10 @@ class Posts:
             for author, ids in zip(group, reply, strict=True)
         }
 
-    def newest(self, authors: Sequence[int], before: int, count: int) -> list[list[int]]:
+    def latest(self, authors: Sequence[int], before: int, count: int) -> list[list[int]]:
         """The newest `count` ids below `before` (0: from the newest) of all these authors' logs,
         for each shard on its own, descending. Fewer than `count`: the shard has no more."""
-        _, replies = self._ask_logs("newest_posts", authors, before, count)
+        _, replies = self._ask_logs("latest_posts", authors, before, count)
         return [ids[::-1] for ids in replies]
 
     def _ask_logs(

@@ -1,4 +1,4 @@
-"""Authors who are read by pull; `lua/50_pullers.lua` says what is kept of them."""
+"""Authors who are read by pull; `lua/50_pulled_authors.lua` says what is kept of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Why = PullReason | Literal["returning"]
 
 
 @dataclass(frozen=True, slots=True)
-class Puller:
+class PulledAuthor:
     """A pull author: the first held post, and why posts are held back."""
 
     author_id: int
@@ -26,7 +26,7 @@ class Puller:
     why: Why
 
 
-class Pullers:
+class PulledAuthors:
     """The list of pull authors, with a short-lived copy for the readers of this process.
 
     A copy may miss an author who became one in another process less than `cache_seconds` ago;
@@ -67,29 +67,29 @@ class Pullers:
             self._generation += 1
             self._fresh_until = 0.0
 
-    def all(self, *, partial: bool = False) -> list[Puller]:
+    def all(self, *, partial: bool = False) -> list[PulledAuthor]:
         """All pull authors as they stand in the store; with `partial` without those on a Cluster's
         node that is away."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
-            batch.add("HGETALL", self._keys.pullers(shard))
+            batch.add("HGETALL", self._keys.pulled(shard))
         return [
-            _puller(int(author), value.decode())
+            _pulled_author(int(author), value.decode())
             for reply in batch.run(partial=partial)
             for author, value in pairs(reply or ())
         ]
 
-    def get(self, author: int) -> Puller | None:
+    def get(self, author: int) -> PulledAuthor | None:
         """One author's entry."""
-        value = self._store.command("HGET", self._keys.pullers(self._keys.shard(author)), author)
-        return None if value is None else _puller(author, value.decode())
+        value = self._store.command("HGET", self._keys.pulled(self._keys.shard(author)), author)
+        return None if value is None else _pulled_author(author, value.decode())
 
     def release(self, author: int, counts: Sequence[int], settings: Settings) -> bool:
         """Queues the delivery of held posts: of the oldest as many as fit under the backlog's high
         mark, one at least. False: nothing to do, or no room in the backlog."""
         released = self._store.call(
             "release",
-            self._keys.pullers(self._keys.shard(author)),
+            self._keys.pulled(self._keys.shard(author)),
             self._keys.tag(author),
             author,
             sum(counts),
@@ -101,6 +101,6 @@ class Pullers:
         return bool(released)
 
 
-def _puller(author: int, value: str) -> Puller:
+def _pulled_author(author: int, value: str) -> PulledAuthor:
     since, last, _, why = value.split(",")
-    return Puller(author, int(since), last != "0", cast("Why", why))
+    return PulledAuthor(author, int(since), last != "0", cast("Why", why))

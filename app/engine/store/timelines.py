@@ -26,7 +26,7 @@ class TimelinePage:
     ids: list[int]
     at_end: bool
     ttl_ms: int
-    pullers: list[int]
+    pulled_authors: list[int]
     bodies: bytes
 
 
@@ -38,7 +38,9 @@ class Timelines:
         self._keys = store.keys
         self._settings = settings
 
-    def page(self, user: int, before: int, count: int, pullers: Set[int]) -> TimelinePage | None:
+    def page(
+        self, user: int, before: int, count: int, pulled_authors: Set[int]
+    ) -> TimelinePage | None:
         """Up to `count` ids below `before` (0: from the newest); None without a timeline."""
         state, ids, at_end, ttl_ms, followed, bodies = self._store.call(
             "timeline_page",
@@ -48,11 +50,11 @@ class Timelines:
             before,
             count,
             int(not self._store.is_cluster),
-            *(pullers if len(pullers) <= MOST_SENT else "*"),
+            *(pulled_authors if len(pulled_authors) <= MOST_SENT else "*"),
         )
         if state != b"ready":
             return None
-        pulled = [author for author in map(int, followed) if author in pullers]
+        pulled = [author for author in map(int, followed) if author in pulled_authors]
         return TimelinePage(orjson.loads(b"[%b]" % ids), bool(at_end), ttl_ms, pulled, bodies)
 
     def keep(self, user: int) -> None:

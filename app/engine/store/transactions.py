@@ -46,7 +46,7 @@ from ..errors import StoreDown
 from ..ids import millis_of
 from .client import Store
 from .failures import store_errors
-from .job_records import Job, Walked
+from .job_records import Cursor, Job
 from .keys import tag
 
 IN_FLIGHT = 3
@@ -72,7 +72,7 @@ class Push:
 
     job: Job
     shard: int
-    walk: Walked
+    cursor: Cursor
     followers: int
     delivered: int = 0
     skipped: int = 0
@@ -107,7 +107,7 @@ def push(
     for shard, mine in by_shard.items():
         try:
             with store_errors():
-                pool = _pool(store, store.keys.newest(shard))
+                pool = _pool(store, store.keys.watermark(shard))
         except StoreDown:
             continue
         lanes.append((pool, _Lane(store, settings, shard, chunk).run(pool, mine)))
@@ -156,7 +156,7 @@ def _see_to_the_rest(store: Store, settings: Settings, pushes: Sequence[Push], c
             users = each.long[start : start + chunk]
             batch.call(
                 "after_push",
-                store.keys.job(each.shard, each.job.id),
+                store.keys.cursor(each.shard, each.job.id),
                 tag(each.shard),
                 0 if start else each.skipped,
                 settings.timeline_cap,
@@ -226,7 +226,7 @@ class _Lane:
 
     def _steps(self, pushes: list[Push]) -> Iterator[_Step]:
         for each in pushes:
-            remaining = each.walk.left
+            remaining = each.cursor.remaining
             end = max(0, remaining - each.followers)
             while remaining > end and not each.refused:
                 size = min(self._size, remaining - end)
@@ -236,12 +236,12 @@ class _Lane:
     def _look(self, wire: _Wire, step: _Step) -> bytes:
         """The fence, and what is read behind it."""
         job = step.push.job
-        cursor = self._keys.job(self._shard, job.id)
-        watermark = self._keys.newest(self._shard)
-        followers = self._keys.fans(self._shard, job.author_id)
+        cursor = self._keys.cursor(self._shard, job.id)
+        watermark = self._keys.watermark(self._shard)
+        followers = self._keys.followers(self._shard, job.author_id)
         return wire.pack(
             ("WATCH", cursor, watermark, followers),
-            ("HMGET", cursor, "left", "delivered", "skipped"),
+            ("HMGET", cursor, "remaining", "delivered", "skipped"),
             ("GET", watermark),
             ("LLEN", followers),
             ("LRANGE", followers, step.remaining - step.size, step.remaining - 1),
@@ -254,29 +254,36 @@ class _Lane:
         for answer in seen:
             if isinstance(answer, Exception):
                 raise answer
-        _, (left, delivered, skipped), watermark, length, followers, time, _ = seen
+        _, (remaining, delivered, skipped), watermark, length, followers, time, _ = seen
         job = step.push.job
-        if fresh := left is None:
+        if fresh := remaining is None:
             age = int(time[0]) * 1000 - millis_of(job.id)
             fits = length == step.remaining and -YOUNG_MS < age < YOUNG_MS
         else:
-            fits = int(left) == step.remaining
-        newest = int(watermark or 0)
-        if step.push.refused or not fits or len(followers) != step.size or job.id < newest:
+            fits = int(remaining) == step.remaining
+        latest = int(watermark or 0)
+        if step.push.refused or not fits or len(followers) != step.size or job.id < latest:
             step.push.refused = True
             return None
 
         counts = int(delivered or 0), int(skipped or 0)
         remaining = step.remaining - step.size
-        cursor = self._keys.job(self._shard, job.id)
-        progress = ("left", remaining, "delivered", counts[0] + step.size, "skipped", counts[1])
+        cursor = self._keys.cursor(self._shard, job.id)
+        progress = (
+            "remaining",
+            remaining,
+            "delivered",
+            counts[0] + step.size,
+            "skipped",
+            counts[1],
+        )
         commands: list[tuple[Any, ...]] = [("HSET", cursor, *progress)]
         if remaining == 0:
             commands.append(("EXPIRE", cursor, CURSOR_TTL))
         elif fresh:
             commands.append(("EXPIRE", cursor, 7 * CURSOR_TTL))
-        if job.id > newest:
-            commands.append(("SET", self._keys.newest(self._shard), job.id))
+        if job.id > latest:
+            commands.append(("SET", self._keys.watermark(self._shard), job.id))
         commands.append(("EXEC",))
         followers.sort(key=len)
         pushes = b"".join(_pushes(self._stem, followers, b"%d" % job.id))
@@ -308,7 +315,7 @@ class _Lane:
         each.delivered += step.size - skipped
         each.skipped += skipped
         delivered_before, skipped_before = transaction.counts
-        each.walk = Walked(
+        each.cursor = Cursor(
             step.remaining - step.size,
             delivered_before + step.size - each.skipped,
             skipped_before + each.skipped,

@@ -23,7 +23,7 @@ class WakeUps:
         with store_errors():
             if self._subscription is None:
                 self._subscription = self._store.redis.pubsub()
-                self._subscription.subscribe(self._store.keys.doorbell)
+                self._subscription.subscribe(self._store.keys.wake_up_channel)
             self._subscription.get_message(ignore_subscribe_messages=True, timeout=seconds)
 
     def close(self) -> None:

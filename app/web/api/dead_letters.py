@@ -6,7 +6,7 @@ from flask import Response, jsonify
 from flask_openapi import APIBlueprint, Tag
 from pydantic import RootModel
 
-from app.web.api.schemas import DeadLetterList, LetterPath, LettersQuery
+from app.web.api.schemas import DeadLetterList, DeadLetterPath, DeadLettersQuery
 from app.web.current import services
 
 api = APIBlueprint(
@@ -18,23 +18,23 @@ api = APIBlueprint(
 
 
 @api.get("", responses={200: RootModel[DeadLetterList]})
-def listing(query: LettersQuery) -> Response:
+def listing(query: DeadLettersQuery) -> Response:
     """The newest dead letters and why they are there"""
     return jsonify(DeadLetterList(dead_letters=services().dead_letters.list(query.limit)))
 
 
-@api.post("/<letter_id>/requeue", responses={204: None})
-def requeue(path: LetterPath) -> tuple[str, int]:
+@api.post("/<dead_letter_id>/requeue", responses={204: None})
+def requeue(path: DeadLetterPath) -> tuple[str, int]:
     """Queue the job anew; it goes on where it stopped"""
-    services().dead_letters.requeue(path.letter_id)
+    services().dead_letters.requeue(path.dead_letter_id)
     return "", 204
 
 
-@api.delete("/<letter_id>", responses={204: None})
-def drop(path: LetterPath) -> tuple[str, int]:
+@api.delete("/<dead_letter_id>", responses={204: None})
+def discard(path: DeadLetterPath) -> tuple[str, int]:
     """Give the job up
 
     The post stays in its author's log; `flask repair` mends timelines that lack it.
     """
-    services().dead_letters.drop(path.letter_id)
+    services().dead_letters.discard(path.dead_letter_id)
     return "", 204

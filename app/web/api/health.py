@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 
 from app.bootstrap import Services
 from app.engine.errors import FanoutError, StoreFull
-from app.engine.store.control import WORKER_SILENT_SECONDS
+from app.engine.store.control import WORKER_TIMEOUT_SECONDS
 from app.web.current import services
 from app.web.pages.formatting import count_of
 
@@ -100,8 +100,8 @@ def _workers(services: Services) -> Check:
     count = len(services.control.workers())
     detail = count_of(count, "worker")
     if not count:
-        detail = f"None was heard of in the last {WORKER_SILENT_SECONDS:g} seconds. "
+        detail = f"None was heard of in the last {WORKER_TIMEOUT_SECONDS:g} seconds. "
         detail += "Start one: flask --app app.main worker"
-    elif services.control.pace().paused:
+    elif services.control.rate_limit().paused:
         detail += ", told to pause"
     return Check(count > 0, detail, {"count": count})

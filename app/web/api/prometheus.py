@@ -32,8 +32,8 @@ COUNTERS = {
     "deliveries": ("fanout_deliveries", "Post ids pushed into timelines."),
     "skipped": ("fanout_skipped", "Pushes skipped because the reader is dormant."),
     "jobs": ("fanout_jobs", "Fan-out jobs finished."),
-    "held": ("fanout_held_posts", "Posts held back because the backlog was high."),
-    "claims": ("fanout_claims", "Silent jobs taken over from another worker."),
+    "deferred": ("fanout_deferred_posts", "Posts held back because the backlog was high."),
+    "reclaims": ("fanout_reclaims", "Silent jobs taken over from another worker."),
 }
 COARSE = 4
 """Every fourth bucket is exported: bounds that double, thirty of them."""
@@ -72,7 +72,7 @@ class StoreCollector(Collector):
         stages = GaugeMetricFamily(
             "fanout_backpressure_stage", "1 for the stage in force.", labels=["stage"]
         )
-        for stage in ("normal", "holding", "shedding"):
+        for stage in ("normal", "deferring", "shedding"):
             stages.add_metric([stage], int(pressure["stage"] == stage))
         yield stages
         for name, text, value in (

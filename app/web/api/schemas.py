@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from app.datasets.presets import MAX_SEED, PRESETS
 from app.datasets.users import LIST_LIMIT
 from app.engine.delivery.controls import FASTEST
-from app.engine.delivery.dead_letters import LIST_LIMIT as LETTERS_LIMIT
+from app.engine.delivery.dead_letters import LIST_LIMIT as DEAD_LETTERS_LIMIT
 from app.engine.ids import MAX_ID
 from app.engine.models import FanoutStatus, Kind, Post, Strategy, User
 from app.engine.store.job_records import DeadLetter
@@ -107,16 +107,16 @@ class WorkersBody(Request):
     deliveries_per_second: Annotated[StrictInt, Field(ge=1, le=FASTEST), WHOLE] | None = None
 
 
-class LettersQuery(Request):
+class DeadLettersQuery(Request):
     """How many dead letters to list."""
 
-    limit: Annotated[int, Field(ge=1, le=LETTERS_LIMIT)] = 100
+    limit: Annotated[int, Field(ge=1, le=DEAD_LETTERS_LIMIT)] = 100
 
 
-class LetterPath(Request):
+class DeadLetterPath(Request):
     """A dead letter."""
 
-    letter_id: Annotated[str, Field(max_length=40, description="<shard>-<number>")]
+    dead_letter_id: Annotated[str, Field(max_length=40, description="<shard>-<number>")]
 
 
 class DatasetBody(Request):

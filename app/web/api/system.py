@@ -8,7 +8,7 @@ from pydantic import RootModel
 
 from app.datasets.datasets import Dataset
 from app.engine.metrics.reporting import Snapshot
-from app.engine.store.control import Pace
+from app.engine.store.control import RateLimit
 from app.web.api.schemas import DatasetBody, Problem, WorkersBody
 from app.web.current import services
 
@@ -26,11 +26,11 @@ def metrics() -> Response:
     return jsonify(services().metrics.snapshot())
 
 
-@api.put("/workers", responses={200: RootModel[Pace]})
+@api.put("/workers", responses={200: RootModel[RateLimit]})
 def set_workers(body: WorkersBody) -> Response:
     """Pause the workers, or bound the deliveries per second over all of them"""
     services().control.set(body.paused, body.deliveries_per_second)
-    return jsonify(services().control.pace())
+    return jsonify(services().control.rate_limit())
 
 
 @api.post("/datasets", responses={202: RootModel[Dataset], 409: Problem})

@@ -19,7 +19,7 @@ DEFAULT_TEXT = "Hello, this is my first post today."
 MOST_POSTS = 2
 """Stories shown side by side."""
 BURST_LIMIT = 200
-LETTERS_PER_SHARD = 5
+DEAD_LETTERS_PER_SHARD = 5
 
 
 def context(services: Services) -> dict[str, Any]:
@@ -57,9 +57,9 @@ def context(services: Services) -> dict[str, Any]:
         "readers": offered,
         "reader": reader,
         "comparison": side,
-        "behind": inspector.parts(services, post, reader, base()),
-        "pace": _pace(snapshot),
-        "dead": services.jobs.dead(LETTERS_PER_SHARD),
+        "inspector": inspector.parts(services, post, reader, base()),
+        "rate": _chosen_rate(snapshot),
+        "dead": services.jobs.dead(DEAD_LETTERS_PER_SHARD),
         "burst_result": _burst_result(),
     }
 
@@ -114,7 +114,7 @@ def _only_missing(problem: FanoutError) -> None:
         raise problem
 
 
-def _pace(snapshot: Snapshot) -> str:
+def _chosen_rate(snapshot: Snapshot) -> str:
     state = snapshot["workers"]
     if state["paused"]:
         return "paused"

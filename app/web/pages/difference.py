@@ -56,7 +56,7 @@ def _missing(seen: set[int], feed: Feed) -> set[int]:
 
 def _known(settings: Settings) -> dict[FanoutStatus | None, tuple[str, str]]:
     """What each state says of one post, and of many."""
-    kept = duration(max(settings.log_cache_ms, settings.pullers_cache_ms))
+    kept = duration(max(settings.log_cache_ms, settings.pulled_authors_cache_ms))
     pulled = f"read by pull, from copies that a process keeps for up to {kept}"
     done = "been delivered by now; the reads were made one after the other"
     return {

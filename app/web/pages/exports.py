@@ -13,7 +13,7 @@ from app.engine.store.control import WorkerState
 
 def rows(snapshot: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Every number of the metrics as (dotted name, value)."""
-    return list(_walk(snapshot, ""))
+    return list(_flatten(snapshot, ""))
 
 
 def as_csv(snapshot: Mapping[str, Any]) -> str:
@@ -25,14 +25,14 @@ def as_csv(snapshot: Mapping[str, Any]) -> str:
     return out.getvalue()
 
 
-def _walk(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+def _flatten(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     if isinstance(node, WorkerState):
         node = asdict(node)
     if isinstance(node, Mapping):
         for key, value in node.items():
-            yield from _walk(value, f"{prefix}.{key}" if prefix else str(key))
+            yield from _flatten(value, f"{prefix}.{key}" if prefix else str(key))
     elif isinstance(node, list):
         for index, value in enumerate(node):
-            yield from _walk(value, f"{prefix}.{index}")
+            yield from _flatten(value, f"{prefix}.{index}")
     else:
         yield prefix, node

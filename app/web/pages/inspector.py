@@ -8,7 +8,7 @@ from app.bootstrap import Services, build_services
 from app.engine.ids import shard_of_post
 from app.engine.models import Post, User
 from app.engine.store.client import Store
-from app.web.pages.recorded_commands import TapeStore, shown
+from app.web.pages.recorded_commands import RecordingStore, shown
 
 PAGE = 8
 SHARDS_SHOWN = 3
@@ -50,7 +50,7 @@ def parts(services: Services, post: Post | None, reader: User | None, base: str)
         found.append(_post(services, post, base))
     if reader:
         found.append(_read(services, reader, base))
-        found.append(_tape(services, reader))
+        found.append(_recorded(services, reader))
     return found
 
 
@@ -62,9 +62,9 @@ def _post(services: Services, post: Post, base: str) -> Part:
         (keys.post(post.id), "the body of the post", "STRLEN"),
         (keys.log(author), "the author's post ids, newest first", "LLEN"),
         (keys.jobs(home), "fan-out jobs not yet finished", "XLEN"),
-        (keys.fanout(post.id), "how far the fan-out came", "HLEN"),
+        (keys.job(post.id), "how far the fan-out came", "HLEN"),
         *(
-            (keys.fans(shard, author), f"the author's followers on shard {shard}", "LLEN")
+            (keys.followers(shard, author), f"the author's followers on shard {shard}", "LLEN")
             for shard in range(min(store.shards, SHARDS_SHOWN))
         ),
     ]
@@ -117,15 +117,15 @@ def _read(services: Services, reader: User, base: str) -> Part:
     )
 
 
-def _tape(services: Services, reader: User) -> Part:
+def _recorded(services: Services, reader: User) -> Part:
     """Reads the feed by push and by pull, and keeps what was sent."""
     lines = []
     for strategy, label in (("write", "by write fan-out"), ("read", "by read fan-out")):
-        tape = TapeStore(services.store)
-        build_services(services.settings, tape).feeds.page(
+        recorded = RecordingStore(services.store)
+        build_services(services.settings, recorded).feeds.page(
             reader.id, "write" if strategy == "write" else "read", PAGE
         )
-        lines.append(Copyable("\n".join(tape.tape), f"commands of one read {label}"))
+        lines.append(Copyable("\n".join(recorded.recorded), f"commands of one read {label}"))
     return Part(
         "The commands of one read",
         "First by write fan-out, then by read fan-out: written down while they were sent, a "

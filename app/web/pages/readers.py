@@ -27,7 +27,7 @@ def followers_of(services: Services, author_id: int) -> list[User]:
     store = services.store
     batch = store.batch()
     for shard in range(store.shards):
-        batch.add("LRANGE", store.keys.fans(shard, author_id), 0, SAMPLE_PER_SHARD - 1)
+        batch.add("LRANGE", store.keys.followers(shard, author_id), 0, SAMPLE_PER_SHARD - 1)
     ids = [int(follower) for reply in batch.run() for follower in reply]
     users = [services.users.get(user_id) for user_id in ids[:OFFERED]]
     return sorted(users, key=lambda user: user.following, reverse=True)

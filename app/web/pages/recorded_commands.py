@@ -10,12 +10,12 @@ LONGEST = 110
 """Characters of a command that are shown; a merge names hundreds of authors in one call."""
 
 
-class TapeStore(Store):
+class RecordingStore(Store):
     """A store that shares another one's connections and keeps what goes through it."""
 
     def __init__(self, inner: Store) -> None:
         super().__init__(lambda: inner.redis, inner.keys)
-        self.tape: list[str] = []
+        self.recorded: list[str] = []
 
     def call(self, function: str, key: str, *args: Any) -> Any:
         """Runs and keeps a function call."""
@@ -29,25 +29,25 @@ class TapeStore(Store):
 
     def batch(self) -> Batch:
         """A batch whose commands are kept when it runs."""
-        return _TapeBatch(self)
+        return _RecordingBatch(self)
 
     def _keep(self, *command: Any) -> None:
         if self.metered:  # what is sent for all requests belongs to none of them
-            self.tape.append(shown(command))
+            self.recorded.append(shown(command))
 
 
-class _TapeBatch(Batch):
+class _RecordingBatch(Batch):
     def call(self, function: str, key: str, *args: Any) -> None:
-        self._tape(self._store.fcall(function, key, *args))
+        self._recorded(self._store.fcall(function, key, *args))
         super().call(function, key, *args)
 
     def add(self, *command: Any) -> None:
-        self._tape(command)
+        self._recorded(command)
         super().add(*command)
 
-    def _tape(self, command: tuple[Any, ...]) -> None:
+    def _recorded(self, command: tuple[Any, ...]) -> None:
         store = self._store
-        assert isinstance(store, TapeStore)
+        assert isinstance(store, RecordingStore)
         store._keep(*command)
 
 

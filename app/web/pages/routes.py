@@ -15,7 +15,7 @@ from flask.blueprints import BlueprintSetupState
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.engine.errors import BadRequest, FanoutError, StoreDown, UnknownLetter
+from app.engine.errors import BadRequest, FanoutError, StoreDown, UnknownDeadLetter
 from app.engine.models import STRATEGIES, Strategy
 from app.web.current import services
 from app.web.pages import demo_page, exports, formatting, inspector, readers, status_page, story
@@ -67,10 +67,10 @@ def publish() -> AnyResponse | tuple[str, int]:
 @bp.post("/workers")
 def workers() -> AnyResponse | tuple[str, int]:
     """Sets the workers' pace: `paused`, `full` or a number of deliveries per second."""
-    pace = request.form.get("pace", "")
+    rate_limit = request.form.get("rate", "")
     try:
-        rate = None if pace in {"paused", "full"} else demo_page.whole(pace, "pace")
-        services().control.set(pace == "paused", rate)
+        rate = None if rate_limit in {"paused", "full"} else demo_page.whole(rate_limit, "rate")
+        services().control.set(rate_limit == "paused", rate)
     except FanoutError as problem:
         return _refused(problem)
     return redirect(url_for("pages.demo", _anchor="pressure"), 303)
@@ -111,10 +111,10 @@ def dead_letters() -> AnyResponse | tuple[str, int]:
             case "requeue":
                 services().dead_letters.requeue(name)
             case "drop":
-                services().dead_letters.drop(name)
+                services().dead_letters.discard(name)
             case _:
                 raise BadRequest("A dead letter can be requeued or dropped: action=requeue|drop.")
-    except UnknownLetter:
+    except UnknownDeadLetter:
         return redirect(url_for("pages.demo", _anchor="dead"), 303)  # somebody was quicker
     except FanoutError as problem:
         return _refused(problem)
@@ -124,7 +124,7 @@ def dead_letters() -> AnyResponse | tuple[str, int]:
 @bp.get("/parts/dead")
 def part_dead() -> str:
     """The dead letters, as the page shows them."""
-    dead = services().jobs.dead(demo_page.LETTERS_PER_SHARD)
+    dead = services().jobs.dead(demo_page.DEAD_LETTERS_PER_SHARD)
     return render_template("parts/dead.html", dead=dead, snapshot=services().metrics.snapshot())
 
 
@@ -152,13 +152,13 @@ def part_feeds() -> str:
     return render_template("parts/feeds.html", comparison=side, reader=reader)
 
 
-@bp.get("/parts/behind")
-def part_behind() -> str:
+@bp.get("/parts/inspector")
+def part_inspector() -> str:
     """Keys and commands of the newest of the posts and of the reader."""
     chosen, reader = demo_page.posts_and_reader(services())
     post = services().publishing.post(chosen[-1]) if chosen else None
     found = inspector.parts(services(), post, reader, demo_page.base())
-    return render_template("parts/behind.html", behind=found)
+    return render_template("parts/inspector.html", inspector=found)
 
 
 @bp.get("/numbers.json")

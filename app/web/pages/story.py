@@ -155,8 +155,8 @@ def _aside(fanout: Fanout, settings: Settings) -> str:
     deliveries = count_of(fanout.recipients, "delivery", "deliveries")
     if fanout.status == "pull":
         return {
-            "held": f"Deferred by backpressure: the backlog had no room for {deliveries}. Until "
-            "the post is delivered, readers fetch it from the log. It is delivered when the "
+            "deferred": f"Deferred by backpressure: the backlog had no room for {deliveries}. "
+            "Until the post is delivered, readers fetch it from the log. It is delivered when the "
             "backlog has room for it, unless its author has gone over to pull by then.",
             "costs": f"Hybrid chose pull by measured costs: {deliveries} were not clearly cheaper.",
             "threshold": "Hybrid chose pull by its threshold: from "

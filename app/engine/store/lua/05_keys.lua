@@ -13,13 +13,15 @@ local function of_member(family)
   return function(tag, member) return stem .. tag .. ':' .. (member or '') end
 end
 
-local last_id_key, users_key, newest_key = of_shard('last_id'), of_shard('users'), of_shard('newest')
-local jobs_key, open_key, beats_key = of_shard('jobs'), of_shard('open'), of_shard('beats')
-local backlog_key, pullers_key, dead_key = of_shard('backlog'), of_shard('pullers'), of_shard('dead')
+local last_id_key, users_key = of_shard('last_id'), of_shard('users')
+local watermark_key = of_shard('watermark')
+local jobs_key, open_key = of_shard('jobs'), of_shard('open')
+local heartbeats_key = of_shard('heartbeats')
+local backlog_key, pulled_key, dead_key = of_shard('backlog'), of_shard('pulled'), of_shard('dead')
 
 local post_key, log_key, replay_key = of_member('post'), of_member('log'), of_member('repeat')
-local following_key, fans_key = of_member('following'), of_member('fans')
+local following_key, followers_key = of_member('following'), of_member('followers')
 local timeline_key = of_member('timeline')
-local account_key, cursor_key = of_member('fanout'), of_member('job')
+local record_key, cursor_key = of_member('job'), of_member('cursor')
 
-local DOORBELL = PREFIX .. 'doorbell'
+local WAKE_UP_CHANNEL = PREFIX .. 'wake-up'

@@ -58,7 +58,7 @@ end
 -- restart forgets it and takes the next one offered. A server that comes back may have lost its last
 -- writes, and whoever remembers more than it must look again. Callers offer a new word each time:
 -- with a constant one a lone worker would give the next life the name of the last.
-local life = redis.REDIS_VERSION == nil and 'simulated' or nil -- fakeredis keeps no memory
+local incarnation = redis.REDIS_VERSION == nil and 'simulated' or nil -- fakeredis keeps no memory
 
 -- Pages of feeds that this life was asked for: somebody waits for each of them.
 local pages_read = 0

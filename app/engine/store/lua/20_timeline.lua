@@ -6,7 +6,7 @@
 --
 -- A reader without the key is dormant: deliveries skip them, the next read rebuilds.
 --
--- `newest:{t}` bounds the ids in all timelines of the shard. A delivery whose id is not below it
+-- `watermark:{t}` bounds the ids in all timelines of the shard. A delivery whose id is not below it
 -- is newer than every head and may be pushed blindly; any other is inserted with care. The blind
 -- push is worth about 1.7 times in speed (docs/decisions/002-newest-watermark.md).
 
@@ -18,7 +18,7 @@ end
 
 -- Index of the first element below `id`, or the list's length; second: was `id` itself seen?
 -- Gallops from the head, since late deliveries belong near it, then halves.
-local function place(key, id, length)
+local function position(key, id, length)
   local low, high, step = 0, 0, 1
   while high < length do
     local element = tonumber(redis.call('LINDEX', key, high))
@@ -56,7 +56,7 @@ local function insert(key, id, cap, slack)
     length = redis.call('LPUSHX', key, num(id))
   else
     length = redis.call('LLEN', key)
-    local index, seen = place(key, id, length)
+    local index, seen = position(key, id, length)
     -- seen: delivered before. index == length: older than the last element, read from the logs.
     if seen or index == length then return true end
     length = redis.call('LINSERT', key, 'BEFORE', redis.call('LINDEX', key, index), num(id))
@@ -105,7 +105,7 @@ register('timeline_page', function(keys, args)
   end
   local start = 0
   if before > 0 then
-    start = place(key, before, redis.call('LLEN', key))
+    start = position(key, before, redis.call('LLEN', key))
   end
   local ids = redis.call('LRANGE', key, start, start + count - 1)
   local at_end = 0
@@ -171,6 +171,6 @@ register('rebuild_install', function(keys, args)
   if #batch > 0 then redis.call('RPUSH', key, unpack(batch)) end
   redis.call('EXPIRE', key, args[4])
   -- One above: a job of the very same id may still be on its way to this timeline.
-  if last > 0 then raise_to(newest_key(tag), all[1] + 1) end
+  if last > 0 then raise_to(watermark_key(tag), all[1] + 1) end
   return 1
 end)

@@ -8,7 +8,7 @@ register('log_pages', function(_, args)
   for i = 4, #args do
     local key = log_key(tag, args[i])
     local start = 0
-    if before > 0 then start = place(key, before, redis.call('LLEN', key)) end
+    if before > 0 then start = position(key, before, redis.call('LLEN', key)) end
     pages[#pages + 1] = redis.call('LRANGE', key, start, start + count - 1)
   end
   return pages
@@ -18,7 +18,7 @@ end, {'no-writes'})
 -- The newest `count` ids below `before` (0: from the top) of all these logs together, ascending.
 -- Fewer than `count`: there are no more. Each log is asked for a few ids first, and for more only
 -- while its last one could still belong to the answer: most logs have nothing in a page.
-register('newest_posts', function(_, args)
+register('latest_posts', function(_, args)
   note_page()
   local tag, before, count = args[1], tonumber(args[2]), tonumber(args[3])
   local step = math.ceil(count / (#args - 3)) + 1
@@ -35,15 +35,15 @@ register('newest_posts', function(_, args)
   end
   for i = 4, #args do
     local key = stem .. args[i]
-    fetch(key, before > 0 and place(key, before, call('LLEN', key)) or 0)
+    fetch(key, before > 0 and position(key, before, call('LLEN', key)) or 0)
   end
   while true do
     table.sort(found)
-    local newest = {}
-    for i = math.max(1, #found - count + 1), #found do newest[#newest + 1] = found[i] end
-    local floor = #newest < count and 0 or newest[1]
+    local latest = {}
+    for i = math.max(1, #found - count + 1), #found do latest[#latest + 1] = found[i] end
+    local floor = #latest < count and 0 or latest[1]
     local open, starts, last = logs, nexts, lasts
-    found, logs, nexts, lasts, step = newest, {}, {}, {}, 2 * step
+    found, logs, nexts, lasts, step = latest, {}, {}, {}, 2 * step
     local more = false
     for i = 1, #open do
       if last[i] > floor then
@@ -51,7 +51,7 @@ register('newest_posts', function(_, args)
         more = true
       end
     end
-    if not more then return newest end
+    if not more then return latest end
   end
 end, {'no-writes'})
 

@@ -1,4 +1,4 @@
--- Edges. `following:{t}:<user>` is a set; `fans:{t}:<author>` lists those followers of the author
+-- Edges. `following:{t}:<user>` is a set; `followers:{t}:<author>` lists those followers of the author
 -- who live on shard t. Both live on the follower's shard, so one call changes both.
 
 -- KEYS following  ARGV tag user followee limit
@@ -11,7 +11,7 @@ register('follow', function(keys, args)
     return fail('FOLLOWLIMIT', 'follows as many as allowed')
   end
   redis.call('SADD', keys[1], followee)
-  redis.call('RPUSH', fans_key(tag, followee), user)
+  redis.call('RPUSH', followers_key(tag, followee), user)
   redis.call('DEL', timeline_key(tag, user))
   return 1
 end)
@@ -22,9 +22,9 @@ end)
 register('unfollow', function(keys, args)
   local tag, user, followee = args[1], args[2], args[3]
   if redis.call('SREM', keys[1], followee) == 0 then return 0 end
-  redis.call('LREM', fans_key(tag, followee), 1, user)
+  redis.call('LREM', followers_key(tag, followee), 1, user)
   redis.call('DEL', timeline_key(tag, user))
-  local newest = newest_key(tag)
-  raise_to(newest, math.max(number_at(newest) + 1, (now_ms() - EPOCH_MS) * 4096))
+  local watermark = watermark_key(tag)
+  raise_to(watermark, math.max(number_at(watermark) + 1, (now_ms() - EPOCH_MS) * 4096))
   return 1
 end, {'allow-oom'})

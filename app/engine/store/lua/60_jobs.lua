@@ -9,11 +9,11 @@
 --   status      queued | running | done | pull | dead;  accepted (ms), lag_ms
 --   entry       its place in the stream `jobs:{s}`, where it lies until it is done
 --   fails reason  how often it failed, and why the last time
---   pull_reason   of a pulled post, also after its release: the `why` of 50_pullers.lua
+--   pull_reason   of a pulled post, also after its release: the `why` of 50_pulled_authors.lua
 --   seen        followers walked when it was last claimed
 --
 -- `open:{s}` names the unfinished jobs, so that one whose stream entry got lost is found.
--- `beats:{s}` counts each entry's heartbeats, and under <entry>! the claims since it last got on:
+-- `heartbeats:{s}` counts each entry's heartbeats, and under <entry>! the claims since it last got on:
 -- a job that ends its workers reports no failure, but it is claimed again and again.
 -- `backlog:{s}` holds the deliveries accepted and not yet made, and whether the shard is holding.
 --
@@ -23,18 +23,18 @@
 local GROUP = 'workers'
 local RECORD_TTL = 3600 -- seconds for which a finished job's account can be asked for
 local MAX_FAILS = 5     -- then a job is a dead letter
-local MAX_CLAIMS = 5    -- without any progress: so is a job that ends its workers
+local MAX_RECLAIMS = 5    -- without any progress: so is a job that ends its workers
 local DEAD_CAP = 1000   -- dead letters kept on a shard
 
 -- What an account says, field by field; nothing when its key is gone or holds something else. One
 -- broken key must not fail the call, which speaks for many jobs. The stream's word for the job and
 -- its entry comes last and counts: whatever the account says, the job can be named.
-local function account_of(tag, job, entry)
-  local account = redis.pcall('HGETALL', account_key(tag, job))
-  if account.err or #account == 0 then return {} end
+local function record_of(tag, job, entry)
+  local record = redis.pcall('HGETALL', record_key(tag, job))
+  if record.err or #record == 0 then return {} end
   local named = {'job', job, 'entry', entry}
-  for i = 1, #named do account[#account + 1] = named[i] end
-  return account
+  for i = 1, #named do record[#record + 1] = named[i] end
+  return record
 end
 
 -- Holding begins in a publish and ends here, where the backlog falls to the low mark.
@@ -42,8 +42,8 @@ local function add_backlog(tag, deliveries)
   local key = backlog_key(tag)
   local now = redis.call('HINCRBY', key, 'deliveries', num(deliveries))
   if deliveries >= 0 then return end
-  local holding = redis.call('HMGET', key, 'holding', 'low')
-  if holding[1] == '1' and now <= tonumber(holding[2]) then redis.call('HSET', key, 'holding', '0') end
+  local deferring = redis.call('HMGET', key, 'deferring', 'low')
+  if deferring[1] == '1' and now <= tonumber(deferring[2]) then redis.call('HSET', key, 'deferring', '0') end
 end
 
 -- Puts a job into the stream, under an id of its own: the account's `entry`.
@@ -53,13 +53,13 @@ local function enqueue(tag, entry, job)
     redis.call('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
   end
   redis.call('XADD', stream, entry .. '-0', 'job', job)
-  redis.call('HSET', account_key(tag, job), 'entry', entry .. '-0', 'status', 'queued')
+  redis.call('HSET', record_key(tag, job), 'entry', entry .. '-0', 'status', 'queued')
   -- Whoever is busy looks at the streams anyway; only sleepers need the bell.
-  if redis.call('XLEN', stream) == 1 then redis.call('PUBLISH', DOORBELL, tag) end
+  if redis.call('XLEN', stream) == 1 then redis.call('PUBLISH', WAKE_UP_CHANNEL, tag) end
 end
 
 local function add_job(tag, job, author, since, last, strategy, counts, recipients)
-  redis.call('HSET', account_key(tag, job), 'job', job, 'author', author, 'since', since,
+  redis.call('HSET', record_key(tag, job), 'job', job, 'author', author, 'since', since,
     'last', last, 'strategy', strategy, 'counts', counts, 'recipients', num(recipients),
     'accepted', num(now_ms()))
   redis.call('SADD', open_key(tag), job)
@@ -71,21 +71,21 @@ end
 local function dequeue(tag, stream, entry, job)
   if redis.call('XACK', stream, GROUP, entry) == 0 then return false end
   redis.call('XDEL', stream, entry)
-  redis.call('HDEL', beats_key(tag), entry, entry .. '!')
+  redis.call('HDEL', heartbeats_key(tag), entry, entry .. '!')
   redis.call('SREM', open_key(tag), job)
   return true
 end
 
 -- Puts a job aside. The letter has an id of its own: jobs do not die in the order of their ids.
-local function bury(tag, stream, entry, job, reason)
-  local key, dead = account_key(tag, job), dead_key(tag)
-  local account = redis.call('HMGET', key, 'recipients', 'booked')
+local function move_to_dead_letters(tag, stream, entry, job, reason)
+  local key, dead = record_key(tag, job), dead_key(tag)
+  local record = redis.call('HMGET', key, 'recipients', 'booked')
   if not dequeue(tag, stream, entry, job) then return 0 end
-  add_backlog(tag, (tonumber(account[2]) or 0) - (tonumber(account[1]) or 0))
+  add_backlog(tag, (tonumber(record[2]) or 0) - (tonumber(record[1]) or 0))
   redis.call('HSET', key, 'status', 'dead', 'reason', reason)
   if redis.call('XLEN', dead) >= DEAD_CAP then
     local oldest = redis.call('XRANGE', dead, '-', '+', 'COUNT', 1)[1]
-    local lost = account_key(tag, oldest[2][2])
+    local lost = record_key(tag, oldest[2][2])
     local whose = redis.call('HMGET', lost, 'author', 'last')
     if whose[1] then release_anew(tag, whose[1], whose[2]) end
     redis.call('EXPIRE', lost, RECORD_TTL)
@@ -96,7 +96,7 @@ local function bury(tag, stream, entry, job, reason)
 end
 
 -- Adds up to `count` new jobs of a shard to `accounts`, for a worker.
-local function take(tag, worker, count, accounts)
+local function take(tag, worker, count, records)
   local stream = jobs_key(tag)
   if redis.call('EXISTS', stream) == 0 then return end
   local reply = redis.pcall('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', count,
@@ -109,8 +109,8 @@ local function take(tag, worker, count, accounts)
   local entries = reply[1][2]
   if type(reply[1]) ~= 'table' then entries = reply[2] end -- RESP3's shape: fakeredis answers so
   for i = 1, #entries do
-    local account = account_of(tag, entries[i][2][2], entries[i][1])
-    if #account > 0 then accounts[#accounts + 1] = account end
+    local record = record_of(tag, entries[i][2][2], entries[i][1])
+    if #record > 0 then records[#records + 1] = record end
   end
 end
 
@@ -118,12 +118,12 @@ end
 -- What a worker asks a server at each turn: {its life, pages read in it, the accounts of new jobs},
 -- of these shards, which share the server. `count` is for each shard; 0: no new jobs.
 register('ask', function(_, args)
-  local accounts = {}
+  local records = {}
   if args[3] ~= '0' then
-    for i = 4, #args do take(args[i], args[2], args[3], accounts) end
+    for i = 4, #args do take(args[i], args[2], args[3], records) end
   end
-  life = life or args[1]
-  return {life, pages_read, accounts}
+  incarnation = incarnation or args[1]
+  return {incarnation, pages_read, records}
 end, {'allow-oom'})
 
 -- KEYS jobs  ARGV tag count
@@ -134,7 +134,7 @@ register('watch_jobs', function(keys, args)
   local pending = redis.call('XPENDING', keys[1], GROUP, '-', '+', args[2])
   for i = 1, #pending do
     local entry = pending[i][1]
-    local counts = redis.call('HMGET', beats_key(args[1]), entry, entry .. '!')
+    local counts = redis.call('HMGET', heartbeats_key(args[1]), entry, entry .. '!')
     rows[i] = {entry, pending[i][2], counts[1] or '0', counts[2] or '0'}
   end
   return rows
@@ -143,45 +143,45 @@ end, {'no-writes'})
 -- KEYS jobs  ARGV tag worker entry beat
 -- Takes over a silent job, provided that it is still silent. Returns its account or {}. The claim
 -- is counted before anybody reads the account: whatever a worker dies of comes after this.
-register('claim_job', function(keys, args)
+register('reclaim_job', function(keys, args)
   local tag, worker, entry = args[1], args[2], args[3]
   if redis.call('EXISTS', keys[1]) == 0 then return {} end -- a new dataset has cleared it
-  if (redis.call('HGET', beats_key(tag), entry) or '0') ~= args[4] then return {} end
-  local claimed = redis.call('XCLAIM', keys[1], GROUP, worker, 0, entry)
-  if #claimed == 0 or not claimed[1] then return {} end
-  local job = claimed[1][2][2]
-  local account = account_of(tag, job, entry)
-  if #account == 0 then -- nothing says any more what there was to do
+  if (redis.call('HGET', heartbeats_key(tag), entry) or '0') ~= args[4] then return {} end
+  local reclaimed = redis.call('XCLAIM', keys[1], GROUP, worker, 0, entry)
+  if #reclaimed == 0 or not reclaimed[1] then return {} end
+  local job = reclaimed[1][2][2]
+  local record = record_of(tag, job, entry)
+  if #record == 0 then -- nothing says any more what there was to do
     dequeue(tag, keys[1], entry, job)
     return {}
   end
-  redis.call('HINCRBY', beats_key(tag), entry, 1)
-  if redis.call('HINCRBY', beats_key(tag), entry .. '!', 1) > MAX_CLAIMS then
-    bury(tag, keys[1], entry, job,
-      'Claimed ' .. MAX_CLAIMS .. ' times without progress: it seems to end its workers.')
+  redis.call('HINCRBY', heartbeats_key(tag), entry, 1)
+  if redis.call('HINCRBY', heartbeats_key(tag), entry .. '!', 1) > MAX_RECLAIMS then
+    move_to_dead_letters(tag, keys[1], entry, job,
+      'Reclaimed ' .. MAX_RECLAIMS .. ' times without progress: it seems to end its workers.')
     return {}
   end
-  return account
+  return record
 end)
 
 -- KEYS jobs  ARGV tag entry job walked
 -- What a claimer found in the cursors. Having got on since the last claim clears the count.
 register('note_progress', function(_, args)
   local tag, entry, job = args[1], args[2], args[3]
-  local key = account_key(tag, job)
+  local key = record_key(tag, job)
   if redis.call('SISMEMBER', open_key(tag), job) == 0 then return 0 end
   if tonumber(args[4]) <= tonumber(redis.call('HGET', key, 'seen') or '0') then return 0 end
   redis.call('HSET', key, 'seen', args[4])
-  return redis.call('HDEL', beats_key(tag), entry .. '!')
+  return redis.call('HDEL', heartbeats_key(tag), entry .. '!')
 end, {'allow-oom'})
 
 -- Books what was walked; the backlog falls by what is new in it. Safe to repeat and to run late.
-local function book(tag, job, walked, delivered, skipped)
-  local key = account_key(tag, job)
-  local account = redis.call('HMGET', key, 'recipients', 'booked')
-  if not account[1] then return false end
-  local booked = tonumber(account[2] or '0')
-  local now_booked = math.max(booked, math.min(walked, tonumber(account[1])))
+local function book(tag, job, processed, delivered, skipped)
+  local key = record_key(tag, job)
+  local record = redis.call('HMGET', key, 'recipients', 'booked')
+  if not record[1] then return false end
+  local booked = tonumber(record[2] or '0')
+  local now_booked = math.max(booked, math.min(processed, tonumber(record[1])))
   if now_booked > booked then add_backlog(tag, booked - now_booked) end
   redis.call('HSET', key, 'booked', num(now_booked), 'delivered', delivered, 'skipped', skipped)
   return now_booked > booked
@@ -189,14 +189,14 @@ end
 
 -- KEYS jobs  ARGV tag entry job walked delivered skipped
 -- The heartbeat of a job that goes on.
-register('beat_job', function(_, args)
+register('heartbeat', function(_, args)
   local tag, entry, job = args[1], args[2], args[3]
   if redis.call('SISMEMBER', open_key(tag), job) == 0 then return 0 end
-  redis.call('HINCRBY', beats_key(tag), entry, 1)
+  redis.call('HINCRBY', heartbeats_key(tag), entry, 1)
   if book(tag, job, tonumber(args[4]), args[5], args[6]) then
-    redis.call('HDEL', beats_key(tag), entry .. '!')
+    redis.call('HDEL', heartbeats_key(tag), entry .. '!')
   end
-  redis.call('HSET', account_key(tag, job), 'status', 'running')
+  redis.call('HSET', record_key(tag, job), 'status', 'running')
   return 1
 end, {'allow-oom'})
 
@@ -204,7 +204,7 @@ end, {'allow-oom'})
 local function posts_between(tag, author, since, last)
   local log = log_key(tag, author)
   local length = redis.call('LLEN', log)
-  local from, to = place(log, tonumber(last) + 1, length), place(log, tonumber(since), length)
+  local from, to = position(log, tonumber(last) + 1, length), position(log, tonumber(since), length)
   return redis.call('LRANGE', log, from, to - 1)
 end
 
@@ -213,13 +213,13 @@ local function lag_since(accepted)
 end
 
 -- A release is done: so are the posts that it delivered, or whose readers it made rebuild.
-local function settle_held(tag, author, since, last, delivered, skipped)
+local function finish_deferred(tag, author, since, last, delivered, skipped)
   local posts = posts_between(tag, author, since, last)
   for i = 1, #posts do
-    local held = account_key(tag, posts[i])
-    local account = redis.call('HMGET', held, 'status', 'accepted')
-    if account[1] == 'pull' then
-      redis.call('HSET', held, 'status', 'done', 'lag_ms', num(lag_since(account[2])),
+    local deferred = record_key(tag, posts[i])
+    local record = redis.call('HMGET', deferred, 'status', 'accepted')
+    if record[1] == 'pull' then
+      redis.call('HSET', deferred, 'status', 'done', 'lag_ms', num(lag_since(record[2])),
         'delivered', num(delivered), 'skipped', num(skipped))
     end
   end
@@ -232,19 +232,19 @@ end
 -- server gets {-1, 0}: what it saw delivered may have been undone by a restart.
 register('finish_job', function(keys, args)
   local tag, entry, job = args[1], args[2], args[3]
-  if life ~= args[7] then return {-1, 0} end
+  if incarnation ~= args[7] then return {-1, 0} end
   if not dequeue(tag, keys[1], entry, job) then return {0, 0} end
-  local key = account_key(tag, job)
-  local account = redis.call('HMGET', key, 'recipients', 'accepted', 'strategy', 'author', 'since',
+  local key = record_key(tag, job)
+  local record = redis.call('HMGET', key, 'recipients', 'accepted', 'strategy', 'author', 'since',
     'last')
-  if not account[1] then return {0, 0} end
-  book(tag, job, tonumber(account[1]), args[4], args[5])
-  local lag = lag_since(account[2])
+  if not record[1] then return {0, 0} end
+  book(tag, job, tonumber(record[1]), args[4], args[5])
+  local lag = lag_since(record[2])
   redis.call('HSET', key, 'status', 'done', 'lag_ms', num(lag))
   redis.call('EXPIRE', key, RECORD_TTL)
-  if account[3] == 'release' or account[3] == 'drop' then
+  if record[3] == 'release' or record[3] == 'drop' then
     local posts = tonumber(args[6])
-    settle_held(tag, account[4], account[5], account[6], tonumber(args[4]) / posts,
+    finish_deferred(tag, record[4], record[5], record[6], tonumber(args[4]) / posts,
       tonumber(args[5]) / posts)
   end
   return {1, lag}
@@ -255,20 +255,20 @@ end, {'allow-oom'})
 -- MAX_FAILS it goes to `dead:{s}` and leaves the backlog. Returns 1 when it died.
 register('fail_job', function(keys, args)
   local tag, entry, job = args[1], args[2], args[3]
-  local key = account_key(tag, job)
+  local key = record_key(tag, job)
   if redis.call('SISMEMBER', open_key(tag), job) == 0 then return 0 end
   redis.call('HSET', key, 'reason', args[4])
   if redis.call('HINCRBY', key, 'fails', 1) < MAX_FAILS then return 0 end
-  return bury(tag, keys[1], entry, job, args[4])
+  return move_to_dead_letters(tag, keys[1], entry, job, args[4])
 end, {'allow-oom'})
 
 -- KEYS dead  ARGV tag before count
 -- Dead letters, newest first: {letter, account} each. before: a letter's id, or '+'.
 register('dead_letters', function(keys, args)
-  local letters = redis.call('XREVRANGE', keys[1], args[2], '-', 'COUNT', args[3])
+  local dead_letters = redis.call('XREVRANGE', keys[1], args[2], '-', 'COUNT', args[3])
   local rows = {}
-  for i = 1, #letters do
-    rows[i] = {letters[i][1], account_of(args[1], letters[i][2][2], letters[i][1])}
+  for i = 1, #dead_letters do
+    rows[i] = {dead_letters[i][1], record_of(args[1], dead_letters[i][2][2], dead_letters[i][1])}
   end
   return rows
 end, {'no-writes'})
@@ -276,27 +276,27 @@ end, {'no-writes'})
 -- KEYS dead  ARGV tag letter requeue limit
 -- Takes a dead letter away; with requeue == 1 the job goes on where it stopped. Returns 1, 0 when
 -- there is no such letter, or -1 when the backlog has no room for the job.
-register('settle_dead', function(keys, args)
-  local tag, letter_id = args[1], args[2]
-  local letter = redis.call('XRANGE', keys[1], letter_id, letter_id)
-  if #letter == 0 then return 0 end
-  local job = letter[1][2][2]
-  local key = account_key(tag, job)
-  local account = redis.call('HMGET', key, 'recipients', 'booked', 'author', 'last')
-  local left = (tonumber(account[1]) or 0) - (tonumber(account[2]) or 0)
+register('resolve_dead_letter', function(keys, args)
+  local tag, dead_letter_id = args[1], args[2]
+  local dead_letter = redis.call('XRANGE', keys[1], dead_letter_id, dead_letter_id)
+  if #dead_letter == 0 then return 0 end
+  local job = dead_letter[1][2][2]
+  local key = record_key(tag, job)
+  local record = redis.call('HMGET', key, 'recipients', 'booked', 'author', 'last')
+  local remaining = (tonumber(record[1]) or 0) - (tonumber(record[2]) or 0)
   local backlog = tonumber(redis.call('HGET', backlog_key(tag), 'deliveries') or '0')
-  if args[3] == '1' and backlog + left > tonumber(args[4]) then return -1 end
-  redis.call('XDEL', keys[1], letter_id)
+  if args[3] == '1' and backlog + remaining > tonumber(args[4]) then return -1 end
+  redis.call('XDEL', keys[1], dead_letter_id)
   if redis.call('EXISTS', key) == 0 then return 1 end
   if args[3] == '1' then
     redis.call('HSET', key, 'fails', 0)
     redis.call('PERSIST', key)
     redis.call('SADD', open_key(tag), job)
-    add_backlog(tag, left)
+    add_backlog(tag, remaining)
     enqueue(tag, num(new_id(tag)), job)
   else
     redis.call('EXPIRE', key, RECORD_TTL)
-    if account[3] then release_anew(tag, account[3], account[4]) end
+    if record[3] then release_anew(tag, record[3], record[4]) end
   end
   return 1
 end, {'allow-oom'})
@@ -312,11 +312,11 @@ register('sweep_jobs', function(keys, args)
   local page = redis.call('SSCAN', open_key(tag), args[2], 'COUNT', args[3])
   local jobs, found = page[2], 0
   for i = 1, #jobs do
-    local entry = redis.call('HGET', account_key(tag, jobs[i]), 'entry')
+    local entry = redis.call('HGET', record_key(tag, jobs[i]), 'entry')
     if not entry then
       redis.call('SREM', open_key(tag), jobs[i])
     elseif #redis.call('XRANGE', keys[1], entry, entry) == 0 then
-      redis.call('HDEL', beats_key(tag), entry, entry .. '!')
+      redis.call('HDEL', heartbeats_key(tag), entry, entry .. '!')
       enqueue(tag, num(new_id(tag)), jobs[i])
       found = found + 1
     end
@@ -347,8 +347,8 @@ register('audit_backlog', function(keys, args)
   local tag, sum = args[1], 0
   local jobs = redis.call('SMEMBERS', open_key(tag))
   for i = 1, #jobs do
-    local account = redis.call('HMGET', account_key(tag, jobs[i]), 'recipients', 'booked')
-    sum = sum + (tonumber(account[1]) or 0) - (tonumber(account[2]) or 0)
+    local record = redis.call('HMGET', record_key(tag, jobs[i]), 'recipients', 'booked')
+    sum = sum + (tonumber(record[1]) or 0) - (tonumber(record[2]) or 0)
   end
   local before = tonumber(redis.call('HGET', keys[1], 'deliveries') or '0')
   if before ~= sum then redis.call('HSET', keys[1], 'deliveries', num(sum)) end

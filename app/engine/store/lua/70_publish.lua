@@ -26,15 +26,15 @@ register('publish', function(keys, args)
 
   -- Backpressure counts deliveries, and is decided here so that the limit cannot be passed.
   if mode == 'push' and recipients > 0 then
-    local pressure = redis.call('HMGET', backlog_key(tag), 'deliveries', 'holding')
+    local pressure = redis.call('HMGET', backlog_key(tag), 'deliveries', 'deferring')
     local backlog = tonumber(pressure[1] or '0')
-    local holding = pressure[2] == '1'
-    if backlog >= high and not holding then
-      holding = true
-      redis.call('HSET', backlog_key(tag), 'holding', '1', 'low', args[13])
+    local deferring = pressure[2] == '1'
+    if backlog >= high and not deferring then
+      deferring = true
+      redis.call('HSET', backlog_key(tag), 'deferring', '1', 'low', args[13])
     end
-    if large and (holding or backlog + recipients > limit) then
-      mode, why = 'pull', 'held'
+    if large and (deferring or backlog + recipients > limit) then
+      mode, why = 'pull', 'deferred'
     elseif backlog + recipients > limit then
       return fail('OVERLOADED', num(backlog))
     end
@@ -49,18 +49,18 @@ register('publish', function(keys, args)
   -- A broken timeline must not end the script here, half-way: the next read rebuilds it.
   local own = timeline_key(tag, author)
   if not pcall(insert, own, id, cap, slack) then redis.call('DEL', own) end
-  raise_to(newest_key(tag), id)
+  raise_to(watermark_key(tag), id)
 
   -- Also without recipients: somebody may have followed since they were counted.
   if mode == 'push' then
     return_to_push(tag, author)
     add_job(tag, text_id, author, text_id, text_id, args[7], args[9], recipients)
   else
-    local account = account_key(tag, text_id)
-    redis.call('HSET', account, 'recipients', args[8], 'accepted', num(now_ms()), 'status', 'pull',
+    local record = record_key(tag, text_id)
+    redis.call('HSET', record, 'recipients', args[8], 'accepted', num(now_ms()), 'status', 'pull',
       'pull_reason', why)
-    redis.call('EXPIRE', account, RECORD_TTL)
-    hold(tag, author, text_id, why)
+    redis.call('EXPIRE', record, RECORD_TTL)
+    defer(tag, author, text_id, why)
   end
   if repeat_key then
     redis.call('HSET', repeat_key, 'fingerprint', args[18], 'id', text_id, 'mode', mode,
@@ -83,28 +83,28 @@ local RELEASE_MAX = 200
 register('release', function(_, args)
   local tag, author, recipients = args[1], args[2], tonumber(args[3])
   local low, high, limit = tonumber(args[5]), tonumber(args[6]), tonumber(args[7])
-  local state = puller(tag, author)
+  local state = pulled_author(tag, author)
   if not state or state.last ~= '0' then return 0 end
   local log = log_key(tag, author)
-  local held = place(log, tonumber(state.since), redis.call('LLEN', log))
-  if held == 0 then
-    redis.call('HDEL', pullers_key(tag), author)
+  local deferred = position(log, tonumber(state.since), redis.call('LLEN', log))
+  if deferred == 0 then
+    redis.call('HDEL', pulled_key(tag), author)
     return 1
   end
   -- Also without recipients: somebody may have followed since they were counted.
   local backlog = tonumber(redis.call('HGET', backlog_key(tag), 'deliveries') or '0')
   local strategy, posts, at = 'drop', 1, 0
-  if held <= RELEASE_MAX then
-    local room = math.floor((high - backlog) / math.max(1, recipients))
-    strategy, posts = 'release', math.min(held, math.max(1, room))
-    at = held - posts
+  if deferred <= RELEASE_MAX then
+    local headroom = math.floor((high - backlog) / math.max(1, recipients))
+    strategy, posts = 'release', math.min(deferred, math.max(1, headroom))
+    at = deferred - posts
   end
   local after = backlog + posts * recipients
   if after > limit or after > high and backlog > low then return 0 end
   local job = num(new_id(tag))
   state.last = redis.call('LINDEX', log, at)
   state.following = at > 0 and redis.call('LINDEX', log, at - 1) or '0'
-  set_puller(tag, author, state)
+  set_pulled_author(tag, author, state)
   add_job(tag, job, author, state.since, state.last, strategy, args[4], posts * recipients)
   return 1
 end)

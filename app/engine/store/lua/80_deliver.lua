@@ -5,10 +5,10 @@ local CURSOR_TTL = 86400       -- seconds a finished walk is remembered
 local YOUNG_MS = 43200000      -- half of it: an older job without a cursor may be a finished one
 
 -- Pushes without looking. Returns how many timelines took the id.
-local function push_blindly(stem, fans, text_id, cap, slack)
+local function push_unconditionally(stem, followers, text_id, cap, slack)
   local reached, limit, call = 0, cap + slack, redis.call
-  for i = #fans, 1, -1 do
-    local key = stem .. fans[i]
+  for i = #followers, 1, -1 do
+    local key = stem .. followers[i]
     local length = call('LPUSHX', key, text_id)
     if length > 0 then
       reached = reached + 1
@@ -27,57 +27,58 @@ register('deliver', function(keys, args)
   local tag, job = args[1], args[2]
   local chunk, cap, slack = tonumber(args[4]), tonumber(args[5]), tonumber(args[6])
   local cursor = cursor_key(tag, job)
-  local walk = redis.call('HMGET', cursor, 'left', 'delivered', 'skipped')
-  local fresh = not walk[1]
-  local left = tonumber(walk[1] or redis.call('LLEN', keys[1]))
-  local delivered, skipped = tonumber(walk[2] or '0'), tonumber(walk[3] or '0')
-  if left == 0 and not fresh then return {0, delivered, skipped, 0, 0} end
+  local so_far = redis.call('HMGET', cursor, 'remaining', 'delivered', 'skipped')
+  local fresh = not so_far[1]
+  local remaining = tonumber(so_far[1] or redis.call('LLEN', keys[1]))
+  local delivered, skipped = tonumber(so_far[2] or '0'), tonumber(so_far[3] or '0')
+  if remaining == 0 and not fresh then return {0, delivered, skipped, 0, 0} end
 
-  local from = math.max(0, left - chunk)
-  local fans = {}
-  if left > 0 then fans = redis.call('LRANGE', keys[1], from, left - 1) end
+  local from = math.max(0, remaining - chunk)
+  local followers = {}
+  if remaining > 0 then followers = redis.call('LRANGE', keys[1], from, remaining - 1) end
   local stem = timeline_key(tag)
 
-  local newest = number_at(newest_key(tag))
+  local watermark = number_at(watermark_key(tag))
   local id = tonumber(args[7] or '0')
   -- Only a post's own job: a release may meet followers who got the post by that job.
-  local blind = #args == 7 and args[7] == job and id >= newest
-  if blind and fresh then
+  local unconditional = #args == 7 and args[7] == job and id >= watermark
+  if unconditional and fresh then
     local age = now_ms() - EPOCH_MS - math.floor(id / 4096)
-    blind = age > -YOUNG_MS and age < YOUNG_MS
+    unconditional = age > -YOUNG_MS and age < YOUNG_MS
   end
 
   local reached = 0
   if #args == 6 then
-    for i = 1, #fans do redis.call('DEL', stem .. fans[i]) end -- no delivery, so none is counted
-  elseif blind then
-    if id > newest and #fans > 0 then redis.call('SET', newest_key(tag), args[7]) end
-    local fine, result = pcall(push_blindly, stem, fans, args[7], cap, slack)
+    -- No delivery, so none is counted.
+    for i = 1, #followers do redis.call('DEL', stem .. followers[i]) end
+  elseif unconditional then
+    if id > watermark and #followers > 0 then redis.call('SET', watermark_key(tag), args[7]) end
+    local fine, result = pcall(push_unconditionally, stem, followers, args[7], cap, slack)
     if not fine then
       -- Some of the chunk is made and the cursor stays: the next try must look before it pushes.
-      raise_to(newest_key(tag), id + 1)
+      raise_to(watermark_key(tag), id + 1)
       error(result, 0)
     end
     reached = result
   else
     -- One above: these posts' own jobs may still be on their way and must look, too.
-    raise_to(newest_key(tag), tonumber(args[#args]) + 1)
-    for i = #fans, 1, -1 do
+    raise_to(watermark_key(tag), tonumber(args[#args]) + 1)
+    for i = #followers, 1, -1 do
       local there = false
       for a = 7, #args do
-        there = insert(stem .. fans[i], tonumber(args[a]), cap, slack)
+        there = insert(stem .. followers[i], tonumber(args[a]), cap, slack)
         if not there then break end
       end
       if there then reached = reached + 1 end
     end
   end
 
-  delivered, skipped = delivered + reached, skipped + #fans - reached
-  redis.call('HSET', cursor, 'left', num(from), 'delivered', num(delivered), 'skipped', num(skipped))
+  delivered, skipped = delivered + reached, skipped + #followers - reached
+  redis.call('HSET', cursor, 'remaining', num(from), 'delivered', num(delivered), 'skipped', num(skipped))
   if from == 0 then
     redis.call('EXPIRE', cursor, CURSOR_TTL)
   elseif fresh then
     redis.call('EXPIRE', cursor, 7 * CURSOR_TTL)
   end
-  return {from, delivered, skipped, reached, #fans - reached}
+  return {from, delivered, skipped, reached, #followers - reached}
 end)

@@ -40,7 +40,7 @@ local function append(command, key_of)
     return 1
   end
 end
-register('bulk_fans', append('RPUSH', fans_key))
+register('bulk_followers', append('RPUSH', followers_key))
 register('bulk_following', append('SADD', following_key))
 
 -- KEYS loader  ARGV token tag ttl count packed

@@ -9,10 +9,10 @@
 
 local MAX_TRIES = 3
 
-local function loader_is_alive(key, silence_ms)
+local function loader_is_alive(key, lease_timeout_ms)
   if redis.call('HGET', key, 'status') ~= 'loading' then return false end
   -- Both ways: when the clock is set back, a dead loader must not look alive until it has passed.
-  return math.abs(now_ms() - tonumber(redis.call('HGET', key, 'beat'))) < tonumber(silence_ms)
+  return math.abs(now_ms() - tonumber(redis.call('HGET', key, 'heartbeat'))) < tonumber(lease_timeout_ms)
 end
 
 local function begin(key, token, preset, seed, tries)
@@ -21,7 +21,7 @@ local function begin(key, token, preset, seed, tries)
     'celebrity_from', 'popular_from', 'seconds')
   redis.call('HINCRBY', key, 'generation', 1)
   redis.call('HSET', key, 'status', 'loading', 'preset', preset, 'seed', seed, 'loader', token,
-    'started', now, 'beat', now, 'percent', 0, 'tries', tries)
+    'started', now, 'heartbeat', now, 'percent', 0, 'tries', tries)
 end
 
 -- KEYS dataset  ARGV silence_ms preset seed only_new
@@ -38,7 +38,7 @@ end)
 -- KEYS dataset  ARGV silence_ms token preset seed repeatable
 -- Becomes the loader of the given dataset. 0: another loader is alive. repeatable = 0: nobody
 -- else could finish this load, as with a graph from a file.
-register('dataset_claim', function(keys, args)
+register('dataset_lease', function(keys, args)
   if loader_is_alive(keys[1], args[1]) then return 0 end
   begin(keys[1], args[2], args[3], args[4], args[5] == '1' and 1 or MAX_TRIES)
   return 1
@@ -47,7 +47,7 @@ end)
 -- KEYS dataset  ARGV silence_ms token
 -- Becomes the loader of what was asked for, or of a preset whose loader died. Returns
 -- {preset, seed}, or {} when there is nothing to do.
-register('dataset_claim_work', function(keys, args)
+register('dataset_lease_work', function(keys, args)
   local key = keys[1]
   local status, preset, seed, tries, wanted, wanted_seed = unpack(
     redis.call('HMGET', key, 'status', 'preset', 'seed', 'tries', 'wanted', 'wanted_seed'))
@@ -63,9 +63,9 @@ end)
 
 -- KEYS dataset  ARGV token percent
 -- The loader is alive and so far. 0: it was replaced.
-register('dataset_beat', function(keys, args)
+register('dataset_heartbeat', function(keys, args)
   if redis.call('HGET', keys[1], 'loader') ~= args[1] then return 0 end
-  redis.call('HSET', keys[1], 'beat', num(now_ms()), 'percent', args[2])
+  redis.call('HSET', keys[1], 'heartbeat', num(now_ms()), 'percent', args[2])
   return 1
 end)
 

@@ -92,7 +92,7 @@ def settings(url: str, **changes: Any) -> Settings:
     return replace(Settings.from_env(os.environ), **{**values, **changes})
 
 
-class World:
+class Fixture:
     """One store with its data, and the engine's services in this process."""
 
     def __init__(self, port: int, sizes: Sizes, seed: int, **changes: Any) -> None:
@@ -164,18 +164,17 @@ class World:
             for one in self.authors[followers]:
                 # The author of rows 1 to 5 and the rivals have the same readers, and all of them.
                 readers = max(self.sizes.large, followers)
-                fans = self.random.sample(range(readers), followers)
-                self._follow(one, fans)
+                self._follow(one, self.random.sample(range(readers), followers))
             author += count
 
-    def _follow(self, author: int, fans: list[int]) -> None:
+    def _follow(self, author: int, followers: list[int]) -> None:
         self.exist([author])
         batch = self.store.batch()
         shards = self.settings.shards
         for shard in range(shards):
-            here = [fan for fan in fans if fan % shards == shard]
+            here = [follower for follower in followers if follower % shards == shard]
             for start in range(0, len(here), 2_000):
-                name = self.store.keys.fans(shard, author)
+                name = self.store.keys.followers(shard, author)
                 batch.add("RPUSH", name, *here[start : start + 2_000])
         batch.run()
 
@@ -209,8 +208,8 @@ class World:
         """How many of the author's followers have the post on top of their timeline, once."""
         batch = self.store.batch()
         for shard in range(self.settings.shards):
-            fans, stem = self.store.keys.fans(shard, author), self.timelines(shard)
-            batch.add("FCALL", "bench_heads", 1, fans, stem, post_id)
+            followers, stem = self.store.keys.followers(shard, author), self.timelines(shard)
+            batch.add("FCALL", "bench_heads", 1, followers, stem, post_id)
         return sum(batch.run())
 
     def timelines(self, shard: int) -> str:
@@ -221,7 +220,7 @@ class World:
         """Drops all jobs that nobody will deliver."""
         batch, keys = self.store.batch(), self.store.keys
         for shard in range(self.settings.shards):
-            for name in (keys.jobs, keys.backlog, keys.open, keys.beats):
+            for name in (keys.jobs, keys.backlog, keys.open, keys.heartbeats):
                 batch.add("UNLINK", name(shard))
         batch.run()
 
