@@ -11,17 +11,17 @@ import orjson
 from flask.json.provider import JSONProvider
 from flask_openapi import OpenAPI
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.commands import datasets as dataset_commands
 from app.commands import operations
 from app.commands import settings as settings_commands
-from app.engine.delivery.worker import Worker
 from app.engine.store.client import Store
 from app.engine.store.connecting import connect
 from app.settings import Settings
 from app.web import api, errors, rate_limit, security
 from app.web.api import health, prometheus
 from app.web.pages import routes as pages
+from app.worker import worker_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     The store need not answer yet: requests that need it get 503 until it does.
     """
     settings = settings or Settings.from_env(os.environ)
-    services = build_services(settings, store or connect(settings))
+    services = Services(settings, store or connect(settings))
     app = api.create_flask(str(ROOT))
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit
@@ -74,6 +74,6 @@ def _add_commands(app: OpenAPI, services: Services) -> None:
     def worker(name: str | None) -> None:
         """Make the deliveries until SIGTERM."""
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-        process = Worker(services, name)
+        process = worker_of(services, name)
         process.handle_signals()
         process.run()

@@ -278,9 +278,9 @@ def _parse(env: str, raw: str, default: Any, low: float, high: float) -> Any:
     except ValueError:
         wanted = "a whole number" if isinstance(default, int) else "a number"
         raise BadSetting(f"{env}={raw!r} is not {wanted}; its default is {default}.") from None
-    if value < low:
+    if not value >= low:  # nan is neither
         raise BadSetting(f"{env}={raw} is too small; the least is {low:g}.")
-    if value > high:
+    if not value <= high:
         raise BadSetting(f"{env}={raw} is too large; the most is {high}.")
     return value
 

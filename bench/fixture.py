@@ -16,7 +16,7 @@ from typing import Any
 
 import redis
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.store.client import Store
 from app.engine.store.connecting import connect
 from app.engine.store.keys import tag
@@ -102,7 +102,7 @@ class Fixture:
         self.random = random.Random(seed)
         self.settings = settings(self.url, **changes)
         self.store: Store = connect(self.settings)
-        self.services: Services = build_services(self.settings, self.store)
+        self.services: Services = Services(self.settings, self.store)
         self.client = redis.Redis(port=port)
         self.authors: dict[int, list[int]] = {}
         self.page_readers: list[int] = []

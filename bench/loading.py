@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.bootstrap import build_services
+from app.bootstrap import Services
 from app.engine.store.connecting import connect
 from bench import servers
 from bench.context import Context
@@ -16,7 +16,7 @@ def measure(preset: str, context: Context) -> dict[str, Any]:
     with servers.server(context.server, *context.options) as port:
         chosen = settings(f"redis://127.0.0.1:{port}/0")
         store = connect(chosen)
-        services = build_services(chosen, store)
+        services = Services(chosen, store)
         before = store.redis.info("memory")["used_memory"]
         loaded = services.datasets.load_preset(preset, context.seed)
         after = store.redis.info("memory")["used_memory"]

@@ -24,7 +24,7 @@ from flask.testing import FlaskClient
 from redis.cluster import ClusterNode, RedisCluster
 from werkzeug.exceptions import HTTPException
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.store import library
 from app.engine.store.client import Store
 from app.engine.store.counters import Metrics
@@ -159,7 +159,7 @@ def store(backend: Backend, settings: Settings) -> Store:
 
 @pytest.fixture
 def services(store: Store, settings: Settings) -> Services:
-    return build_services(settings, store)
+    return Services(settings, store)
 
 
 def add_users(store: Store, user_ids: range) -> None:
@@ -173,7 +173,7 @@ def add_users(store: Store, user_ids: range) -> None:
 def one_reader(backend: Backend, **changes: Any) -> Services:
     """User 1 follows user 0 and has a timeline; user 2 is alone."""
     settings = small_settings(**changes)
-    services = build_services(settings, backend.store(settings.shards))
+    services = Services(settings, backend.store(settings.shards))
     add_users(services.store, range(3))
     services.graph.follow(1, 0)
     services.feeds.page(1, "write")

@@ -251,10 +251,8 @@ def test_the_description_names_the_largest_page_of_the_settings(
 def test_an_answer_that_is_not_described_is_noticed(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot = services_of(client).metrics.snapshot()
-    monkeypatch.setattr(
-        type(services_of(client).metrics), "snapshot", lambda self: {**snapshot, "more": 1}
-    )
+    snapshot = services_of(client).snapshot()
+    monkeypatch.setattr(Services, "snapshot", lambda self: {**snapshot, "more": 1})
     with pytest.raises(jsonschema_rs.ValidationError, match="more"):
         client.get("/api/metrics")
 
@@ -280,7 +278,7 @@ def test_the_description_tells_errors_as_they_are(client: Any) -> None:
 def test_a_bug_of_ours_is_a_problem_without_a_trace(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(services_of(client).metrics), "snapshot", lambda self: 1 // 0)
+    monkeypatch.setattr(Services, "snapshot", lambda self: 1 // 0)
     check_problem(client.get("/api/metrics"), 500, "internal")
 
 

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.models import Strategy
 from app.engine.store.posts import Posts
 from app.engine.store.pulled_authors import PulledAuthors
@@ -29,7 +29,7 @@ def processes(backend: Backend, clock: Clock, count: int = 1) -> list[Services]:
     settings = small_settings(pulled_authors_cache_ms=100, log_cache_ms=500)
     store = backend.store(settings.shards)
     add_users(store, range(3))
-    made = [build_services(settings, store, clock) for _ in range(count)]
+    made = [Services(settings, store, clock) for _ in range(count)]
     made[0].graph.follow(1, 0)
     made[0].feeds.page(1, "write")
     return made
@@ -94,4 +94,4 @@ def test_another_process_sees_a_pulled_post_when_its_copies_are_too_old(backend:
     clock.now += 0.6
     assert seen(there) == ids
     there.counters.flush(force=True)
-    assert here.metrics.snapshot()["hybrid"]["cache_misses"] >= 2
+    assert here.snapshot()["hybrid"]["cache_misses"] >= 2

@@ -8,7 +8,7 @@ import time
 
 import redis
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.errors import StoreDown
 from app.engine.models import STRATEGIES
 from app.engine.store.connecting import connect
@@ -62,4 +62,4 @@ def test_one_primary_killed() -> None:
 
 def opened(ports: list[int]) -> Services:
     settings = Settings(redis_url=f"redis://127.0.0.1:{ports[-1]}", shards=12, log_cache_ms=0)
-    return build_services(settings, connect(settings))
+    return Services(settings, connect(settings))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.datasets import first_posts, loading
 from app.datasets.bulk import Bulk
 from app.datasets.datasets import LoadStopped
@@ -18,11 +19,11 @@ from app.datasets.packing import LONGEST, grouped, packed
 from app.datasets.population import Population, generate, generate_sized
 from app.datasets.presets import PRESETS, Preset
 from app.datasets.state import DatasetState
-from app.engine.delivery.worker import Worker
 from app.engine.errors import BadRequest, Busy, StoreDown, UnknownUser
 from app.engine.models import KINDS, Kind
 from app.engine.store.client import Store
 from app.engine.store.keys import MAX_USER_ID, tag
+from app.worker import worker_of
 from tests.conftest import small_settings
 
 USERS = 120
@@ -146,7 +147,7 @@ def test_deliveries_under_way_leave_no_backlog_behind(
     services: Services, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.engine.delivery.deliverer.HEARTBEAT_SECONDS", 0.0)
-    for order in ("backlog:", "fanout:"):  # which of the two kinds of keys is met first
+    for order in ("fanout:backlog:", "fanout:job:"):  # which of the two kinds of keys is met first
         services.datasets.load_graph(generate_sized(90, 80, 3))
         for author in (1, 2, 3, 4, 5):
             services.publishing.publish(author, "Before the load.", "write")
@@ -156,7 +157,7 @@ def test_deliveries_under_way_leave_no_backlog_behind(
         assert services.control_store.queue().backlog > 0
         bulk = Bulk(store, "me", 60)
         bulk.take_over()
-        pages = bulk._pages
+        pages = partial(Store.key_names, store)
 
         def ordered(first: str = order, pages: Any = pages) -> Any:
             names = sorted(
@@ -165,7 +166,7 @@ def test_deliveries_under_way_leave_no_backlog_behind(
             )
             yield from ([name] for name in names)
 
-        monkeypatch.setattr(bulk, "_pages", ordered)
+        monkeypatch.setattr(store, "key_names", ordered)
         bulk.wipe(lambda *_, busy=deliverer: busy.run_iteration(3))
         queue = services.control_store.queue()
         assert (queue.backlog, queue.jobs) == (0, 0), order
@@ -324,7 +325,7 @@ def test_a_stopped_load_is_begun_again(services: Services, store: Store) -> None
     services.datasets.request("small", 1)
     assert services.datasets.run_pending(stop)
     assert services.datasets.current()["waiting"]
-    other = build_services(small_settings(), store)
+    other = Services(small_settings(), store)
     assert other.datasets.run_pending()
     assert other.datasets.current()["status"] == "ready"
     assert other.feeds.compare(1, 20).identical
@@ -334,7 +335,7 @@ def test_a_worker_beats_while_it_loads_and_stops_when_told(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.engine.delivery.worker.CONTROLS_SECONDS", 0.0)
-    worker = Worker(services, "loads")
+    worker = worker_of(services, "loads")
     heartbeats_seen: list[str] = []
     load = Bulk.load
 
@@ -381,8 +382,8 @@ def test_an_empty_store_is_seeded_by_the_first_worker(store: Store) -> None:
         small_settings(dataset="none", owns_store=1),
         small_settings(dataset="small", owns_store=0),
     ):
-        assert not build_services(off, store).datasets.run_pending()
-    services = build_services(small_settings(dataset="small", owns_store=1), store)
+        assert not Services(off, store).datasets.run_pending()
+    services = Services(small_settings(dataset="small", owns_store=1), store)
     assert services.datasets.run_pending()
     assert services.datasets.current()["preset"] == "small"
     assert not services.datasets.ensure(), "not a second time"
@@ -390,15 +391,13 @@ def test_an_empty_store_is_seeded_by_the_first_worker(store: Store) -> None:
 
 def test_a_store_with_users_is_left_alone(store: Store) -> None:
     store.command("SETBIT", store.keys.users(1), 0, 1)
-    services = build_services(small_settings(dataset="small", owns_store=1), store)
+    services = Services(small_settings(dataset="small", owns_store=1), store)
     assert not services.datasets.run_pending()
     assert services.datasets.current()["status"] == "empty"
 
 
 def test_two_workers_seed_once(store: Store) -> None:
-    workers = [
-        build_services(small_settings(dataset="small", owns_store=1), store) for _ in range(2)
-    ]
+    workers = [Services(small_settings(dataset="small", owns_store=1), store) for _ in range(2)]
     loaded: list[bool] = []
     threads = [
         threading.Thread(target=lambda one=one: loaded.append(one.datasets.run_pending()))

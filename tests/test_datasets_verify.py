@@ -9,6 +9,7 @@ import pytest
 from app.bootstrap import Services
 from app.datasets import verify
 from app.datasets.population import generate_sized
+from app.engine.delivery.truth import Truth
 from app.engine.store.client import Store
 
 
@@ -25,7 +26,7 @@ def loaded(services: Services) -> Services:
 
 
 def test_all_feeds_equal_the_truth(loaded: Services, store: Store) -> None:
-    truth = verify.Truth(store)
+    truth = Truth(store)
     users = truth.users()
     assert users == list(range(1, 81))
     verdict = verify.compare(loaded, users, nothing)
@@ -38,7 +39,7 @@ def test_all_feeds_equal_the_truth(loaded: Services, store: Store) -> None:
 def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store: Store) -> None:
     # Only the first posts, which are all pushed: what a pulled author posts comes from the logs.
     services.datasets.load_graph(generate_sized(80, 76, 4))
-    truth = verify.Truth(store)
+    truth = Truth(store)
     reader, other = next(
         (user, other)
         for user in range(1, 81)
@@ -67,14 +68,14 @@ def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store
 
 
 def test_the_truth_follows_unfollowing_and_deleting(loaded: Services, store: Store) -> None:
-    reader = next(u for u in range(1, 81) if len(verify.Truth(store).feed(u)) > 3)
-    latest = verify.Truth(store).feed(reader)[0]
+    reader = next(u for u in range(1, 81) if len(Truth(store).feed(u)) > 3)
+    latest = Truth(store).feed(reader)[0]
     loaded.publishing.delete(latest)
-    assert latest not in verify.Truth(store).feed(reader)
+    assert latest not in Truth(store).feed(reader)
     authors = loaded.feeds.page(reader, "read", 20).items
     followee = next(post.author_id for post in authors if post.author_id != reader)
     loaded.graph.unfollow(reader, followee)
-    remaining = verify.Truth(store).feed(reader)
+    remaining = Truth(store).feed(reader)
     assert remaining
     bodies = [loaded.publishing.post(post) for post in remaining]
     assert followee not in {post.author_id for post in bodies}

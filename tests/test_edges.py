@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 import redis
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.ids import EPOCH_MS, shard_of_post
 from app.engine.models import STRATEGIES
 from app.engine.store.client import Store
@@ -198,7 +198,7 @@ def test_a_read_sends_few_pull_authors_however_many_there_are(crowd: Services, o
 def early(backend: Backend, settings: Settings) -> Iterator[Services]:
     """Services of a server whose clock stands before the epoch, which gave out no id yet."""
     with changed_lua(f"EPOCH_MS = {EPOCH_MS}", f"EPOCH_MS = {2 * EPOCH_MS}"):
-        yield build_services(settings, backend.store(settings.shards))
+        yield Services(settings, backend.store(settings.shards))
 
 
 def test_ids_tell_their_shard_though_the_clock_stands_before_the_epoch(early: Services) -> None:
@@ -217,7 +217,7 @@ def test_ids_tell_their_shard_though_the_clock_stands_before_the_epoch(early: Se
 
 def test_releases_stay_under_the_high_mark(backend: Backend) -> None:
     settings = small_settings(backlog_low=1, backlog_high=5, backlog_limit=100)
-    services = build_services(settings, backend.store(settings.shards))
+    services = Services(settings, backend.store(settings.shards))
     add_users(services.store, range(200))
     authors = range(0, 80, settings.shards)  # all on one shard
     for author in authors:
@@ -239,7 +239,7 @@ def test_steady_traffic_starves_no_release(backend: Backend) -> None:
     """Authors whose single post passes the high mark, and a backlog that is never empty when
     somebody looks. One of the two is deferred again and again."""
     settings = small_settings(backlog_low=3, backlog_high=8, backlog_limit=12)
-    services = build_services(settings, backend.store(settings.shards))
+    services = Services(settings, backend.store(settings.shards))
     add_users(services.store, range(20))
     busy, waiting, small = 0, 4, 8  # all on one shard
     for reader in (9, 10, 11, 13, 14, 15, 17, 18, 19):
@@ -272,7 +272,7 @@ def test_steady_traffic_starves_no_release(backend: Backend) -> None:
 
 def test_an_author_with_more_followers_than_the_limit_stays_pulled(backend: Backend) -> None:
     settings = small_settings(backlog_low=1, backlog_high=2, backlog_limit=11)
-    services = build_services(settings, backend.store(settings.shards))
+    services = Services(settings, backend.store(settings.shards))
     add_users(services.store, range(20))
     for reader in READERS:
         services.graph.follow(reader, 0)
@@ -296,7 +296,7 @@ def test_held_posts_are_accounted_for_after_their_release(crowd: Services) -> No
 
 def test_holding_ends_when_the_backlog_has_drained_though_nobody_posts(backend: Backend) -> None:
     settings = small_settings(backlog_low=2, backlog_high=8, backlog_limit=30)
-    services = build_services(settings, backend.store(settings.shards))
+    services = Services(settings, backend.store(settings.shards))
     add_users(services.store, range(20))
     for reader in READERS:
         services.graph.follow(reader, 0)
@@ -316,7 +316,7 @@ def test_a_lone_worker_notices_that_the_server_lost_its_last_writes(tmp_path: Pa
     try:
         servers.wait_for(settings.redis_port)
         client = redis.Redis(port=settings.redis_port, retry_on_error=[redis.ConnectionError])
-        services = build_services(
+        services = Services(
             settings, Store(lambda: client, Keys(settings.key_prefix, settings.shards))
         )
         add_users(services.store, range(20))

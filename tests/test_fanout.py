@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.errors import (
     BadRequest,
     KeyReused,
@@ -128,7 +128,7 @@ def test_going_back_to_push_delivers_what_was_held(crowd: Services) -> None:
     deliver(crowd)
     assert crowd.releases.run(force=True) == 1
     deliver(crowd)
-    assert crowd.metrics.snapshot()["backpressure"]["pull_authors"] == 0
+    assert crowd.snapshot()["backpressure"]["pull_authors"] == 0
     for reader in READERS:
         assert all_pages(crowd, reader, "write") == [pushed, *deferred[::-1]]
     assert {crowd.publishing.fanout(post).status for post in deferred} == {"done"}
@@ -224,7 +224,7 @@ def test_a_high_backlog_holds_large_authors_and_sheds_at_the_limit(backend: Back
     settings = small_settings(
         backlog_low=2, backlog_high=8, backlog_limit=10, large_author_followers=4
     )
-    services = build_services(settings, backend.store(settings.shards))
+    services = Services(settings, backend.store(settings.shards))
     add_users(services.store, range(20))
     for reader in READERS:
         services.graph.follow(reader, CELEBRITY)
@@ -235,7 +235,7 @@ def test_a_high_backlog_holds_large_authors_and_sheds_at_the_limit(backend: Back
     assert services.publishing.publish(CELEBRITY, "one", "write")[1].status == "queued"
     deferred, fanout = services.publishing.publish(CELEBRITY, "two", "write")
     assert fanout.status == "pull"
-    assert services.metrics.snapshot()["backpressure"]["stage"] == "shedding"
+    assert services.snapshot()["backpressure"]["stage"] == "shedding"
     assert services.feeds.page(1, "write").items[0] == deferred, "readers see it at once"
     with pytest.raises(Overloaded):
         services.publishing.publish(small, "three followers do not fit", "write")
@@ -243,8 +243,8 @@ def test_a_high_backlog_holds_large_authors_and_sheds_at_the_limit(backend: Back
     deliver(services)
     assert services.releases.run(force=True) == 1
     deliver(services)
-    assert services.metrics.snapshot()["backpressure"]["pull_authors"] == 0
-    assert services.metrics.snapshot()["backpressure"]["stage"] == "normal"
+    assert services.snapshot()["backpressure"]["pull_authors"] == 0
+    assert services.snapshot()["backpressure"]["stage"] == "normal"
     assert len(all_pages(services, 1, "write")) == 2
 
 

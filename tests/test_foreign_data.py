@@ -11,7 +11,7 @@ import pytest
 import redis
 from flask.testing import FlaskCliRunner
 
-from app.bootstrap import build_services
+from app.bootstrap import Services
 from app.datasets.bulk import Bulk
 from app.datasets.presets import PRESETS, Preset
 from app.engine.store import keys, library
@@ -128,7 +128,7 @@ def test_what_others_keep_on_the_server_is_untouched(
 
 def test_two_installations_share_a_server(server: redis.Redis) -> None:
     ours, theirs = (
-        build_services(settings, connect(settings))
+        Services(settings, connect(settings))
         for settings in (
             small_settings(redis_port=port_of(server), key_prefix=prefix)
             for prefix in ("one:", "another/")
@@ -140,7 +140,7 @@ def test_two_installations_share_a_server(server: redis.Redis) -> None:
         services.graph.follow(1, 0)
         services.feeds.page(1, "write")
         posts.append(services.publishing.publish(0, "hello", "write")[0].id)
-        services.metrics.snapshot()
+        services.snapshot()
     theirs.deliverer("w").run_until_idle()
     assert all_pages(theirs, 1, "write") == [posts[1]]
     assert ours.control_store.queue().backlog == 1, "their worker leaves our job alone"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.publishing.costs import Costs, Habits, prefers_pull, pull_cost, push_cost
 from app.engine.publishing.hybrid import ENOUGH
 from tests.conftest import Backend, add_users, small_settings
@@ -36,7 +36,7 @@ def test_a_choice_stays_once_it_was_made(
 
 def crowd(backend: Backend, **changes: object) -> Services:
     settings = small_settings(**changes)
-    services = build_services(settings, backend.store(settings.shards))
+    services = Services(settings, backend.store(settings.shards))
     add_users(services.store, range(20))
     for reader in range(1, 8):
         services.graph.follow(reader, 0)
@@ -54,7 +54,7 @@ def test_without_measurements_the_threshold_decides(backend: Backend) -> None:
     services = crowd(backend, celebrity_followers=7)
     assert services.publishing.publish(0, "many followers", "hybrid")[1].status == "pull"
     assert services.publishing.publish(1, "none", "hybrid")[1].status == "queued"
-    assert services.metrics.snapshot()["hybrid"]["measured"] is False
+    assert services.snapshot()["hybrid"]["measured"] is False
 
 
 def test_measured_costs_decide(backend: Backend) -> None:
@@ -63,7 +63,7 @@ def test_measured_costs_decide(backend: Backend) -> None:
     for n in range(12):  # posts follow each other within the second, hardly anybody reads
         status = services.publishing.publish(0, f"post {n}", "hybrid")[1].status
     assert status == "pull"
-    assert (services.metrics.snapshot()["hybrid"]["delivery_us"] or 0) > 1000
+    assert (services.snapshot()["hybrid"]["delivery_us"] or 0) > 1000
 
 
 def test_cheap_deliveries_are_pushed_above_the_threshold(backend: Backend) -> None:
@@ -85,4 +85,4 @@ def test_kept_logs_serve_deep_pages_too(backend: Backend) -> None:
         if (cursor := page.next_cursor) is None:
             break
     assert seen == ids[::-1]
-    assert services.metrics.snapshot()["hybrid"]["cache_hits"] > 0
+    assert services.snapshot()["hybrid"]["cache_hits"] > 0

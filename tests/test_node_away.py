@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.delivery.worker import Worker
 from app.engine.errors import StoreDown
 from app.engine.models import STRATEGIES
@@ -193,7 +193,7 @@ def opened(port: int) -> Services:
         pulled_authors_cache_ms=0,
         open_jobs=8,
     )
-    return build_services(settings, connect(settings))
+    return Services(settings, connect(settings))
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.delivery.deliverer import Deliverer
 from app.engine.delivery.open_job import OpenJob
 from app.engine.delivery.repair import Repaired, repair
@@ -373,7 +373,7 @@ def test_held_posts_of_a_very_large_author_return_in_parts(backend: Backend) -> 
         large_author_followers=7,
         log_cap=100,
     )
-    services = build_services(settings, backend.store(2))
+    services = Services(settings, backend.store(2))
     add_users(services.store, range(12))
     for reader in READERS:
         services.graph.follow(reader, AUTHOR)
@@ -439,7 +439,7 @@ def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Ser
 def test_orphans_do_not_wait_behind_new_jobs(backend: Backend) -> None:
     """A worker that is full of new jobs still claims those of a dead one."""
     settings = small_settings(shards=2, open_jobs=2)
-    services = build_services(settings, backend.store(2))
+    services = Services(settings, backend.store(2))
     add_users(services.store, range(12))
     for reader in READERS:
         services.graph.follow(reader, AUTHOR)
@@ -463,7 +463,7 @@ def test_chunks_are_small_while_somebody_reads(backend: Backend) -> None:
     if backend.name == "fake":
         pytest.skip("fakeredis keeps nothing between two calls of a script")
     settings = small_settings(shards=1, chunk=4, chunk_while_read=1, chunks_in_flight=1)
-    services = build_services(settings, backend.store(1))
+    services = Services(settings, backend.store(1))
     add_users(services.store, range(42))
     for reader in range(1, 41):
         services.graph.follow(reader, 0)

@@ -28,6 +28,7 @@ def test_defaults_and_environment() -> None:
         ("FANOUT_CHUNK", "5000", "the most is 4000"),
         ("FANOUT_BACKLOG_LOW", "500000", "FANOUT_BACKLOG_LOW < FANOUT_BACKLOG_HIGH"),
         ("FANOUT_STORE_TIMEOUT", "soon", "not a number"),
+        ("FANOUT_STORE_TIMEOUT", "nan", "the least is 0.05"),
         ("FANOUT_DATASET", "enormous", "one of: small, medium, large, huge, none"),
         ("FANOUT_KEY_PREFIX", "my feeds:", "letters, digits"),
         ("FANOUT_KEY_PREFIX", "{x}:", "letters, digits"),

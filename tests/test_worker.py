@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.delivery import worker as loop
 from app.engine.delivery.worker import Worker
 from tests.conftest import Backend, add_users, small_settings
@@ -41,7 +41,7 @@ class Rounds:
 @pytest.fixture
 def crowd(backend: Backend) -> Services:
     """2,400 deliveries to make."""
-    services = build_services(small_settings(open_jobs=8, chunk=20), backend.store(4))
+    services = Services(small_settings(open_jobs=8, chunk=20), backend.store(4))
     add_users(services.store, range(41))
     for reader in READERS:
         services.graph.follow(reader, AUTHOR)
@@ -85,7 +85,7 @@ def test_workers_share_the_limit(crowd: Services) -> None:
 
 
 def test_a_release_keeps_the_limit_on_average(backend: Backend) -> None:
-    services = build_services(small_settings(log_cap=100, timeline_cap=50), backend.store(4))
+    services = Services(small_settings(log_cap=100, timeline_cap=50), backend.store(4))
     add_users(services.store, range(41))
     for reader in READERS:
         services.graph.follow(reader, AUTHOR)

@@ -18,6 +18,7 @@ from app.bootstrap import Services
 from app.commands.showing import bar, failing_clearly, measured_memory, tell
 from app.datasets import verify as verifying
 from app.datasets.presets import MAX_SEED, PRESETS
+from app.engine.delivery.truth import Truth
 from app.engine.store.keys import MAX_USER_ID
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def verify(posts: int, users: str, number: int) -> None:
     """
     services = _services()
     with failing_clearly():
-        everyone = verifying.Truth(services.store).users()
+        everyone = Truth(services.store).users()
     if not everyone:
         raise click.ClickException("There are no users. Run `flask --app app.main seed` first.")
     chosen = _chosen(everyone, users, number)

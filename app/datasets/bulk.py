@@ -13,20 +13,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-import redis
 
 from app.datasets.draws import Ids
 from app.datasets.packing import grouped, packed, parts
 from app.datasets.population import Population
 from app.engine.errors import Busy
 from app.engine.store.client import Batch, Store
-from app.engine.store.failures import store_errors
+from app.engine.store.failures import Refused
 from app.engine.store.keys import META_TAG, tag
 
 CALLS_IN_FLIGHT = 4
 """Script calls in one round trip: enough to keep the server busy while the next are packed."""
 
-SCAN_COUNT = 2_000
 _TAG = re.compile(r"\{[^}]*\}")
 
 Report = Callable[[int, int], None]
@@ -76,14 +74,14 @@ class Bulk:
         for shard in range(self._store.shards):
             self._call(batch, "bulk_drop", tag(shard), self._keys.users(shard))
         self._run(batch)
-        total = sum(map(len, self._pages())) if report else 0
+        total = sum(map(len, self._store.key_names())) if report else 0
         return self._pass(report, total) + self._pass(None, 0)
 
     def _pass(self, report: Report | None, total: int) -> int:
         """Removes what a SCAN finds; how many keys. `report` gets that of `total`."""
         known = set(self._tags())
         removed = 0
-        for page in self._pages():
+        for page in self._store.key_names():
             by_tag: dict[str, list[str]] = {}
             for name in page:
                 found = _TAG.search(name)
@@ -164,28 +162,11 @@ class Bulk:
         """Sends the batch; `values`, for the caller to count."""
         try:
             batch.run()
-        except redis.ResponseError as error:
+        except Refused as error:
             if "REPLACED" not in str(error):
                 raise
             raise Busy("Another loader took over; this one stopped.") from error
         return values
-
-    def _pages(self) -> Iterator[list[str]]:
-        """The names of all keys of ours but the lasting ones, page by page, from every server."""
-        for node in self._store.nodes():
-            cursor: Any = 0
-            while True:
-                with store_errors():
-                    reply = self._store.redis.scan(
-                        cursor, match=self._keys.everything, count=SCAN_COUNT, **node
-                    )
-                cursor, found = reply
-                if isinstance(cursor, dict):  # a Cluster's client answers by node
-                    cursor = next(iter(cursor.values()))
-                names = [name.decode() if isinstance(name, bytes) else name for name in found]
-                yield [name for name in names if not name.startswith(self._keys.lasting)]
-                if not cursor:
-                    break
 
 
 def _bitmap(bits: Ids) -> bytes:

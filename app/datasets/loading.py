@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.bootstrap import Services, build_services
 from app.datasets import first_posts
 from app.datasets.bulk import Bulk
 from app.datasets.directories import directories_of, follower_counts
 from app.datasets.kinds import thresholds_of
 from app.datasets.population import Population
 from app.datasets.state import DatasetState
+from app.engine.engine import Engine
 from app.engine.errors import Busy, StoreDown
 from app.engine.store.client import Store
 from app.settings import Settings
@@ -78,12 +78,12 @@ class Loader:
 
     def _run(self, make: Make, seed: int) -> Loaded:
         with self._store.with_long_timeout() as store:
-            return self._load(make, seed, build_services(self._settings, store))
+            return self._load(make, seed, Engine(self._settings, store))
 
-    def _load(self, make: Make, seed: int, services: Services) -> Loaded:
+    def _load(self, make: Make, seed: int, engine: Engine) -> Loaded:
         loaded = Loaded()
-        bulk = Bulk(services.store, self._token, self._settings.timeline_ttl)
-        state = DatasetState(services.store)
+        bulk = Bulk(engine.store, self._token, self._settings.timeline_ttl)
+        state = DatasetState(engine.store)
         with _Stage(self, "generating", loaded) as stage:
             population = make(stage.report)
         with _Stage(self, "clearing", loaded) as stage:
@@ -101,13 +101,13 @@ class Loader:
             positions = np.searchsorted(population.user_ids, users)
             followers = dict(zip(users, counts[positions].tolist(), strict=True))
             loaded.posts = first_posts.publish_all(
-                services.publishing,
+                engine.publishing,
                 first_posts.plan(directories, followers),
-                services.deliverer(f"loader-{os.getpid()}").run_until_idle,
+                engine.deliverer(f"loader-{os.getpid()}").run_until_idle,
                 self._settings.backlog_low,
                 stage.report_of,
             )
-            services.counters.flush(force=True)
+            engine.counters.flush(force=True)
         bulk.let_go()
         loaded.users, loaded.edges = population.users, population.edges
         finished = state.finish(

@@ -1,24 +1,16 @@
-"""Compares what every strategy returns with the truth, computed by brute force from the raw keys.
-
-The truth of a user is the live posts of everyone the user follows and the user's own, newest
-first by id. It is read here from `following`, `log` and `post` alone, by code that shares nothing
-with the reading of feeds.
-"""
+"""Compares what every strategy returns with the truth."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from app.bootstrap import Services
+from app.engine.delivery.truth import Truth
+from app.engine.engine import Engine
 from app.engine.errors import Overloaded
 from app.engine.models import STRATEGIES, Strategy
-from app.engine.store.client import Store
-
-AT_ONCE = 500
-"""Keys read in one round trip."""
 
 Report = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -45,78 +37,32 @@ class Verdict:
     differences: list[Difference] = field(default_factory=list)
 
 
-class Truth:
-    """The feeds that must be, from the raw keys as they are now. Logs are read once and kept."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._keys = store.keys
-        self._live: dict[int, list[int]] = {}
-
-    def users(self) -> list[int]:
-        """All users, ascending, from the bitmaps of who exists."""
-        shards = self._store.shards
-        found: list[int] = []
-        for shard in range(shards):
-            bitmap = self._store.command("GET", self._keys.users(shard)) or b""
-            for at, byte in enumerate(bitmap):
-                found += [
-                    (8 * at + bit) * shards + shard for bit in range(8) if byte & (128 >> bit)
-                ]
-        return sorted(found)
-
-    def feed(self, user_id: int) -> list[int]:
-        """Ids of all posts in the user's feed, newest first."""
-        followees = self._store.command("SMEMBERS", self._keys.following(user_id))
-        authors = {user_id, *map(int, followees)}
-        self._read_logs(authors - self._live.keys())
-        return sorted((post for author in authors for post in self._live[author]), reverse=True)
-
-    def _read_logs(self, authors: Iterable[int]) -> None:
-        for part in _parts(sorted(authors)):
-            batch = self._store.batch()
-            for author in part:
-                batch.add("LRANGE", self._keys.log(author), 0, -1)
-            logs = [[int(post) for post in log] for log in batch.run()]
-            for author, log in zip(part, logs, strict=True):
-                self._live[author] = self._with_body(log)
-
-    def _with_body(self, posts: Sequence[int]) -> list[int]:
-        live: list[int] = []
-        for part in _parts(posts):
-            batch = self._store.batch()
-            for post in part:
-                batch.add("EXISTS", self._keys.post(post))
-            live += [post for post, alive in zip(part, batch.run(), strict=True) if alive]
-        return live
-
-
-def publish_random(services: Services, count: int, seed: int, report: Report) -> None:
+def publish_random(engine: Engine, count: int, seed: int, report: Report) -> None:
     """Publishes `count` posts by random users under random strategies.
 
     While the backlog is full it waits, or makes the deliveries itself if no worker is alive.
     """
     draw = random.Random(seed)
-    helper = _Helper(services)
-    users = Truth(services.store).users()
+    helper = _Helper(engine)
+    users = Truth(engine.store).users()
     for number in range(1, count + 1):
         author, strategy = draw.choice(users), draw.choice(STRATEGIES)
         text = f"Post {number} of {count}, by {author}, {strategy}."
         while True:
             try:
-                services.publishing.publish(author, text, strategy)
+                engine.publishing.publish(author, text, strategy)
                 break
             except Overloaded:
                 helper.help_or_wait()
         report(number, count)
 
 
-def drain(services: Services, patience: float = 120.0) -> None:
+def drain(engine: Engine, patience: float = 120.0) -> None:
     """Returns when there is no backlog. Raises `TimeoutError` after `patience` seconds."""
     end = time.monotonic() + patience
-    helper = _Helper(services)
+    helper = _Helper(engine)
     while True:
-        queue = services.control_store.queue()
+        queue = engine.control_store.queue()
         if not (queue.jobs or queue.backlog or queue.shards_away):
             return
         if time.monotonic() > end:
@@ -131,26 +77,26 @@ class _Helper:
     """Waits for the workers; where none is alive it makes the deliveries itself, those that a
     dead worker has begun included."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._deliverer = services.deliverer("verify")
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._deliverer = engine.deliverer("verify")
 
     def help_or_wait(self) -> None:
-        if not self._services.control_store.workers():
+        if not self._engine.control_store.workers():
             self._deliverer.reclaim()
             self._deliverer.run_until_idle()
-            self._services.releases.run()
+            self._engine.releases.run()
         time.sleep(0.05)
 
 
-def compare(services: Services, user_ids: Sequence[int], report: Report) -> Verdict:
+def compare(engine: Engine, user_ids: Sequence[int], report: Report) -> Verdict:
     """Compares every page of these users' feeds under every strategy with the truth."""
     verdict = Verdict()
-    truth = Truth(services.store)
+    truth = Truth(engine.store)
     for user_id in user_ids:
         expected = truth.feed(user_id)
         for strategy in STRATEGIES:
-            found, pages = _whole_feed(services, user_id, strategy)
+            found, pages = _whole_feed(engine, user_id, strategy)
             verdict.feeds += 1
             verdict.pages += pages
             verdict.posts += len(found)
@@ -163,18 +109,14 @@ def compare(services: Services, user_ids: Sequence[int], report: Report) -> Verd
     return verdict
 
 
-def _whole_feed(services: Services, user_id: int, strategy: Strategy) -> tuple[list[int], int]:
+def _whole_feed(engine: Engine, user_id: int, strategy: Strategy) -> tuple[list[int], int]:
     """All ids of a feed as its pages give them, and the number of pages."""
     ids: list[int] = []
     cursor: str | None = None
     pages = 0
     while pages == 0 or cursor:
-        feed = services.feeds.page(user_id, strategy, services.settings.page_limit, cursor)
+        feed = engine.feeds.page(user_id, strategy, engine.settings.page_limit, cursor)
         ids += [post.id for post in feed.items]
         cursor = feed.next_cursor
         pages += 1
     return ids, pages
-
-
-def _parts(items: Sequence[int]) -> list[Sequence[int]]:
-    return [items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE)]

@@ -27,7 +27,7 @@ import numpy as np
 import orjson
 import redis
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.datasets.bulk import Bulk
 from app.datasets.population import Population
 from app.datasets.state import DatasetState
@@ -88,7 +88,7 @@ class Rig:
         self._open: list[redis.Redis | Client] = []
         self.start_store()
         self.store: Store = connect(self.settings)
-        self.services: Services = build_services(self.settings, self.store)
+        self.services: Services = Services(self.settings, self.store)
 
     # -------------------------------------------------------------- processes
 

@@ -15,7 +15,7 @@ from unittest.mock import patch
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.delivery.deliverer import Deliverer
 from app.engine.errors import Overloaded
 from app.engine.models import STRATEGIES, Strategy
@@ -76,7 +76,7 @@ class Machine(RuleBasedStateMachine):
             hybrid_rule="followers",  # measured costs would make no two runs alike
         )
         store = self.backend.store(self.settings.shards)
-        self.processes = [build_services(self.settings, store, lambda: self.now) for _ in range(2)]
+        self.processes = [Services(self.settings, store, lambda: self.now) for _ in range(2)]
         self.services: Services = self.processes[0]
         self.served_by = cycle(served_by)
         add_users(store, range(USERS))

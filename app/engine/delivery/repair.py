@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from app.bootstrap import Services
-from app.datasets.verify import Truth
-
+from ..engine import Engine
 from ..store.failures import Refused
+from .truth import Truth
 
 AT_ONCE = 500
 """Users whose timelines are read in one round trip."""
@@ -40,45 +39,43 @@ class Repaired:
     backlogs: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
-def repair(services: Services, report: Report) -> Repaired:
+def repair(engine: Engine, report: Report) -> Repaired:
     """Queues lost jobs, corrects the backlog counters, rebuilds timelines that differ, and deletes
     the function libraries of other versions.
 
     May run beside web processes and workers. Needs the logs in memory. Raises `StoreDown`.
     """
-    found = Repaired(
-        jobs_queued=services.jobs.sweep(), libraries=services.store.drop_old_libraries()
-    )
-    audits = services.jobs.audit_backlogs()
+    found = Repaired(jobs_queued=engine.jobs.sweep(), libraries=engine.store.drop_old_libraries())
+    audits = engine.jobs.audit_backlogs()
     found.backlogs = {shard: pair for shard, pair in enumerate(audits) if pair[0] != pair[1]}
-    truth = Truth(services.store)
+    truth = Truth(engine.store)
     users = truth.users()
     for start in range(0, len(users), AT_ONCE):
         part = users[start : start + AT_ONCE]
-        suspects, timelines = _differing(services, truth, part)
+        suspects, timelines = _differing(engine, truth, part)
         found.timelines += timelines
         for _ in range(LOOKS - 1):
             if suspects:
                 time.sleep(LOOK_SECONDS)
-                suspects, _ = _differing(services, Truth(services.store), suspects)
+                suspects, _ = _differing(engine, Truth(engine.store), suspects)
         for user in suspects:
-            services.store.command("DEL", services.store.keys.timeline(user))
-            services.feeds.rebuild(user)
+            engine.store.command("DEL", engine.store.keys.timeline(user))
+            engine.feeds.rebuild(user)
         found.differed += suspects
         found.users += len(part)
         report(found.users, len(users))
     return found
 
 
-def _differing(services: Services, truth: Truth, users: Sequence[int]) -> tuple[list[int], int]:
+def _differing(engine: Engine, truth: Truth, users: Sequence[int]) -> tuple[list[int], int]:
     """Those whose timeline differs from the truth, and how many have a timeline at all."""
-    batch = services.store.batch()
+    batch = engine.store.batch()
     for user in users:
-        batch.add("LRANGE", services.store.keys.timeline(user), 0, -1)
+        batch.add("LRANGE", engine.store.keys.timeline(user), 0, -1)
     replies = batch.run(raise_errors=False)
     deferred = {
         pulled_author.author_id: pulled_author.since
-        for pulled_author in services.pulled_authors.all()
+        for pulled_author in engine.pulled_authors.all()
     }
     differing, timelines = [], 0
     for user, reply in zip(users, replies, strict=True):
@@ -86,13 +83,13 @@ def _differing(services: Services, truth: Truth, users: Sequence[int]) -> tuple[
             differing.append(user)
         elif reply and not reply[-1].startswith(b"-"):  # "-": a rebuild under way says nothing
             timelines += 1
-            if not _is_right(services, truth, user, reply, deferred):
+            if not _is_right(engine, truth, user, reply, deferred):
                 differing.append(user)
     return differing, timelines
 
 
 def _is_right(
-    services: Services, truth: Truth, user: int, elements: Sequence[Any], deferred: dict[int, int]
+    engine: Engine, truth: Truth, user: int, elements: Sequence[Any], deferred: dict[int, int]
 ) -> bool:
     try:
         ids = [int(element) for element in elements]
@@ -104,11 +101,11 @@ def _is_right(
     expected = {post for post in truth.feed(user) if post >= floor}
     there = set(ids) - {0}
     missing = list(expected - there)
-    for post, found in zip(missing, services.posts.get_many(missing), strict=True):
+    for post, found in zip(missing, engine.posts.get_many(missing), strict=True):
         if found is None or post >= deferred.get(found.author_id, post + 1):
             continue  # deleted meanwhile, or read by pull
-        if services.publishing.is_on_its_way(post):
+        if engine.publishing.is_on_its_way(post):
             continue
         return False
     # An id without a body is a deleted post; readers skip it.
-    return not any(services.posts.get_many(list(there - expected)))
+    return not any(engine.posts.get_many(list(there - expected)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -12,9 +11,7 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from app.bootstrap import Services
-from app.datasets.datasets import LoadStopped
-
+from ..engine import Engine
 from ..errors import StoreDown
 from ..store.control import RateLimit, WorkerState
 from ..store.wake_ups import WakeUps
@@ -37,24 +34,33 @@ class Worker:
 
     def __init__(
         self,
-        services: Services,
+        engine: Engine,
         name: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        first: Callable[[Worker], object] = lambda _: False,
     ) -> None:
-        self._services = services
+        """`first` is called in every iteration before the deliveries; what it returns tells whether
+        it had anything to do, and the deliveries wait for the next iteration then."""
+        self._engine = engine
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
-        self._deliverer: Deliverer = services.deliverer(self.name)
+        self._deliverer: Deliverer = engine.deliverer(self.name)
         self._stopping = threading.Event()
         self._clock = clock
         self._rate_limit = RateLimit()
         self._next_look = 0.0
         self._budget = TokenBudget(clock)
-        self._wake_up = WakeUps(services.store)
+        self._first = first
+        self._wake_up = WakeUps(engine.store)
 
     def stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
         """Asks the loop to end; fit as a signal handler."""
         del signum, frame
         self._stopping.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
 
     def handle_signals(self) -> None:
         """Makes SIGTERM and SIGINT stop the loop. What is open is left to other workers."""
@@ -89,15 +95,15 @@ class Worker:
 
     def step(self) -> bool:
         """One round of the loop. Returns whether there was anything to do."""
-        services = self._services
-        self._unless_away(self._look_at_controls)
-        if self._unless_away(lambda: services.datasets.run_pending(self._while_loading)):
+        engine = self._engine
+        self._unless_away(self.look_at_controls)
+        if self._unless_away(lambda: self._first(self)):
             return True
         worked = self._deliver()
         if not self._rate_limit.paused:
-            for chore in (self._deliverer.reclaim, services.releases.run, services.maintenance.run):
+            for chore in (self._deliverer.reclaim, engine.releases.run, engine.maintenance.run):
                 worked = self._unless_away(chore) or worked
-        self._unless_away(services.counters.flush)
+        self._unless_away(engine.counters.flush)
         return worked
 
     def _unless_away(self, do: Callable[[], object]) -> bool:
@@ -106,17 +112,9 @@ class Worker:
         try:
             return bool(do())
         except StoreDown:
-            if not self._services.store.is_cluster:
+            if not self._engine.store.is_cluster:
                 raise
             return False
-
-    def _while_loading(self, stage: str, share: float) -> None:
-        """Keeps the heartbeat up during a load, and ends the load when this worker has to stop."""
-        del stage, share
-        if self._stopping.is_set():
-            raise LoadStopped
-        with contextlib.suppress(StoreDown):  # a late heartbeat is no reason to begin again
-            self._look_at_controls()
 
     def _deliver(self) -> bool:
         before = self._deliverer.processed
@@ -125,11 +123,13 @@ class Worker:
         finally:
             self._budget.spend(self._deliverer.processed - before)
 
-    def _look_at_controls(self) -> None:
+    def look_at_controls(self) -> None:
+        """Sends the heartbeat and obeys the controls, when it is time to. Long work that keeps the
+        loop waiting calls it now and then."""
         if self._clock() < self._next_look:
             return
         self._next_look = self._clock() + CONTROLS_SECONDS
-        control = self._services.control_store
+        control = self._engine.control_store
         control.heartbeat(
             WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered)
         )
@@ -140,7 +140,7 @@ class Worker:
     def _sharers(self) -> int:
         """Workers with open jobs share the limit evenly. While idle it counts all: whoever gets a
         job next must not have saved up for all."""
-        live = self._services.control_store.workers()
+        live = self._engine.control_store.workers()
         counted = {one.name for one in live if one.jobs_open or not self._deliverer.jobs_open}
         return len(counted | {self.name})
 
@@ -157,7 +157,7 @@ class Worker:
     def _leave(self) -> None:
         self._wake_up.close()
         try:
-            self._services.counters.flush(force=True)
-            self._services.control_store.leave(self.name)
+            self._engine.counters.flush(force=True)
+            self._engine.control_store.leave(self.name)
         except StoreDown:
             log.info("the store is gone already; the heartbeat will expire by itself")

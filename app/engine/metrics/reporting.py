@@ -8,7 +8,6 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from app.datasets.state import DatasetState, Summary
 from app.settings import Settings
 
 from ..errors import StoreFull
@@ -75,8 +74,8 @@ class Workers(TypedDict):
     list: list[WorkerState]
 
 
-class Snapshot(TypedDict):
-    """What the page polls."""
+class Figures(TypedDict):
+    """All that the engine counts and measures."""
 
     time_ms: int
     window_seconds: int
@@ -88,7 +87,6 @@ class Snapshot(TypedDict):
     hybrid: Choice
     workers: Workers
     store: Server
-    dataset: Summary
 
 
 class Reporting:
@@ -101,17 +99,15 @@ class Reporting:
         control: Control,
         pulled_authors: PulledAuthors,
         hybrid: Hybrid,
-        dataset: DatasetState,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._control = control
         self._pulled_authors = pulled_authors
         self._hybrid = hybrid
-        self._dataset = dataset
 
-    def snapshot(self) -> Snapshot:
-        """The JSON of GET /api/metrics. Raises `StoreDown`."""
+    def figures(self) -> Figures:
+        """All figures as they are now. Raises `StoreDown`."""
         with suppress(StoreFull):
             self._metrics.flush(force=True)  # so that the caller sees what it just did
         counts = self._metrics.read()
@@ -165,7 +161,6 @@ class Reporting:
                 "list": workers,
             },
             "store": self._control.server(),
-            "dataset": self._dataset.summary(),
         }
 
     def stage(self, queue: Queue) -> Stage:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from typing_extensions import TypedDict
 
-from app.datasets.state import DatasetState
 from app.settings import Settings
 
 from ..ids import millis_of
 from ..models import STRATEGIES, PullReason
 from ..store.control import Control
 from ..store.counters import WINDOW_SECONDS, Counts, Metrics, buckets
+from ..store.graph import Graph
 from ..store.posts import Posts
 from ..store.pulled_authors import PulledAuthors
 from .costs import Costs, Habits, prefers_pull
@@ -65,14 +65,14 @@ class Hybrid:
         control: Control,
         posts: Posts,
         pulled_authors: PulledAuthors,
-        dataset: DatasetState,
+        graph: Graph,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._control = control
         self._posts = posts
         self._pulled_authors = pulled_authors
-        self._dataset = dataset
+        self._graph = graph
         self._measured = Measured(None, 0.0, 1)
         self._fresh_until = 0.0
 
@@ -95,7 +95,7 @@ class Hybrid:
         """Costs and readers, at most REFRESH_SECONDS old."""
         if time.monotonic() >= self._fresh_until:
             counts = self._metrics.read()
-            users = max(1, int(self._dataset.summary()["users"]))
+            users = max(1, self._graph.count())
             self._measured = Measured(costs_of(counts), _reads(counts) / users, self._processes())
             self._fresh_until = time.monotonic() + REFRESH_SECONDS
         return self._measured

@@ -27,6 +27,9 @@ OPENING_SECONDS = 0.4
 """With the time-out of a call (1 s) this stays well under the 1.5 s that a refusal may take."""
 
 
+SCAN_COUNT = 2_000
+
+
 @dataclass(slots=True)
 class Cost:
     """What an operation sent to the store."""
@@ -267,6 +270,23 @@ class Store:
         if not self.is_cluster:
             return [{}]
         return [{"target_nodes": node} for node in self.redis.get_primaries()]
+
+    def key_names(self) -> Iterator[list[str]]:
+        """The names of all keys of ours but the lasting ones, page by page, from every server."""
+        for node in self.nodes():
+            cursor: Any = 0
+            while True:
+                with store_errors():
+                    reply = self.redis.scan(
+                        cursor, match=self.keys.everything, count=SCAN_COUNT, **node
+                    )
+                cursor, found = reply
+                if isinstance(cursor, dict):  # a Cluster's client answers by node
+                    cursor = next(iter(cursor.values()))
+                names = [name.decode() if isinstance(name, bytes) else name for name in found]
+                yield [name for name in names if not name.startswith(self.keys.lasting)]
+                if not cursor:
+                    break
 
     def close(self) -> None:
         """Closes all connections."""

@@ -31,6 +31,13 @@ class Graph:
         bits = iter(batch.run())
         return [possible and next(bits) == 1 for possible in known]
 
+    def count(self) -> int:
+        """How many users exist."""
+        batch = self._store.batch()
+        for shard in range(self._store.shards):
+            batch.add("BITCOUNT", self._keys.users(shard))
+        return sum(batch.run())
+
     def follower_counts(self, author: int, *, partial: bool = False) -> list[int]:
         """Followers of the author on each shard; with `partial` 0 where a node is away."""
         batch = self._store.batch()

@@ -14,9 +14,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from app.bootstrap import Services
+from app.bootstrap import Services, Snapshot
 from app.engine.metrics.histogram import LAST_BUCKET, upper_bound
-from app.engine.metrics.reporting import Snapshot
 from app.engine.models import STRATEGIES
 from app.engine.store.counters import buckets
 from app.web.current import services
@@ -47,7 +46,7 @@ class StoreCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families; see `HISTOGRAMS` and `COUNTERS` for most of their names."""
-        now = self._services.metrics.snapshot()  # adds this process's own counts first
+        now = self._services.snapshot()  # adds this process's own counts first
         total = self._services.counters.read().total
         for operation, (name, text) in HISTOGRAMS.items():
             family = HistogramMetricFamily(name, text, labels=["strategy"])

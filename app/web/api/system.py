@@ -6,8 +6,8 @@ from flask import Response, jsonify
 from flask_openapi import APIBlueprint, Tag
 from pydantic import RootModel
 
+from app.bootstrap import Snapshot
 from app.datasets.datasets import Dataset
-from app.engine.metrics.reporting import Snapshot
 from app.engine.store.control import RateLimit
 from app.web.api.schemas import DatasetBody, Problem, WorkersBody
 from app.web.current import services
@@ -23,7 +23,7 @@ api = APIBlueprint(
 @api.get("/metrics", responses={200: RootModel[Snapshot]})
 def metrics() -> Response:
     """What the page shows: processing times, fan-out, queue, backpressure, workers"""
-    return jsonify(services().metrics.snapshot())
+    return jsonify(services().snapshot())
 
 
 @api.put("/workers", responses={200: RootModel[RateLimit]})

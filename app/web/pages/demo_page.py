@@ -8,9 +8,8 @@ from typing import Any
 
 from flask import request
 
-from app.bootstrap import Services
+from app.bootstrap import Services, Snapshot
 from app.engine.errors import BadRequest, FanoutError
-from app.engine.metrics.reporting import Snapshot
 from app.engine.models import User
 from app.web.api import health
 from app.web.pages import inspector, readers, story
@@ -24,7 +23,7 @@ DEAD_LETTERS_PER_SHARD = 5
 
 def context(services: Services) -> dict[str, Any]:
     """All that the page shows for this request's query. Raises `StoreDown`."""
-    snapshot = services.metrics.snapshot()
+    snapshot = services.snapshot()
     people = readers.cast(services)
     star = next((user for user in people if user.kind == "celebrity"), None)
     chosen, reader = posts_and_reader(services)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from app.bootstrap import Services, build_services
+from app.bootstrap import Services
 from app.engine.ids import shard_of_post
 from app.engine.models import Post, User
 from app.engine.store.client import Store
@@ -122,7 +122,7 @@ def _recorded(services: Services, reader: User) -> Part:
     lines = []
     for strategy, label in (("write", "by write fan-out"), ("read", "by read fan-out")):
         recorded = RecordingStore(services.store)
-        build_services(services.settings, recorded).feeds.page(
+        Services(services.settings, recorded).feeds.page(
             reader.id, "write" if strategy == "write" else "read", PAGE
         )
         lines.append(Copyable("\n".join(recorded.recorded), f"commands of one read {label}"))

@@ -125,7 +125,7 @@ def dead_letters() -> AnyResponse | tuple[str, int]:
 def part_dead() -> str:
     """The dead letters, as the page shows them."""
     dead = services().jobs.dead(demo_page.DEAD_LETTERS_PER_SHARD)
-    return render_template("parts/dead.html", dead=dead, snapshot=services().metrics.snapshot())
+    return render_template("parts/dead.html", dead=dead, snapshot=services().snapshot())
 
 
 @bp.get("/parts/stories")
@@ -164,13 +164,13 @@ def part_inspector() -> str:
 @bp.get("/numbers.json")
 def numbers_json() -> Response:
     """All live numbers, flat: `{"queue.backlog": 0, ...}`."""
-    return jsonify(dict(exports.rows(services().metrics.snapshot())))
+    return jsonify(dict(exports.rows(services().snapshot())))
 
 
 @bp.get("/numbers.csv")
 def numbers_csv() -> Response:
     """All live numbers as `name,value`."""
-    text = exports.as_csv(services().metrics.snapshot())
+    text = exports.as_csv(services().snapshot())
     head = {"Content-Disposition": "attachment; filename=fanout-numbers.csv"}
     return Response(text, mimetype="text/csv", headers=head)
 

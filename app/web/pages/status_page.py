@@ -25,7 +25,7 @@ def context(services: Services, reset: str | None) -> dict[str, Any]:
     """All that the page shows; `reset` is the preset about which it asks first."""
     snapshot, problem = None, None
     try:
-        snapshot = services.metrics.snapshot()
+        snapshot = services.snapshot()
         checks = readiness(services)
     except FanoutError as error:
         problem, checks = error, away(error)

@@ -1,0 +1,27 @@
+"""The worker process: it makes the deliveries, and loads datasets when one is asked for."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from app.bootstrap import Services
+from app.datasets.datasets import LoadStopped
+from app.engine.delivery.worker import Worker
+from app.engine.errors import StoreDown
+
+
+def worker_of(services: Services, name: str | None = None) -> Worker:
+    """A worker that looks for a dataset to load before it delivers."""
+
+    def load(worker: Worker) -> bool:
+        def goes_on(stage: str, share: float) -> None:
+            """Keeps the heartbeat up, and ends the load when the worker has to stop."""
+            del stage, share
+            if worker.is_stopping:
+                raise LoadStopped
+            with suppress(StoreDown):  # a late heartbeat is no reason to begin again
+                worker.look_at_controls()
+
+        return services.datasets.run_pending(goes_on)
+
+    return Worker(services, name, first=load)
