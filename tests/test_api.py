@@ -109,6 +109,8 @@ def test_a_repeated_key(client: Any) -> None:
     first = post("hello")
     assert post("hello").json == first.json
     assert post("other").status_code == 422
+    assert client.delete(f"/api/posts/{first.json['post']['id']}").status_code == 204
+    assert post("hello").json == first.json, "also of a post that was deleted since"
 
 
 @pytest.mark.parametrize(

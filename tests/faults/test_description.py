@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from tests.faults.harness import LONG, Rig
+from tests.faults.harness import LONG, ROOT, Rig
 
 CASES = 10_000 if LONG else 300
 EXAMPLES = 800 if LONG else 5
@@ -32,8 +33,15 @@ def test_no_answer_contradicts_the_description(
         *("run", f"http://127.0.0.1:{rig.web_port}/api/openapi.json", "--checks", "all"),
         *("--max-examples", str(EXAMPLES), "--continue-on-failure", "--no-color"),
     ]
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.faults.schemathesis_hooks", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        command, cwd=rig.folder, capture_output=True, text=True, check=False, timeout=1700
+        command,
+        cwd=rig.folder,
+        env={**os.environ, **hooks},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1700,
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
     found = re.search(r"(\d[\d,]*) generated", done.stdout)
