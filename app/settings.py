@@ -12,13 +12,20 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 DATASETS = ("small", "medium", "large", "huge", "none")
-MOST_IN_A_TURN = 100_000
-"""Deliveries of a worker's turn: half a second on a slow server. After a second without a sign of
-life others take over its jobs."""
+MOST_IN_AN_ITERATION = 100_000
+"""Deliveries of one worker iteration: half a second on a slow server. Jobs without a heartbeat for
+a second are reclaimed."""
+
+
+RENAMED = {
+    "FANOUT_LARGE_AUTHOR_FOLLOWERS": "FANOUT_HOLD_FOLLOWERS",
+    "FANOUT_PULLED_AUTHORS_CACHE_MS": "FANOUT_PULLERS_CACHE_MS",
+}
+"""Old names that a user's .env may contain. An old name counts where the new one is not set."""
 
 
 class BadSetting(ValueError):
-    """An environment variable holds something the setting cannot be."""
+    """An environment variable has a value that the setting cannot take."""
 
 
 def _setting(
@@ -86,7 +93,7 @@ class Settings:
     timeline_ttl: int = _setting(
         "FANOUT_TIMELINE_TTL",
         604_800,
-        "Seconds after the last read until a dormant reader's timeline is dropped.",
+        "Seconds after the last read until a dormant reader's timeline expires.",
         low=1,
     )
     log_cap: int = _setting(
@@ -124,17 +131,20 @@ class Settings:
     chunk_while_read: int = _setting(
         "FANOUT_CHUNK_WHILE_READ",
         50,
-        "The same while pages are being read: readers wait behind a call or two.",
+        "The same while pages are being read, so that readers wait for a call or two only.",
         low=1,
     )
     chunks_in_flight: int = _setting(
         "FANOUT_CHUNKS_IN_FLIGHT",
         16,
-        "Calls of FANOUT_CHUNK followers that make a worker's turn; two at a time are under way.",
+        "Calls of FANOUT_CHUNK followers in a worker's iteration; two at a time are under way.",
         low=1,
     )
     open_jobs: int = _setting(
-        "FANOUT_OPEN_JOBS", 64, "Jobs that one worker keeps open at once, a chunk per turn.", low=1
+        "FANOUT_OPEN_JOBS",
+        64,
+        "Jobs that one worker keeps open at once, a chunk per iteration.",
+        low=1,
     )
     hybrid_rule: str = _setting(
         "FANOUT_HYBRID",
@@ -150,19 +160,19 @@ class Settings:
     log_cache_ms: int = _setting(
         "FANOUT_LOG_CACHE_MS",
         500,
-        "Hybrid: milliseconds for which a web process keeps the logs of pull authors.",
+        "Hybrid: milliseconds for which a web process keeps the logs of pulled authors.",
         low=0,
     )
     backlog_low: int = _setting(
         "FANOUT_BACKLOG_LOW",
         25_000,
-        "Deliveries of a shard's backlog at which holding ends.",
+        "Deliveries of a shard's backlog at which deferring ends.",
         low=0,
     )
     backlog_high: int = _setting(
         "FANOUT_BACKLOG_HIGH",
         100_000,
-        "Deliveries of a shard's backlog from which large authors' posts are held back.",
+        "Deliveries of a shard's backlog from which large authors' posts are deferred.",
         low=1,
     )
     backlog_limit: int = _setting(
@@ -174,7 +184,7 @@ class Settings:
     large_author_followers: int = _setting(
         "FANOUT_LARGE_AUTHOR_FOLLOWERS",
         1_000,
-        "Followers of a large author: held while a shard is holding, and hybrid may pull them.",
+        "Followers of a large author: deferred over the high mark, and hybrid may pull them.",
         low=1,
     )
     following_limit: int = _setting(
@@ -187,7 +197,7 @@ class Settings:
     pulled_authors_cache_ms: int = _setting(
         "FANOUT_PULLED_AUTHORS_CACHE_MS",
         100,
-        "Milliseconds for which a web process may use its copy of the list of pull authors.",
+        "Milliseconds for which a web process may use its copy of the list of pulled authors.",
         low=0,
     )
     web_workers: int = _setting(
@@ -210,11 +220,11 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Read the table from environment variables.
 
-        Raises `BadSetting` with the variable's name, what it holds and what it needs.
+        Raises `BadSetting` with the variable's name, its value and what it needs.
         """
         values: dict[str, Any] = {}
         for spec in fields(cls):
-            raw = environ.get(spec.metadata["env"], "").strip()
+            raw = given(spec.metadata["env"], environ)
             if raw:
                 about = spec.metadata
                 values[spec.name] = _parse(
@@ -225,8 +235,8 @@ class Settings:
         return settings
 
     def _check(self) -> None:
-        for holds, demand in _DEMANDS:
-            if not holds(self):
+        for fulfilled, demand in _DEMANDS:
+            if not fulfilled(self):
                 raise BadSetting(demand)
 
     @property
@@ -258,9 +268,9 @@ _DEMANDS: tuple[tuple[Callable[[Settings], object], str], ...] = (
         " between the two would be refused for ever.",
     ),
     (
-        lambda its: its.chunk * its.chunks_in_flight <= MOST_IN_A_TURN,
-        f"FANOUT_CHUNK * FANOUT_CHUNKS_IN_FLIGHT must be at most {MOST_IN_A_TURN}: a longer turn"
-        " keeps a worker from telling in time that it lives.",
+        lambda its: its.chunk * its.chunks_in_flight <= MOST_IN_AN_ITERATION,
+        f"FANOUT_CHUNK * FANOUT_CHUNKS_IN_FLIGHT must be at most {MOST_IN_AN_ITERATION}: a longer"
+        " iteration delays a worker's heartbeats too much.",
     ),
     (
         lambda its: its.text_limit < its.body_limit,
@@ -268,6 +278,11 @@ _DEMANDS: tuple[tuple[Callable[[Settings], object], str], ...] = (
     ),
 )
 """What the settings must fulfil beyond each one's bounds, and what to say otherwise."""
+
+
+def given(env: str, environ: Mapping[str, str]) -> str:
+    """What the environment sets a variable to, also by its old name; empty when it is not set."""
+    return environ.get(env, "").strip() or environ.get(RENAMED.get(env, ""), "").strip()
 
 
 def _parse(env: str, raw: str, default: Any, low: float, high: float) -> Any:

@@ -1,1 +1,1 @@
-"""Benchmarks: our engine and its rivals side by side. `python -m bench --help` says more."""
+"""Benchmarks: our engine and its baselines side by side. `python -m bench --help` says more."""

@@ -1,8 +1,8 @@
 """How others deliver one post, each written by us from the published algorithm.
 
 `flat` lists and sorted sets carry names of our own with the reader's number in twelve digits, since
-redis-benchmark's random keys look like that. All rivals are handed the readers' numbers for free;
-ours has to read them from the store. None of them survives a crash half-way.
+redis-benchmark's random keys look like that. Baselines get the readers' numbers for free; ours has
+to read them from the store. None of them survives a crash half-way.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ CHUNK = 1_000
 
 
 def flat(reader: int) -> str:
-    """A rival's list of a reader."""
+    """A baseline's list of a reader."""
     return f"feed:{reader:012d}"
 
 
 def sorted_set(reader: int) -> str:
-    """A rival's sorted set of a reader."""
+    """A baseline's sorted set of a reader."""
     return f"zfeed:{reader:012d}"
 
 

@@ -4,7 +4,7 @@
 
 -- KEYS template  ARGV prefix width ttl templates first last step
 -- Copies a template list to <prefix><user> for the users first, first + step, ... last. Templates
--- are taken in turn: <key>:0, <key>:1, ...
+-- are taken one after the other: <key>:0, <key>:1, ...
 redis.register_function('bench_copies', function(keys, args)
   local prefix, width, ttl, templates = args[1], args[2], tonumber(args[3]), tonumber(args[4])
   local measured = 0
@@ -17,7 +17,7 @@ redis.register_function('bench_copies', function(keys, args)
   return measured
 end)
 
--- KEYS fans  ARGV prefix id
+-- KEYS followers  ARGV prefix id
 -- Of the users in the list, how many have exactly one `id` in their timeline, and on top.
 redis.register_function('bench_heads', function(keys, args)
   local found = 0
@@ -28,19 +28,19 @@ redis.register_function('bench_heads', function(keys, args)
   return found
 end)
 
--- KEYS fans  ARGV prefix from to id cap slack
--- What `deliver` does, without cursor and without watermark: the caller says which part to walk.
+-- KEYS followers  ARGV prefix from to id cap slack
+-- What `deliver` does, without cursor and without watermark: the caller says which part to push.
 redis.register_function('bench_deliver', function(keys, args)
   local prefix, id, cap, limit = args[1], args[4], tonumber(args[5]), args[5] + args[6]
   local followers = redis.call('LRANGE', keys[1], args[2], args[3])
-  local reached = 0
+  local delivered = 0
   for i = #followers, 1, -1 do
     local key = prefix .. followers[i]
     local length = redis.call('LPUSHX', key, id)
     if length > 0 then
-      reached = reached + 1
+      delivered = delivered + 1
       if length > limit then redis.call('LTRIM', key, 0, cap - 1) end
     end
   end
-  return reached
+  return delivered
 end)

@@ -42,7 +42,7 @@ class Context:
 
     @cached_property
     def flat_readers(self) -> list[int]:
-        """The rivals' readers, in random order. Their lists are exactly `length` long."""
+        """The baselines' readers, in random order. Their lists are exactly `length` long."""
         fixture, sizes = self.fixture, self.sizes
         ids = [fixture.old_id(i) for i in range(sizes.length + 100)]
         for number in range(16):
@@ -60,7 +60,7 @@ class Context:
 
     @cached_property
     def sorted_set_readers(self) -> list[int]:
-        """The readers of the rivals with sorted sets, fewer since each takes 100 KB."""
+        """The readers of the baselines with sorted sets, fewer since each takes 100 KB."""
         fixture, sizes = self.fixture, self.sizes
         ids = {str(fixture.old_id(i)): fixture.old_id(i) for i in range(sizes.length)}
         fixture.client.zadd("template:sorted:0", ids)

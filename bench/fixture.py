@@ -79,7 +79,7 @@ QUICK = Sizes(
 
 def settings(url: str, **changes: Any) -> Settings:
     """The product's defaults, or what FANOUT_* variables say, with a backlog that never counts as
-    high: what is measured is how fast posts are accepted and delivered, not how they are held back.
+    high: what is measured is how fast posts are accepted and delivered, not how they are deferred.
     """
     values: dict[str, Any] = {
         "redis_url": url,
@@ -162,7 +162,7 @@ class Fixture:
         for followers, count in self.sizes.authors.items():
             self.authors[followers] = list(range(author, author + count))
             for one in self.authors[followers]:
-                # The author of rows 1 to 5 and the rivals have the same readers, and all of them.
+                # The author of rows 1 to 5 and the baselines have the same readers: all.
                 readers = max(self.sizes.large, followers)
                 self._follow(one, self.random.sample(range(readers), followers))
             author += count
@@ -217,7 +217,7 @@ class Fixture:
         return self.store.keys.timeline(shard).removesuffix(str(shard))
 
     def forget_jobs(self) -> None:
-        """Drops all jobs that nobody will deliver."""
+        """Discards all jobs that nobody will deliver."""
         batch, keys = self.store.batch(), self.store.keys
         for shard in range(self.settings.shards):
             for name in (keys.jobs, keys.backlog, keys.open, keys.heartbeats):

@@ -20,13 +20,13 @@ Side = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a ratio ours / rival is to come to: at least or at most `value`."""
+    """What a ratio ours / baseline is to come to: at least or at most `value`."""
 
     at_least: bool
     value: float
 
     def met(self, ratio: float) -> bool:
-        """Whether the ratio reaches it."""
+        """Whether the ratio meets it."""
         return ratio >= self.value if self.at_least else ratio <= self.value
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ class Target:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a row measured. `ours` and `rival` hold one figure for each round, in `unit`.
+    """What a row measured. `ours` and `baseline` are one figure for each round, in `unit`.
 
     `others` are further conditions of the row, by what they say; `notes` say what was checked and
     what a reader has to know.
@@ -49,7 +49,7 @@ class Outcome:
 
     @property
     def ratios(self) -> list[float]:
-        """ours / rival of each round."""
+        """ours / baseline of each round."""
         return [a / b for a, b in zip(self.ours, self.baseline, strict=True)]
 
 

@@ -36,20 +36,20 @@ class Run:
         """Notes what a row measured."""
         ratios = outcome.ratios
         middle = median(ratios)
-        reached = row.target is None or row.target.met(middle)
+        met = row.target is None or row.target.met(middle)
         self.rows.append(
             {
                 **_head(row),
                 "unit": outcome.unit,
                 "ours": outcome.ours,
-                "rival_figures": outcome.baseline,
+                "baseline_figures": outcome.baseline,
                 "ours_median": median(outcome.ours),
-                "rival_median": median(outcome.baseline),
+                "baseline_median": median(outcome.baseline),
                 "ratio": middle,
                 "ratio_low": min(ratios),
                 "ratio_high": max(ratios),
                 "others": outcome.others,
-                "reached": None if row.target is None else reached and all(outcome.others.values()),
+                "met": None if row.target is None else met and all(outcome.others.values()),
                 "notes": outcome.notes,
             }
         )
@@ -63,8 +63,8 @@ def _head(row: Row) -> dict[str, Any]:
     return {
         "number": row.number,
         "work": row.work,
-        "rival": row.baseline,
-        "reach": None if row.target is None else str(row.target),
+        "baseline": row.baseline,
+        "target": None if row.target is None else str(row.target),
     }
 
 
@@ -92,9 +92,9 @@ def show(run: Run) -> None:
     table = Table(title=f"Fanout Demo, {run.date}, {run.seconds:.0f} s")
     for name in ("#", "work", "side by side with"):
         table.add_column(name)
-    for name in ("ours", "rival", "ratio (spread)", "reach"):
+    for name in ("ours", "baseline", "ratio (spread)", "target"):
         table.add_column(name, justify="right")
-    table.add_column("reached")
+    table.add_column("met")
     for row in run.rows:
         table.add_row(*_cells(row))
     _console.print(table)
@@ -111,16 +111,16 @@ def show(run: Run) -> None:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    head = [str(row["number"]), row["work"], row["rival"]]
+    head = [str(row["number"]), row["work"], row["baseline"]]
     if "skipped" in row:
-        return [*head, "", "", "", row["reach"] or "", f"skipped: {row['skipped']}"]
+        return [*head, "", "", "", row["target"] or "", f"skipped: {row['skipped']}"]
     return [
         *head,
         f"{number(row['ours_median'])} {row['unit']}",
-        number(row["rival_median"]),
+        number(row["baseline_median"]),
         f"{ratio(row['ratio'])} ({ratio(row['ratio_low'])}-{ratio(row['ratio_high'])})",
-        row["reach"] or "report",
-        {None: "", True: "yes", False: "no"}[row["reached"]],
+        row["target"] or "report",
+        {None: "", True: "yes", False: "no"}[row["met"]],
     ]
 
 

@@ -9,8 +9,8 @@ from bench.formatting import number, ratio
 INTRO = """# Benchmarks
 
 This file is made by the bench; do not edit it. Ours stands side by side with the pattern of
-others, written by us from the published algorithm, in one run on one machine. Both sides take
-turns, round by round; the ratio is taken within each round. Trust the ratios: absolute figures
+others, written by us from the published algorithm, in one run on one machine. Both sides
+alternate, round by round; the ratio is taken within each round. Trust the ratios: absolute figures
 change with the machine and with what else runs on it.
 
 """
@@ -41,25 +41,25 @@ def _commands(run: dict[str, Any], source: str) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     lines = [
-        "| # | work | side by side with | ours | rival | ratio (spread) | reach | reached |",
+        "| # | work | side by side with | ours | baseline | ratio (spread) | target | met |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        head = f"| {row['number']} | {row['work']} | {row['rival']} |"
+        head = f"| {row['number']} | {row['work']} | {row['baseline']} |"
         if "skipped" in row:
-            lines.append(f"{head} | | | {row['reach'] or ''} | skipped |")
+            lines.append(f"{head} | | | {row['target'] or ''} | skipped |")
             continue
         spread = f"{ratio(row['ratio_low'])}-{ratio(row['ratio_high'])}"
         lines.append(
-            f"{head} {number(row['ours_median'])} {row['unit']} | {number(row['rival_median'])} "
-            f"| **{ratio(row['ratio'])}×** ({spread}) | {row['reach'] or 'report'} "
-            f"| {_reached(row)} |"
+            f"{head} {number(row['ours_median'])} {row['unit']} | {number(row['baseline_median'])} "
+            f"| **{ratio(row['ratio'])}×** ({spread}) | {row['target'] or 'report'} "
+            f"| {_met(row)} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _reached(row: dict[str, Any]) -> str:
-    return {None: "", True: "yes", False: "no"}[row["reached"]]
+def _met(row: dict[str, Any]) -> str:
+    return {None: "", True: "yes", False: "no"}[row["met"]]
 
 
 def _details(rows: list[dict[str, Any]]) -> str:

@@ -179,7 +179,7 @@ def worker(url: str, name: str) -> Iterator[None]:
 
 
 def environment() -> dict[str, str]:
-    """Settings of the bench for the processes it starts: no backpressure, see `world.settings`."""
+    """Settings of the processes that the bench starts: no backpressure, see `fixture.settings`."""
     return {
         "FANOUT_BACKLOG_LOW": "1000000000000",
         "FANOUT_BACKLOG_HIGH": "1000000000001",

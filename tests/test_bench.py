@@ -1,4 +1,4 @@
-"""The bench itself: its arithmetic, its checks, and that rivals deliver what we deliver."""
+"""The bench itself: its arithmetic, its checks, and that baselines deliver what we deliver."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TINY = fixture.Sizes(
 )
 
 
-def test_both_sides_take_turns_and_the_first_round_does_not_count(
+def test_both_sides_alternate_and_the_first_round_does_not_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # What other tests left open must not be found, and blamed on this one.
@@ -39,8 +39,8 @@ def test_both_sides_take_turns_and_the_first_round_does_not_count(
         calls.append(name)
         return float(next(figures))
 
-    ours, baseline = measure.alternate(2, lambda: side("ours"), lambda: side("rival"))
-    assert calls == ["rival", "ours", "ours", "rival", "rival", "ours"]
+    ours, baseline = measure.alternate(2, lambda: side("ours"), lambda: side("baseline"))
+    assert calls == ["baseline", "ours", "ours", "baseline", "baseline", "ours"]
     assert ours == [2.0, 5.0]
     assert baseline == [3.0, 4.0]
 
@@ -104,14 +104,14 @@ def tiny() -> Iterator[Context]:
     "row",
     [delivery.pipelined, delivery.one_by_one, delivery.queued, delivery.safety],
 )
-def test_rivals_deliver_what_we_deliver(tiny: Context, row: object) -> None:
+def test_baselines_deliver_what_we_deliver(tiny: Context, row: object) -> None:
     outcome = row(tiny)  # type: ignore[operator]
     assert len(outcome.ratios) == 1
     assert outcome.ratios[0] > 0
 
 
 @pytest.mark.parametrize("row", [reading.timeline, reading.pull])
-def test_rivals_read_what_we_read(tiny: Context, row: object) -> None:
+def test_baselines_read_what_we_read(tiny: Context, row: object) -> None:
     assert row(tiny).ratios[0] > 0  # type: ignore[operator]
 
 

@@ -53,7 +53,7 @@ def test_a_deferred_post_is_told_as_deferred(backend: Backend, strategy: Strateg
     assert services.publishing.fanout(deferred).status == "pull"
     said = told(client, deferred)
     assert "Deferred by backpressure" in said
-    assert "backlog has room" in said
+    assert "backlog has headroom" in said
     assert "cost" not in said
     assert "pushed again" not in said
     services.deliverer("w").run_until_idle()
@@ -142,7 +142,7 @@ def test_a_post_whose_job_died_is_told_with_the_way_to_its_dead_letter(backend: 
     post = publish(services, "write")
     services.store.command("HSET", services.store.keys.job(post), "status", "dead")
     answer = client.get("/parts/feeds?reader=1")
-    assert "1 of them was put aside as a dead letter" in text_of(answer)
+    assert "1 of them is in the dead-letter queue" in text_of(answer)
     assert 'href="#dead"' in answer.text
     assert "still to be delivered" not in text_of(answer)
 

@@ -298,13 +298,13 @@ def test_letters_by_http(crowd: Services, backend: Backend) -> None:
 
 def test_commands(crowd: Services) -> None:
     run = create_app(crowd.settings, crowd.store).test_cli_runner()
-    assert "There are no dead letters" in run.invoke(args=["dead-letters", "list"]).output
+    assert "The dead-letter queue is empty" in run.invoke(args=["dead-letters", "list"]).output
     break_timeline(crowd, READERS[0])
     crowd.publishing.publish(AUTHOR, "to all", "write")
     fail_until_dead(crowd)
     assert "WRONGTYPE" in run.invoke(args=["dead-letters", "list"]).output
-    assert run.invoke(args=["dead-letters", "drop"]).exit_code == 2
-    assert "1 dead letters" in run.invoke(args=["dead-letters", "drop", "--all"]).output
+    assert run.invoke(args=["dead-letters", "discard"]).exit_code == 2
+    assert "1 dead letters" in run.invoke(args=["dead-letters", "discard", "--all"]).output
     repaired = run.invoke(args=["repair"])
     assert repaired.exit_code == 0
     assert "differed and were rebuilt" in repaired.output

@@ -120,13 +120,13 @@ def test_a_burst_counts_what_was_accepted(people: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "form",
     [
-        {"letter": "99-1", "action": "requeue"},
-        {"letter": "0-x", "action": "requeue"},
-        {"letter": "0-1; FLUSHALL", "action": "drop"},
-        {"action": "drop"},
-        {"letter": "0-" + "9" * 20, "action": "requeue"},
-        {"letter": "\u0663-\u0663", "action": "requeue"},
-        {"letter": "0-1", "action": "burn"},
+        {"dead_letter": "99-1", "action": "requeue"},
+        {"dead_letter": "0-x", "action": "requeue"},
+        {"dead_letter": "0-1; FLUSHALL", "action": "discard"},
+        {"action": "discard"},
+        {"dead_letter": "0-" + "9" * 20, "action": "requeue"},
+        {"dead_letter": "\u0663-\u0663", "action": "requeue"},
+        {"dead_letter": "0-1", "action": "burn"},
     ],
 )
 def test_a_dead_letter_that_cannot_be_is_refused(people: FlaskClient, form: dict[str, Any]) -> None:
@@ -134,7 +134,7 @@ def test_a_dead_letter_that_cannot_be_is_refused(people: FlaskClient, form: dict
 
 
 def test_a_dead_letter_that_is_gone_does_no_harm(people: FlaskClient) -> None:
-    form = {"letter": "0-1", "action": "requeue"}
+    form = {"dead_letter": "0-1", "action": "requeue"}
     assert people.post("/dead-letters", data=form).status_code == 303
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.commands.settings import as_markdown
 from app.datasets.presets import PRESETS
-from app.settings import DATASETS, BadSetting, Settings, table
+from app.settings import DATASETS, RENAMED, BadSetting, Settings, table
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -17,6 +17,13 @@ def test_defaults_and_environment() -> None:
     assert Settings.from_env({}) == Settings()
     assert Settings.from_env({"FANOUT_SHARDS": "16", "PORT": " 9000 "}).shards == 16
     assert Settings.from_env({"FANOUT_STORE_TIMEOUT": ""}) == Settings()
+
+
+@pytest.mark.parametrize("new", RENAMED)
+def test_an_old_name_counts_where_the_new_one_is_not_set(new: str) -> None:
+    old = RENAMED[new]
+    assert Settings.from_env({old: "70"}) == Settings.from_env({new: "70"}) != Settings()
+    assert Settings.from_env({old: "70", new: "80"}) == Settings.from_env({new: "80"})
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def load_edges(file: str, undirected: bool) -> None:
     """Replace all users and posts by a graph from FILE, a SNAP edge list (- is standard input).
 
     One edge per line: `follower followee`, with blanks, tabs or a comma between. Empty lines and
-    lines that start with # or % are passed over. A file that ends in .gz is unpacked. The whole
+    lines that start with # or % are skipped. A file that ends in .gz is unpacked. The whole
     file is checked before anything is changed.
     """
     services = _services()
@@ -79,7 +79,7 @@ def load_edges(file: str, undirected: bool) -> None:
         )
         progress.update(task, description="ready", completed=1.0)
     click.echo(
-        f"Read {graph.lines:,} lines; dropped {graph.duplicates:,} repeated edges and "
+        f"Read {graph.lines:,} lines; left out {graph.duplicates:,} repeated edges and "
         f"{graph.self_loops:,} from a user to itself."
     )
     tell(loaded, memory)

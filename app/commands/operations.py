@@ -1,4 +1,4 @@
-"""`flask repair` and `flask dead-letters`: looking after a running system."""
+"""`flask repair` and `flask dead-letters`: maintain a running system."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def register(app: Flask) -> None:
 def repair() -> None:
     """Compare all timelines with the truth and rebuild those that differ.
 
-    Also queues unfinished jobs anew whose place in the queue is lost, corrects the backlog
-    counters, and deletes function libraries that other versions left. Safe while web and workers
+    Also requeues unfinished jobs that the queue has lost, corrects the backlog counters, and
+    deletes function libraries of other versions. Safe while web and workers
     run; what is still on its way to a timeline is no difference.
     """
     services = _services()
@@ -41,14 +41,14 @@ def repair() -> None:
     )
     for user in found.differed[:SHOWN_USERS]:
         click.echo(f"  user {user}", err=True)
-    click.echo(f"{found.jobs_queued:,} lost jobs were queued anew.")
+    click.echo(f"{found.jobs_queued:,} lost jobs were requeued.")
     if found.libraries:
         click.echo(f"{found.libraries:,} function libraries of other versions were deleted.")
     for shard, (before, now) in found.backlogs.items():
         click.echo(f"The backlog of shard {shard} was counted as {before:,}; it is {now:,}.")
 
 
-dead_letters = AppGroup("dead-letters", help="Jobs that were put aside because they kept failing.")
+dead_letters = AppGroup("dead-letters", help="The dead-letter queue: jobs that kept failing.")
 
 
 @dead_letters.command("list")
@@ -58,7 +58,7 @@ def list_dead_letters(limit: int) -> None:
     with failing_clearly():
         found = _services().dead_letters.list(limit)
     if not found:
-        click.echo("There are no dead letters.")
+        click.echo("The dead-letter queue is empty.")
     for dead_letter in found:
         click.echo(
             f"{dead_letter.id}  post {dead_letter.post_id} by {dead_letter.author_id}, "
@@ -71,30 +71,32 @@ def list_dead_letters(limit: int) -> None:
 @click.argument("ids", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All dead letters.")
 def requeue(ids: tuple[str, ...], every: bool) -> None:
-    """Queue the jobs of dead letters anew; each goes on where it stopped."""
+    """Requeue the jobs of dead letters; each goes on where it stopped."""
     with failing_clearly():
         chosen = _chosen(ids, every)
         for name in chosen:
             _services().dead_letters.requeue(name)
-    click.echo(f"{len(chosen):,} jobs were queued anew.")
+    click.echo(f"{len(chosen):,} jobs were requeued.")
 
 
-@dead_letters.command("drop")
+@dead_letters.command("discard")
 @click.argument("ids", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All dead letters.")
 def discard(ids: tuple[str, ...], every: bool) -> None:
-    """Give jobs up. Run `flask repair` then: some timelines may lack the posts."""
+    """Discard dead letters. Run `flask repair` then: some timelines may lack the posts."""
     with failing_clearly():
         chosen = _chosen(ids, every)
         for name in chosen:
             _services().dead_letters.discard(name)
-    click.echo(f"{len(chosen):,} dead letters were dropped. `flask repair` mends the timelines.")
+    click.echo(
+        f"{len(chosen):,} dead letters were discarded. `flask repair` repairs the timelines."
+    )
 
 
 def _chosen(ids: tuple[str, ...], every: bool) -> list[str]:
     if every == bool(ids):
         raise click.UsageError(
-            "Name the letters, or say --all. `flask dead-letters list` shows them."
+            "Name the dead letters, or say --all. `flask dead-letters list` shows them."
         )
     if not every:
         return list(ids)

@@ -29,7 +29,7 @@ def show(markdown: bool) -> None:
 
 
 def as_markdown() -> str:
-    """The table as README.md holds it; a test compares the two."""
+    """The table as README.md shows it; a test compares the two."""
     lines = ["| variable | default | what it does |", "|---|---|---|"]
     lines += [f"| `{row['env']}` | {_code(row['default'])} | {row['help']} |" for row in table()]
     return "\n".join(lines)

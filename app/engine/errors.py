@@ -26,7 +26,7 @@ class BadRequest(FanoutError):
 
 
 class BadText(FanoutError):
-    """Empty, too long, or holds what no text may hold."""
+    """Empty, too long, or with characters that no text may contain."""
 
     status, title, slug = 422, "The text cannot be posted", "bad-text"
 
@@ -50,13 +50,13 @@ class UnknownPost(FanoutError):
 
 
 class UnknownDeadLetter(FanoutError):
-    """Never written, queued anew, or dropped."""
+    """Unknown, requeued, or discarded."""
 
     status, title, slug = 404, "There is no such dead letter", "unknown-dead-letter"
 
 
 class SelfFollow(FanoutError):
-    """Follower and followee are the same."""
+    """Follower and author are the same user."""
 
     status, title, slug = 409, "Nobody follows themselves", "self-follow"
 

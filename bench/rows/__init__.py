@@ -1,4 +1,4 @@
-"""The rows of the table: what each measures, against what, and how far it is to reach."""
+"""The rows of the table: what each measures, against what, and its target."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.measure import Outcome, Target
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `run` measures it; `reach` is None where the figure is only reported."""
+    """One row. `run` measures it; `target` is None where the figure is only reported."""
 
     number: int
     work: str

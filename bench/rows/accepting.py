@@ -22,7 +22,7 @@ def _accept(context: Context, author: int) -> float:
 
 
 def celebrity(context: Context) -> Outcome:
-    """Row 6. The two authors take turns post by post, so that a disturbance hits both."""
+    """Row 6. The two authors alternate post by post, so that a disturbance hits both."""
     fixture = context.fixture
     small = fixture.authors[min(fixture.authors)][0]
     ours: list[float] = []
@@ -40,7 +40,7 @@ def celebrity(context: Context) -> Outcome:
         if number:
             ours.append(1e3 * quantile(large_times, 0.99))
             baseline.append(1e3 * quantile(small_times, 0.99))
-    note = f"p99 of {ACCEPTED:,} posts of each, which take turns; nobody delivers them meanwhile"
+    note = f"p99 of {ACCEPTED:,} posts of each, in alternation; nobody delivers them meanwhile"
     return Outcome("ms p99", ours, baseline, notes=[note])
 
 
@@ -63,7 +63,7 @@ def growth(context: Context) -> Outcome:
             if number:
                 times[size].append(total / len(fixture.authors[size]))
     accepts: dict[int, list[float]] = {size: [] for size in sizes}
-    for _ in range(ACCEPTED // 2):  # in turns, and nobody delivers them
+    for _ in range(ACCEPTED // 2):  # in alternation, and nobody delivers them
         for size in sizes:
             accepts[size].append(_accept(context, fixture.authors[size][0]))
     fixture.forget_jobs()

@@ -13,7 +13,7 @@ from bench.measure import Outcome, Target, alternate, seconds_of
 from bench.rows import Row
 
 POSTS = 2
-"""Posts in one turn of ours: a turn must be long against the machine's jitter."""
+"""Posts in one round of ours: a round must be long against the machine's jitter."""
 
 
 def ours(context: Context) -> Callable[[], float]:
@@ -65,23 +65,23 @@ def pipelined(context: Context) -> Outcome:
 
 
 def check_lists(fixture: Fixture, readers: list[int], post_id: int, cap: int) -> None:
-    """The post is on top of each rival's list, and none is longer than the cap."""
+    """The post is on top of each baseline's list, and none is longer than the cap."""
     pipeline = fixture.client.pipeline(transaction=False)
     for reader in readers:
         pipeline.lindex(baselines.flat(reader), 0)
         pipeline.llen(baselines.flat(reader))
     replies = pipeline.execute()
     if set(replies[::2]) != {b"%d" % post_id} or max(replies[1::2]) > cap:
-        raise AssertionError("a rival did not deliver the same")
+        raise AssertionError("a baseline did not deliver the same")
 
 
 def check_sets(fixture: Fixture, readers: list[int], post_id: int) -> None:
-    """The post is on top of each rival's sorted set."""
+    """The post is on top of each baseline's sorted set."""
     pipeline = fixture.client.pipeline(transaction=False)
     for reader in readers:
         pipeline.zrevrange(baselines.sorted_set(reader), 0, 0)
     if {bytes(*reply) for reply in pipeline.execute()} != {b"%d" % post_id}:
-        raise AssertionError("a rival did not deliver the same")
+        raise AssertionError("a baseline did not deliver the same")
 
 
 def _against_sets(context: Context, deliver: Callable[[list[int], int], None]) -> Outcome:
@@ -96,7 +96,9 @@ def _against_sets(context: Context, deliver: Callable[[list[int], int], None]) -
 
     figures = alternate(context.rounds, ours(context), baseline)
     fixture.client.set("bench:post", clock[0])
-    note = f"the rival delivers to {len(readers):,} readers of its own, which is easier on caches"
+    note = (
+        f"the baseline delivers to {len(readers):,} readers of its own, which is easier on caches"
+    )
     return Outcome("deliveries/s", *figures, notes=[note, "all timelines of both sides checked"])
 
 
@@ -156,7 +158,7 @@ def safety(context: Context) -> Outcome:
         return POSTS * context.sizes.large / spent
 
     figures = alternate(context.rounds, safe, bare)
-    note = "same chunks, same number in flight; the rival keeps its place in memory only"
+    note = "same chunks, same number in flight; the baseline keeps its cursor in memory only"
     return Outcome("deliveries/s", *figures, notes=[note, "all timelines checked"])
 
 

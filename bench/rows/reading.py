@@ -47,7 +47,7 @@ def pull(context: Context) -> Outcome:
         _same(fixture, reader, "read", _bodies(fixture, latest))
     outcome = _pages(context, "read", bare, repeats=3, check=False)
     outcome.notes.append(
-        "the rival is handed the followees and only fetches the logs: no merge, no bodies"
+        "the baseline is handed the authors followed and only fetches the logs: no merge, no bodies"
     )
     return outcome
 
@@ -76,7 +76,9 @@ def _pages(
         return 1e3 * seconds_of(work) / len(readers)
 
     figures = alternate(context.rounds, ours, baseline)
-    return Outcome("ms a page", *figures, notes=["every reader's page compared with the rival's"])
+    return Outcome(
+        "ms a page", *figures, notes=["every reader's page compared with the baseline's"]
+    )
 
 
 def _bodies(fixture: Fixture, post_ids: list[int]) -> list[Any]:

@@ -28,7 +28,7 @@ def pages(context: Context) -> Outcome:
         paths = [f"/api/feed/{reader}?strategy=write" for reader in fixture.page_readers]
         page = _get(ours_port, paths[0])
         if len(json.loads(page)["items"]) != 20:
-            raise AssertionError("the page does not hold 20 posts")
+            raise AssertionError("the page does not have 20 posts")
         _put(bare_port, page)
         same = json.loads(_get(bare_port, "/page")) == json.loads(page)
         if not same:

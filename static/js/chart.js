@@ -164,10 +164,10 @@ export function crossing(plot, costs, reads, cross, [low, high]) {
   const ends = STRATEGIES.map((key) => ({ key, y: y(costs[key](reads)) })).sort((a, b) => a.y - b.y);
   ends.forEach((end, i) => {
     parts.push(svg("circle", { class: `dot ${end.key}`, cx: x(reads), cy: end.y, r: 4.5 }));
-    if (right - left < 3 * LABEL) return; // no room: the words above the chart say it
+    if (right - left < 3 * LABEL) return; // no space: the text above the chart says it
     const at = Math.max(end.y, i ? ends[i - 1].at + 16 : top);
     end.at = at;
-    // The lines rise: above them there is room to the left, below them to the right.
+    // The lines rise: above them there is space to the left, below them to the right.
     const onLeft = i ? x(reads) > right - LABEL : x(reads) > left + LABEL;
     parts.push(
       note(x(reads) + (onLeft ? -10 : 10), at + (i ? 14 : -6), `${NAMES[end.key]} ${duration(costs[end.key](reads))}`, "value", onLeft ? "end" : "start"),

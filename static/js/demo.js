@@ -5,7 +5,7 @@ import { number } from "./format.js";
 import { soon } from "./poll.js";
 
 const WATCH_MS = 120;
-const PATIENCE_MS = 20000;
+const WATCH_LIMIT_MS = 20000;
 
 let posts = [];
 let reader = null;
@@ -93,9 +93,9 @@ async function publish(author, text, strategies, goTo) {
   await showFeeds();
 }
 
-/** Follows a fan-out to its end, or until patience ends (paused workers, a long backlog). */
-async function untilDone(id, patience = PATIENCE_MS, pause = WATCH_MS) {
-  const end = Date.now() + Math.min(patience, $("[data-rate='paused']") ? 400 : patience);
+/** Follows a fan-out to its end, or until the time is up (paused workers, a long backlog). */
+async function untilDone(id, limit = WATCH_LIMIT_MS, pause = WATCH_MS) {
+  const end = Date.now() + Math.min(limit, $("[data-rate='paused']") ? 400 : limit);
   for (;;) {
     const fanout = await ask(`/api/posts/${id}/fanout`);
     if (id === posts.at(-1)) emit("fanout", { ...fanout, second: posts.length > 1 });

@@ -1,3 +1,3 @@
 // Starts Swagger UI from the installed package on the description of our API.
-const place = document.getElementById("api");
-window.SwaggerUIBundle({ url: place.dataset.description, domNode: place, deepLinking: false, validatorUrl: null });
+const container = document.getElementById("api");
+window.SwaggerUIBundle({ url: container.dataset.description, domNode: container, deepLinking: false, validatorUrl: null });

@@ -40,8 +40,8 @@ function drawQueue({ queue, backpressure }) {
   fill.setAttribute("height", height);
 }
 
-/** The timelines reached by the last post: each cell stands for an equal share of the followers.
-    A pulled post reaches none; as the `second` of two it leaves the first one's picture. */
+/** The timelines that the last post was delivered to: each cell stands for an equal share of the followers.
+    A pulled post has none; as the `second` of two it leaves the first one's picture. */
 function drawGrid({ status, recipients, delivered, skipped, second }) {
   const pulled = status === "pull";
   if (!pulled) pushed = `The pushed post is in ${number(delivered)} of ${number(recipients - skipped)}.`;
@@ -49,8 +49,8 @@ function drawGrid({ status, recipients, delivered, skipped, second }) {
   $("[data-grid-note]").textContent = pulled ? `${pushed} The pulled post waits in its log.` : pushed;
   if (pulled && second) return;
   const cells = $$("[data-grid] .cell");
-  const reached = recipients && !pulled ? Math.round((cells.length * delivered) / recipients) : 0;
-  cells.forEach((cell, i) => cell.classList.toggle("on", i < reached));
+  const filled = recipients && !pulled ? Math.round((cells.length * delivered) / recipients) : 0;
+  cells.forEach((cell, i) => cell.classList.toggle("on", i < filled));
 }
 
 /** How many went through since the last look, as a number and as pulses. */

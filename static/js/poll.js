@@ -28,7 +28,7 @@ export function start() {
   tick();
 }
 
-/** Asks now, out of turn: after something was changed. */
+/** Asks now, without waiting for the next poll: something was changed. */
 export function soon() {
   if (!paused) tick();
 }

@@ -110,8 +110,8 @@ def test_keys_commands_and_curl_lines_are_the_real_ones(page: Page, stack: Stack
 def test_pausing_the_workers_fills_the_backlog_and_resuming_drains_it(
     page: Page, stack: Stack
 ) -> None:
-    page.locator("#pace").select_option("paused")
-    page.get_by_role("button", name="Set pace").click()
+    page.locator("#rate").select_option("paused")
+    page.get_by_role("button", name="Set rate limit").click()
     expect(page.locator("[data-workers-now]")).to_contain_text("paused")
     page.get_by_role("button", name="Send the burst").click()
     result = page.locator("[data-burst-result]")
@@ -122,8 +122,8 @@ def test_pausing_the_workers_fills_the_backlog_and_resuming_drains_it(
     expect(result).to_contain_text("give a follower the same" if same else "lacks 10 of the 20")
     backlog = page.locator("[data-live='queue.backlog']")
     expect(backlog).not_to_have_text("0")
-    page.locator("#pace").select_option("full")
-    page.get_by_role("button", name="Set pace").click()
+    page.locator("#rate").select_option("full")
+    page.get_by_role("button", name="Set rate limit").click()
     expect(backlog).to_have_text("0")
     assert stack.call("/api/metrics")["queue"]["backlog"] == 0
 

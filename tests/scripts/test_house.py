@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
+from app.settings import RENAMED, Settings
 from tests.scripts.checkout import PROJECT
 
 COMPOSE = (PROJECT / "docker-compose.yml").read_text()
@@ -22,6 +22,7 @@ def test_compose_passes_every_setting_on() -> None:
         for row in fields(Settings)
         if (name := row.metadata.get("env", "")).startswith("FANOUT_")
     }
+    wanted |= {*RENAMED.values()}
     assert wanted <= named
     assert named - wanted <= {"FANOUT_ACCESS_LOG"}
 

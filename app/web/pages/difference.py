@@ -13,7 +13,7 @@ from app.web.pages.formatting import STRATEGY_TEXTS, count_of, duration
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """In words; `dead`: the table of dead letters has more to say."""
+    """In words; `dead`: the dead-letter queue says why."""
 
     text: str
     dead: bool
@@ -61,7 +61,7 @@ def _known(settings: Settings) -> dict[FanoutStatus | None, tuple[str, str]]:
     done = "been delivered by now; the reads were made one after the other"
     return {
         "queued": ("is still to be delivered", "are still to be delivered"),
-        "dead": ("was put aside as a dead letter", "were put aside as dead letters"),
+        "dead": ("is in the dead-letter queue", "are in the dead-letter queue"),
         "pull": (f"is {pulled}", f"are {pulled}"),
         "done": (f"has {done}", f"have {done}"),
         None: ("has no job record any more", "have no job record any more"),

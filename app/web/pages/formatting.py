@@ -10,7 +10,7 @@ from flask import Flask
 from app.engine.models import Kind, Strategy
 
 NOTHING = "\N{EN DASH}"
-"""Shown where nothing was measured. A zero would claim a measurement."""
+"""Shown where nothing was measured. A zero would look like a measurement."""
 
 THIN = "\N{NARROW NO-BREAK SPACE}"
 

@@ -1,4 +1,4 @@
-"""The keys and commands behind the last post and the last read, looked up in the store itself."""
+"""The keys of the last post and the last read, and the recorded commands of one read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Key:
 
     name: str
     type: str
-    holds: str
+    content: str
     length: int | None
 
 
@@ -128,8 +128,8 @@ def _recorded(services: Services, reader: User) -> Part:
         lines.append(Copyable("\n".join(recorded.recorded), f"commands of one read {label}"))
     return Part(
         "The commands of one read",
-        "First by write fan-out, then by read fan-out: written down while they were sent, a "
-        "moment ago. Long argument lists are cut.",
+        "Commands sent by write fan-out, then by read fan-out. They were recorded a moment ago. "
+        "Long argument lists are cut.",
         [],
         lines,
     )
@@ -143,17 +143,17 @@ def _look_up(store: Store, wanted: list[tuple[str, str, str]]) -> list[Key]:
         batch.add(measure, name)
     replies = batch.run(raise_errors=False)
     found = []
-    for index, (name, holds, _) in enumerate(wanted):
+    for index, (name, content, _) in enumerate(wanted):
         kind, length = replies[2 * index], replies[2 * index + 1]
         text = kind.decode() if isinstance(kind, bytes) else str(kind)
-        found.append(Key(name, text, holds, length if isinstance(length, int) else None))
+        found.append(Key(name, text, content, length if isinstance(length, int) else None))
     return [
         replace(key, type="not there", length=None) if key.type == "none" else key for key in found
     ]
 
 
 def _cli(services: Services) -> str:
-    """How redis-cli reaches the store; an address that may hold a password is not shown."""
+    """How redis-cli reaches the store; an address that may contain a password is not shown."""
     url = services.settings.store_url
     cluster = " -c" if services.store.is_cluster else ""
     return (

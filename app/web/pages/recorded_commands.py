@@ -1,4 +1,4 @@
-"""Writes down the commands that one operation sends to the store, to be shown on the page."""
+"""Records the commands that one operation sends to the store, to show them on the page."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The pages: the demo, how it works, status. All of them work without JavaScript.
 
-A form posts, is answered with 303, and the page is drawn anew from what the store holds. With
+A form posts, is answered with 303, and the page is drawn anew from the store. With
 JavaScript the same templates are fetched in parts (`/parts/...`), so nothing is drawn twice.
 """
 
@@ -66,7 +66,7 @@ def publish() -> AnyResponse | tuple[str, int]:
 
 @bp.post("/workers")
 def workers() -> AnyResponse | tuple[str, int]:
-    """Sets the workers' pace: `paused`, `full` or a number of deliveries per second."""
+    """Sets the workers' rate limit: `paused`, `full` or a number of deliveries per second."""
     rate_limit = request.form.get("rate", "")
     try:
         rate = None if rate_limit in {"paused", "full"} else demo_page.whole(rate_limit, "rate")
@@ -101,19 +101,21 @@ def burst() -> AnyResponse | tuple[str, int]:
 
 @bp.post("/dead-letters")
 def dead_letters() -> AnyResponse | tuple[str, int]:
-    """Queues a dead letter's job again, or drops it. Harmless when somebody was quicker."""
+    """Requeues or discards a dead letter. Harmless when somebody was quicker."""
     form = request.form
     try:
-        name = form.get("letter", "")
+        name = form.get("dead_letter", "")
         if not services().dead_letters.could_be(name):
             raise BadRequest("There is no such dead letter. Reload the page to see all.")
         match form.get("action"):
             case "requeue":
                 services().dead_letters.requeue(name)
-            case "drop":
+            case "discard":
                 services().dead_letters.discard(name)
             case _:
-                raise BadRequest("A dead letter can be requeued or dropped: action=requeue|drop.")
+                raise BadRequest(
+                    "A dead letter is requeued or discarded: send action=requeue|discard."
+                )
     except UnknownDeadLetter:
         return redirect(url_for("pages.demo", _anchor="dead"), 303)  # somebody was quicker
     except FanoutError as problem:
@@ -123,7 +125,7 @@ def dead_letters() -> AnyResponse | tuple[str, int]:
 
 @bp.get("/parts/dead")
 def part_dead() -> str:
-    """The dead letters, as the page shows them."""
+    """The dead-letter queue, as the page shows it."""
     dead = services().jobs.dead(demo_page.DEAD_LETTERS_PER_SHARD)
     return render_template("parts/dead.html", dead=dead, snapshot=services().snapshot())
 

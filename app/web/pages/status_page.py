@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from app.bootstrap import Services
 from app.datasets.presets import PRESETS
 from app.engine.errors import FanoutError
-from app.settings import Settings
+from app.settings import Settings, given
 from app.settings import table as settings_table
 from app.web.api.health import away, readiness
 
@@ -52,7 +52,7 @@ def rows(settings: Settings, environ: Mapping[str, str]) -> list[dict[str, str]]
             "env": row["env"],
             "value": shown(getattr(settings, row["name"])),
             "default": shown(row["default"]),
-            "source": "environment" if environ.get(row["env"], "").strip() else "default",
+            "source": "environment" if given(row["env"], environ) else "default",
             "help": row["help"],
         }
         for row in settings_table()

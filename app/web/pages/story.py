@@ -16,7 +16,7 @@ PAGE = 8
 """Posts in each column of the comparison."""
 
 SOURCES = {
-    "timeline": "From the timeline, merged with the logs of those followed who are pulled.",
+    "timeline": "From the timeline, merged with the logs of the pulled authors followed.",
     "merge": "Merged just now from the logs of the people followed.",
     "rebuild": "There was no finished timeline; the logs were merged, to build one.",
 }
@@ -136,7 +136,7 @@ def _tale(fanout: Fanout, read: Feed | None, reader: User | None) -> str:
         first += f" in {duration(fanout.lag_ms)}."
     elif fanout.status == "dead":
         first = f"1 post → {count_of(fanout.delivered, 'delivery', 'deliveries')}, and then its "
-        first += "job was put aside: the table of dead letters says what failed."
+        first += "job failed: the dead-letter queue says why."
     else:
         first = f"1 post → {count_of(fanout.recipients, 'delivery', 'deliveries')} to make, "
         first += f"{number(fanout.delivered)} made so far."
@@ -155,9 +155,9 @@ def _aside(fanout: Fanout, settings: Settings) -> str:
     deliveries = count_of(fanout.recipients, "delivery", "deliveries")
     if fanout.status == "pull":
         return {
-            "deferred": f"Deferred by backpressure: the backlog had no room for {deliveries}. "
+            "deferred": f"Deferred by backpressure: the backlog had no headroom for {deliveries}. "
             "Until the post is delivered, readers fetch it from the log. It is delivered when the "
-            "backlog has room for it, unless its author has gone over to pull by then.",
+            "backlog has headroom for it, unless hybrid pulls its author by then.",
             "costs": f"Hybrid chose pull by measured costs: {deliveries} were not clearly cheaper.",
             "threshold": "Hybrid chose pull by its threshold: from "
             f"{number(settings.celebrity_followers)} followers on it pulls.",
