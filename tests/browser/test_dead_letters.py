@@ -34,7 +34,7 @@ def broken_list(stack: Stack, author: int) -> Iterator[int]:
 def test_a_dead_letter_is_shown_and_queued_again(page: Page, stack: Stack) -> None:
     author = stack.users("popular", 1)[0]["id"]
     dead = page.locator("#dead")
-    expect(dead).to_contain_text("Dead letters: 0")
+    expect(dead).to_contain_text("Dead-letter queue: 0")
     with broken_list(stack, author) as post:
         row = dead.locator("tbody tr")
         expect(row).to_have_count(1, timeout=60_000)
@@ -42,7 +42,7 @@ def test_a_dead_letter_is_shown_and_queued_again(page: Page, stack: Stack) -> No
         expect(row).to_contain_text("WRONGTYPE")
         assert stack.call(f"/api/posts/{post}/fanout")["status"] == "dead"
     page.get_by_role("button", name=f"Requeue the job of post {post}").click()
-    expect(dead).to_contain_text("Dead letters: 0")
+    expect(dead).to_contain_text("Dead-letter queue: 0")
     stack.resolve()
     done = stack.call(f"/api/posts/{post}/fanout")
     assert done["status"] == "done"

@@ -1,0 +1,126 @@
+"""No name in the code is one of the words that the glossary replaced (docs/contributing.md)."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.checkout import PROJECT
+
+RETIRED = frozenset(
+    "fan fans account accounts walk walks walked walking left place places newest puller pullers"
+    " held hold holds holding blindly blind beat beats silence silent rescue rescued rescuing claim"
+    " claims claimed claimer fruitless life lives turn turns pace allowance bell doorbell bury"
+    " buried letter letters settle settled gate patient room upkeep mend mended tape taped behind"
+    " rival rivals reach world".split()
+)
+FIELD = re.compile(r"dead[-_ ]?letters?|fan-?out|fanout", re.IGNORECASE)
+"""Terms of the field that contain a retired word."""
+ALLOWED = {
+    ("static/js/chart.js", "left"),  # a side of a drawing
+    ("static/js/chart.js", "onLeft"),  # as well
+    ("app/engine/errors.py", "store-silent"),  # part of the API: the type of a problem
+    ("app/settings.py", "FANOUT_HOLD_FOLLOWERS"),  # old names, which go on working
+    ("app/settings.py", "FANOUT_PULLERS_CACHE_MS"),
+    ("app/engine/store/nodes.py", "_places"),  # to go when these files are split
+    ("app/engine/store/transactions.py", "_take_turns"),
+    ("app/engine/store/transactions.py", "left_over"),
+}
+
+
+def _python(text: str) -> Iterator[str]:
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.NAME:
+            yield token.string
+        elif token.type == tokenize.STRING:  # keys, fields and slugs, not sentences
+            yield from re.findall(r'^[rbfu]*["\']([\w:.-]+)["\']$', token.string)
+
+
+def _lua(text: str) -> Iterator[str]:
+    code = re.sub(r"--[^\n]*", "", text)
+    yield from re.findall(r"'([\w:{}.-]+)'", code)
+    yield from re.findall(r"[A-Za-z_]\w*", re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", "", code))
+
+
+def _javascript(text: str) -> Iterator[str]:
+    code = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL)
+    yield from re.findall(r"[\w$-]*[A-Za-z_$][\w$-]*(?==|\])|\bdata-[\w-]+", code)  # selectors
+    code = re.sub(r'"[^"\n]*"', "", code)
+    inside = "".join(re.findall(r"\$\{([^}]*)\}", code))
+    yield from re.findall(r"[A-Za-z_$][\w$]*", re.sub(r"`[^`]*`", "", code) + " " + inside)
+
+
+def _template(text: str) -> Iterator[str]:
+    for attribute in re.findall(r'\s(?:id|class|name|href|for|data-[\w-]+)="[^"]*"', text):
+        yield from re.findall(r"[A-Za-z_][\w-]*", attribute)
+    yield from re.findall(r"\bdata-[\w-]+", text)
+    for code in re.findall(r"\{[{%](.*?)[%}]\}", text, re.DOTALL):
+        yield from re.findall(r"[A-Za-z_]\w*", re.sub(r'"[^"]*"', "", code))
+
+
+def _style(text: str) -> Iterator[str]:
+    yield from re.findall(r"[.#][A-Za-z_][\w-]*|--[\w-]+|\[data-[\w-]+", text)
+
+
+READERS: dict[str, Callable[[str], Iterator[str]]] = {
+    ".py": _python,
+    ".lua": _lua,
+    ".js": _javascript,
+    ".html": _template,
+    ".css": _style,
+}
+
+
+def _retired(name: str) -> bool:
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", FIELD.sub("", name))
+    return not RETIRED.isdisjoint(word.lower() for word in words)
+
+
+@pytest.mark.parametrize("top", ["app", "bench", "static", "templates"])
+def test_no_name_is_a_retired_word(top: str) -> None:
+    found = set()
+    for path in sorted((PROJECT / top).rglob("*")):
+        if path.suffix in READERS and "__pycache__" not in path.parts:
+            file = path.relative_to(PROJECT).as_posix()
+            names = {path.stem, *READERS[path.suffix](path.read_text())}
+            found |= {(file, name) for name in names if _retired(name)}
+    assert found <= ALLOWED, sorted(found - ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".py", "first_beat = 1"),
+        (".py", "row['rival']"),
+        (".lua", "local walk = 1 -- a comment"),
+        (".lua", "redis.call('HSET', key, 'place', 1)"),
+        (".js", "const roomFor = 1; // a comment"),
+        (".js", "`${pace}`"),
+        (".js", '$("[data-pace]")'),
+        (".html", '<p data-held="1">'),
+        (".html", "{{ user.fans }}"),
+        (".css", ".letters { left: 0 }"),
+    ],
+)
+def test_a_retired_word_is_found(suffix: str, text: str) -> None:
+    assert any(map(_retired, READERS[suffix](text)))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".py", "dead_letters = 1  # what is left"),
+        (".py", '"""The walk of a beat."""'),
+        (".lua", "return redis.error_reply('ERR nothing left to do')"),
+        (".js", 'const told = "no room left";'),
+        (".html", '<p class="fan-out">The place that is left</p>'),
+        (".css", ".note { left: 0 }"),
+    ],
+)
+def test_sentences_and_terms_of_the_field_are_no_names(suffix: str, text: str) -> None:
+    assert not any(map(_retired, READERS[suffix](text)))
