@@ -6,19 +6,19 @@ import io
 import re
 import tokenize
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.scripts.checkout import PROJECT
 
-RETIRED = frozenset(
-    "fan fans account accounts walk walks walked walking left place places newest puller pullers"
-    " held hold holds holding blindly blind beat beats silence silent rescue rescued rescuing claim"
-    " claims claimed claimer fruitless life lives turn turns pace allowance bell doorbell bury"
-    " buried letter letters settle settled gate patient room upkeep mend mended tape taped behind"
-    " rival rivals reach world".split()
-)
+WORDS = """
+fan fans account accounts walk walks walked walking left place places newest puller pullers held
+hold holds holding blindly blind beat beats silence silent rescue rescued rescuing claim claims
+claimed claimer fruitless life lives turn turns pace allowance bell doorbell bury buried letter
+letters settle settled gate patient room upkeep mend mended tape taped behind rival rivals reach
+world
+"""
+RETIRED = frozenset(WORDS.split())
 FIELD = re.compile(r"dead[-_ ]?letters?|fan-?out|fanout", re.IGNORECASE)
 """Terms of the field that contain a retired word."""
 ALLOWED = {

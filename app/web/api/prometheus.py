@@ -1,7 +1,7 @@
 """GET /metrics: the sums over all processes as Prometheus text.
 
 prometheus-client's multi-process mode shares files, which does not fit several containers, so a
-collector of ours hands it the sums that are kept in the store. No label ever holds a user id.
+collector of ours hands it the sums that are kept in the store. No label is ever a user id.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ COUNTERS = {
     "deliveries": ("fanout_deliveries", "Post ids pushed into timelines."),
     "skipped": ("fanout_skipped", "Pushes skipped because the reader is dormant."),
     "jobs": ("fanout_jobs", "Fan-out jobs finished."),
-    "deferred": ("fanout_deferred_posts", "Posts held back because the backlog was high."),
-    "reclaims": ("fanout_reclaims", "Silent jobs taken over from another worker."),
+    "deferred": ("fanout_deferred_posts", "Posts deferred by backpressure."),
+    "reclaims": ("fanout_reclaims", "Jobs without a heartbeat that another worker took over."),
 }
 COARSE = 4
 """Every fourth bucket is exported: bounds that double, thirty of them."""
