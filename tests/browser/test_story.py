@@ -97,7 +97,7 @@ def test_keys_commands_and_curl_lines_are_the_real_ones(page: Page, stack: Stack
     page.get_by_role("button", name=re.compile("both ways")).click()
     expect(page.locator(".story")).to_have_count(2)
     post_id = page.locator(".story.read").get_attribute("data-post")
-    inspector = page.locator("[data-behind]")
+    inspector = page.locator("[data-inspector]")
     expect(inspector).to_contain_text(f":{post_id}")
     expect(inspector).to_contain_text("FCALL fanout_timeline_page")
     expect(inspector).to_contain_text("FCALL fanout_log_pages")
