@@ -52,7 +52,7 @@ embedded_server() { # prints the path of the Valkey server in the virtual enviro
 }
 
 allocator() { # prints the name of the system's jemalloc; nothing where there is none
-  # With it the embedded server delivers about twice as fast (docs/decisions/024).
+  # With it the embedded server delivers about twice as fast (docs/decisions/018).
   if [ "$(uname -s)" = Linux ]; then
     "$ROOT/.venv/bin/python" -c 'import ctypes.util; print(ctypes.util.find_library("jemalloc") or "")'
   fi

@@ -1,5 +1,5 @@
 """What the append-only file costs: accepting posts and delivering them, without it, written out
-every second, and before every answer (docs/decisions/020-durability.md has the figures)."""
+every second, and before every answer (docs/decisions/014-durability.md has the figures)."""
 
 from __future__ import annotations
 

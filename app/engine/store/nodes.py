@@ -1,7 +1,7 @@
 """The nodes of a Cluster, each asked for what it holds. One that is away holds up nobody else.
 
 redis-py finds out who holds which slot. Its own pipeline is not used: it fails as a whole when one
-node does not answer, and sends again what that node may have done (docs/decisions/032). Here only
+node does not answer, and sends again what that node may have done (docs/decisions/025). Here only
 what certainly did not happen is sent again: what a node refused because the slot had moved, and
 what could not be sent, when the slot has another node by then.
 """
