@@ -26,7 +26,7 @@ def test_an_id_tells_time_and_shard() -> None:
 
 
 def test_the_scripts_use_the_same_epoch() -> None:
-    lua = (Path(ids.__file__).parent.parent / "storage/lua/10_common.lua").read_text()
+    lua = (Path(ids.__file__).parent / "store/lua/10_common.lua").read_text()
     found = re.search(r"EPOCH_MS = (\d+)", lua)
     assert found is not None
     assert int(found[1]) == ids.EPOCH_MS

@@ -108,13 +108,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "call('LPUSH', key, text_id)",
     ),
     Mutant(
-        "every post is pushed blindly",
+        "every post is an unconditional push",
         LUA + "80_deliver.lua",
         "local unconditional = #args == 7 and args[7] == job and id >= watermark",
         "local unconditional = #args == 7",
     ),
     Mutant(
-        "a release of one post is pushed blindly",
+        "a release of one post is an unconditional push",
         LUA + "80_deliver.lua",
         "#args == 7 and args[7] == job and id",
         "#args == 7 and id",
@@ -135,7 +135,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "  if #args == 6",
     ),
     Mutant(
-        "the so_far passes over a follower at each chunk",
+        "the cursor passes over a follower at each chunk",
         LUA + "80_deliver.lua",
         "local from = math.max(0, remaining - chunk)\n",
         "local from = math.max(0, remaining - chunk - 1)\n"
@@ -143,26 +143,26 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a job is finished in another incarnation of the server",
-        LUA + "60_jobs.lua",
+        LUA + "63_progress.lua",
         "if incarnation ~= args[7] then return {-1, 0} end",
         "",
     ),
     Mutant(
         "a job is reclaimed though it was not silent",
-        LUA + "60_jobs.lua",
+        LUA + "64_reclaim.lua",
         "if (redis.call('HGET', heartbeats_key(tag), entry) or '0') ~= args[4] then return {} end",
         "",
     ),
     # Backpressure and releases
     Mutant(
         "more is booked than there are recipients",
-        LUA + "60_jobs.lua",
+        LUA + "63_progress.lua",
         "math.max(booked, math.min(processed, tonumber(record[1])))",
         "math.max(booked, processed)",
     ),
     Mutant(
         "booking goes backwards",
-        LUA + "60_jobs.lua",
+        LUA + "63_progress.lua",
         "math.max(booked, math.min(processed, tonumber(record[1])))",
         "math.min(processed, tonumber(record[1]))",
     ),
@@ -192,20 +192,20 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a release without counted followers drops the deferred posts",
-        LUA + "70_publish.lua",
+        LUA + "61_release.lua",
         "  if deferred == 0 then\n",
         "  if deferred == 0 or recipients == 0 then\n",
     ),
     Mutant(
         "a requeued job keeps its failures",
-        LUA + "60_jobs.lua",
+        LUA + "62_dead_letters.lua",
         "redis.call('HSET', key, 'fails', 0)",
         "",
     ),
     Mutant(
-        "a discarded dead dead_letter is not released anew",
-        LUA + "60_jobs.lua",
-        "if record[3] then release_anew(tag, record[3], record[4]) end",
+        "a discarded dead letter is not released anew",
+        LUA + "62_dead_letters.lua",
+        "if record[3] then cancel_release(tag, record[3], record[4]) end",
         "",
     ),
     # Reading

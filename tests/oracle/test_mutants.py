@@ -14,7 +14,7 @@ from tests.oracle.mutants import MUTANTS, ROOT, Mutant, outcome
 QUICK: dict[str, Callable[[Histories], None]] = {
     "booking goes backwards": lambda history: history.a_late_heartbeat(1, {2, 3, 4, 5}, 2),
     "large authors pass the limit": lambda history: history.a_large_author_meets_the_limit(1, 9, 3),
-    "a release without counted followers drops the held posts": lambda history: (
+    "a release without counted followers drops the deferred posts": lambda history: (
         history.follow_between_count_and_release(1, 3, alone=True, posts=2, then="read")
     ),
 }

@@ -1,4 +1,4 @@
-"""Fan-out jobs: taking, delivering, watching, claiming, finishing. See `lua/60_jobs.lua`."""
+"""Fan-out jobs: taking, delivering, reclaiming, finishing. See `lua/60_jobs.lua` to `65_*`."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Jobs:
         self._settings = settings
 
     def ask(self, batch: Batch, worker: str, word: str, count: int) -> int:
-        """Asks every server for new jobs, at most `count` of a shard, and which life of its process
-        this is; so many answers will come, for `answer` to read.
+        """Asks every server for new jobs, at most `count` of a shard, and for its incarnation;
+        returns how many answers will come, for `answer` to read.
 
-        A life is the first word that anybody gave since the server started; `word` must be a new
-        one each time, or a lone worker would not see that it names a new life.
+        The incarnation is the first word that anybody gave since the server started; `word` must
+        be a new one each time, or a lone worker would not see that the server restarted.
         """
         groups = self._store.groups
         for shards in groups:
@@ -54,8 +54,8 @@ class Jobs:
         return Answer(incarnation.decode(), pages, [read_job(record) for record in records])
 
     def deliver(self, batch: Batch, job: Job, shard: int, chunk: int, posts: list[int]) -> None:
-        """One chunk of the walk over the followers on `shard`. The answer is {fans left, delivered,
-        skipped so far, delivered, skipped by this call}, in followers."""
+        """Delivers to the next chunk of followers on `shard`. The answer is {followers remaining,
+        delivered, skipped so far, delivered, skipped by this call}, in followers."""
         batch.call(
             "deliver",
             self._keys.followers(shard, job.author_id),
@@ -83,7 +83,7 @@ class Jobs:
 
     def finish(self, batch: Batch, job: Job, progress: Progress, incarnation: str) -> None:
         """Acknowledges the job. The answer is (1, lag in ms) to the first to say so, (0, 0) to
-        others, and (-1, 0) when the job's server is in another life than the one given."""
+        others, and (-1, 0) when the job's server is in another incarnation."""
         batch.call(
             "finish_job",
             self._keys.jobs(job.shard),
@@ -97,8 +97,7 @@ class Jobs:
         )
 
     def put_aside(self, batch: Batch, job: Job, progress: Progress) -> None:
-        """Tells how far the job is, and that nobody's silence or claim until now speaks against
-        it."""
+        """Tells how far the job is, and clears the count of its reclaims."""
         self.heartbeat(batch, job, progress)
         batch.add("HDEL", self._keys.heartbeats(job.shard), f"{job.entry}!")
 
@@ -114,7 +113,7 @@ class Jobs:
         ]
 
     def reclaim(self, seen: Pending, worker: str) -> Job | Unreadable | None:
-        """Takes over a job that was silent since it was `seen`; None when it was not."""
+        """Takes over a job without a heartbeat since it was `seen`; None when there was one."""
         reply = self._store.call(
             "reclaim_job",
             self._keys.jobs(seen.shard),
@@ -133,12 +132,12 @@ class Jobs:
         return bool(reply)
 
     def first_cursors(self, jobs: list[Job]) -> list[dict[int, Cursor]]:
-        """The walks that new jobs begin with, for each job by shard.
+        """The cursors that new jobs begin with, for each job by shard.
 
         The followers were counted one round trip before the post was written. Who followed in
         between is missed by the count but may have read already, so shards without a follower
-        are counted once more. Where that cannot be done there is one to walk: the delivery fails
-        and says why, or counts them when the shard is back.
+        are counted once more. Where that cannot be done one is assumed: the delivery fails and says
+        why, or counts them when the shard is back.
         """
         batch = self._store.batch()
         for job in jobs:
@@ -173,7 +172,7 @@ class Jobs:
         }
 
     def note_progress(self, job: Job, processed: int) -> None:
-        """Tells how many followers a claimed job has walked; having got on clears its claims."""
+        """Tells how far a reclaimed job is; progress clears the count of its reclaims."""
         self._store.call(
             "note_progress",
             self._keys.jobs(job.shard),
@@ -211,7 +210,7 @@ class Jobs:
         return sum(gone or 0 for gone in batch.run(partial=True))
 
     def audit_backlogs(self) -> list[tuple[int, int]]:
-        """Sets each shard's backlog to what the accounts say: (before, now) of each."""
+        """Sets each shard's backlog to what the job records say: (before, now) of each."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
             batch.call("audit_backlog", self._keys.backlog(shard), tag(shard))
@@ -231,7 +230,7 @@ class Jobs:
     def resolve(self, shard: int, entry: str, *, requeue: bool) -> bool:
         """Takes a dead letter away, or queues its job anew. False: there is no such letter.
 
-        Raises `Overloaded` when the backlog has no room for the job.
+        Raises `Overloaded` when the backlog has no headroom for the job.
         """
         reply = self._store.call(
             "resolve_dead_letter",

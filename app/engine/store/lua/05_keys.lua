@@ -1,5 +1,8 @@
--- Every key that the scripts build is named here; `app/engine/store/keys.py` is the catalogue. PREFIX
--- and VERSION stand at the library's head, see `app/engine/store/library.py`.
+-- Names of all keys that the server functions build.
+-- Builds on: nothing.
+--
+-- `app/engine/store/keys.py` is the catalogue of keys. PREFIX and VERSION stand at the library's
+-- head, see `app/engine/store/library.py`.
 
 -- Names <prefix><family>:<tag>, one for each shard.
 local function of_shard(family)
@@ -7,7 +10,7 @@ local function of_shard(family)
   return function(tag) return stem .. tag end
 end
 
--- Names <prefix><family>:<tag>:<member>. Without a member: the stem for a loop over many.
+-- Names <prefix><family>:<tag>:<member>; without a member the stem, for a loop over many.
 local function of_member(family)
   local stem = PREFIX .. family .. ':'
   return function(tag, member) return stem .. tag .. ':' .. (member or '') end

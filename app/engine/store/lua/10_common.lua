@@ -1,5 +1,8 @@
--- Helpers that every function of the library shares. The files of this folder are joined in the
--- order of their names into one server library; see `app/engine/store/library.py`.
+-- Helpers that all server functions share.
+-- Builds on: 05_keys.lua.
+--
+-- The files of this folder are joined in the order of their names into one server library; see
+-- `app/engine/store/library.py`.
 --
 -- KEYS: each function declares one key. It also touches keys that it builds from the same hash
 -- tag, some of them (timelines) only known from what it reads. All share the declared key's slot,
@@ -8,16 +11,18 @@
 
 local EPOCH_MS = 1767225600000
 
--- Ids have 53 bits. tostring() would print them as 1e+15; this keeps every digit.
+-- An id as text. Ids have 53 bits: tostring() would print them as 1e+15.
 local function num(n)
   return string.format('%.0f', n)
 end
 
+-- The server's wall clock, in milliseconds.
 local function now_ms()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
+-- An error reply that begins with a code, by which the caller knows it.
 local function fail(code, text)
   return redis.error_reply(code .. ' ' .. text)
 end
@@ -32,8 +37,8 @@ local function raise_to(key, value)
   end
 end
 
--- The next id of a shard: max(last + 1, now). A clock that jumps back is harmless, and so is one that
--- stands before the epoch: an id below 1 would not tell its shard.
+-- Allocates the next id of a shard: max(last + 1, now). A clock that jumps back is harmless, and so
+-- is one that stands before the epoch: an id below 1 would not tell its shard.
 local function new_id(tag)
   local shard = tonumber(string.sub(tag, 2, -2))
   local last = number_at(last_id_key(tag))
@@ -49,25 +54,28 @@ local function new_id(tag)
   return id
 end
 
+-- Registers a server function under a name that carries the library's version.
 local function register(name, callback, flags)
   redis.register_function{
     function_name = 'fanout_' .. name .. '_' .. VERSION, callback = callback, flags = flags}
 end
 
--- Which life of this server process it is: a word that is kept in the script's memory only, so a
--- restart forgets it and takes the next one offered. A server that comes back may have lost its last
--- writes, and whoever remembers more than it must look again. Callers offer a new word each time:
--- with a constant one a lone worker would give the next life the name of the last.
+-- The server incarnation: the first word that a caller offered since this server process started.
+-- It is kept in the script's memory only, so a restart forgets it. A server that restarted may have
+-- lost its last writes, so whoever remembers more than it must look again. Callers must offer a new
+-- word each time: with a constant one a lone worker would not see a restart.
 local incarnation = redis.REDIS_VERSION == nil and 'simulated' or nil -- fakeredis keeps no memory
 
--- Pages of feeds that this life was asked for: somebody waits for each of them.
+-- Pages of feeds read in this incarnation: somebody waits for each of them.
 local pages_read = 0
 
 local function note_page()
   pages_read = pages_read + 1
 end
 
--- KEYS any  Refused by a server that takes no writes now, such as one out of memory.
+-- Checks that the server takes writes; one that is out of memory refuses the call.
+--   KEYS     any
+--   Returns  1
 register('writable', function()
   return 1
 end)

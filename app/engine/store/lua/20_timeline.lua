@@ -1,23 +1,26 @@
--- Timelines: `timeline:{t}:<user>`, a list of post ids, strictly descending and complete down to
--- its last element. The last element may be something else than an id:
+-- Timelines: `timeline:{t}:<user>`, lists of post ids, complete down to their last element.
+-- Builds on: 05_keys.lua, 10_common.lua.
+--
+-- A timeline is strictly descending. Its last element may be something else than an id:
 --
 --   0          nothing older exists: the timeline is complete to the very beginning
 --   -<token>   a rebuild is under way: not complete yet, posts that arrive are kept on top of it
 --
--- A reader without the key is dormant: deliveries skip them, the next read rebuilds.
+-- A reader without the key is dormant: deliveries skip them, and the next read rebuilds it.
 --
 -- `watermark:{t}` bounds the ids in all timelines of the shard. A delivery whose id is not below it
--- is newer than every head and may be pushed blindly; any other is inserted with care. The blind
--- push is worth about 1.7 times in speed (docs/decisions/002-newest-watermark.md).
+-- is newer than every head, so it is an unconditional push; any other is an ordered insert. The
+-- unconditional push is about 1.7 times as fast (docs/decisions/002-newest-watermark.md).
 
 local REBUILD_TIMEOUT_MS = 5000
 
+-- Whether a timeline's last element is the marker of a rebuild.
 local function is_marker(element)
   return string.sub(element, 1, 1) == '-'
 end
 
--- Index of the first element below `id`, or the list's length; second: was `id` itself seen?
--- Gallops from the head, since late deliveries belong near it, then halves.
+-- The index of the first element below `id`, or the list's length; second: whether `id` was seen.
+-- It gallops from the head, since late deliveries belong near it, then halves.
 local function position(key, id, length)
   local low, high, step = 0, 0, 1
   while high < length do
@@ -38,7 +41,7 @@ local function position(key, id, length)
   return low, false
 end
 
--- Trimming a list whose marker would fall off would make it look complete: drop it instead.
+-- Cuts a list at `cap`. A list whose marker would be cut off would look complete: it is dropped.
 local function trim(key, cap)
   if is_marker(redis.call('LINDEX', key, -1)) then
     redis.call('DEL', key)
@@ -47,7 +50,7 @@ local function trim(key, cap)
   end
 end
 
--- Puts `id` at its place. Returns whether the reader has a timeline at all.
+-- The ordered insert: puts `id` at its position. Returns whether the reader has a timeline at all.
 local function insert(key, id, cap, slack)
   local head = redis.call('LINDEX', key, 0)
   if not head then return false end
@@ -70,7 +73,7 @@ local POST_STEMS = {}
 for shard = 0, 255 do POST_STEMS[shard] = post_key('{' .. shard .. '}') end
 
 -- The bodies of these posts as JSON texts with commas between: one long reply costs a third of many
--- short ones. The posts lie on any shard: only for where all keys share one server.
+-- short ones. The posts lie on any shard, so this is only for one server that holds all keys.
 local function bodies_of(ids)
   local names = {}
   for i = 1, #ids do
@@ -82,11 +85,16 @@ local function bodies_of(ids)
   return table.concat(bodies, ',')
 end
 
--- KEYS timeline  ARGV tag user before count with_bodies puller...
--- A page of at most `count` ids below `before` (0: from the top), and which of the given pull
--- authors the user follows; all whom the user follows, if the first is '*'. Returns {state, ids,
--- at_end, ttl_ms, followed, bodies}, where ids and bodies are joined by commas. with_bodies saves
--- the reader a second round trip; a Cluster has to ask each shard, so it sends 0.
+-- Reads a page of a timeline, and which of the given pulled authors the user follows.
+--   KEYS     timeline:{t}:<user>
+--   ARGV     tag, user
+--            before       the page's ids are below it; 0: from the top
+--            count        ids at most
+--            with_bodies  1: also the posts' bodies, which saves the reader a second round trip;
+--                         0 on a Cluster, where each shard has to be asked
+--            author...    pulled authors; '*' as the first: all whom the user follows
+--   Returns  {state, ids, at_end, ttl_ms, followed, bodies}; state: ready | missing | building;
+--            ids and bodies are joined by commas
 register('timeline_page', function(keys, args)
   note_page()
   local key, following = keys[1], following_key(args[1], args[2])
@@ -118,9 +126,10 @@ register('timeline_page', function(keys, args)
   return {'ready', joined, at_end, redis.call('PTTL', key), followed, bodies}
 end, {'no-writes'})
 
--- KEYS timeline  ARGV nonce
--- Puts a marker where there is no timeline. Returns it, or '' when there is nothing to rebuild
--- or somebody else is at it.
+-- Begins a rebuild: puts a marker where there is no timeline.
+--   KEYS     timeline:{t}:<user>
+--   ARGV     nonce        makes the marker unique
+--   Returns  the marker; '' when there is nothing to rebuild or somebody else rebuilds it
 register('rebuild_begin', function(keys, args)
   local key = keys[1]
   local tail = redis.call('LINDEX', key, -1)
@@ -137,10 +146,16 @@ register('rebuild_begin', function(keys, args)
   return marker
 end)
 
--- KEYS timeline  ARGV tag marker cap ttl complete id...
--- Installs what was read from the logs, together with what arrived since the marker was put.
--- Refused (0) when the marker is gone: a follow or unfollow made the reading out of date. A reading
--- that is not complete has `cap` ids, so the cut at `cap` takes all that arrived below its lowest.
+-- Ends a rebuild: installs what was read from the logs, with what arrived since the marker was put.
+--   KEYS     timeline:{t}:<user>
+--   ARGV     tag
+--            marker       what rebuild_begin returned
+--            cap          ids that a timeline holds
+--            ttl          seconds until the timeline of a dormant reader expires
+--            complete     1: nothing older exists; 0: `cap` ids were read, so the cut at `cap`
+--                         takes all that arrived below the lowest of them
+--            id...        what was read
+--   Returns  1; 0 when the marker is gone, as after a follow: the reading is out of date
 register('rebuild_install', function(keys, args)
   local key, tag, marker = keys[1], args[1], args[2]
   local cap, complete = tonumber(args[3]), args[5] == '1'
@@ -170,7 +185,7 @@ register('rebuild_install', function(keys, args)
   if complete and last == #all then batch[#batch + 1] = '0' end
   if #batch > 0 then redis.call('RPUSH', key, unpack(batch)) end
   redis.call('EXPIRE', key, args[4])
-  -- One above: a job of the very same id may still be on its way to this timeline.
+  -- One above: a job of the very same id may still be about to push into this timeline.
   if last > 0 then raise_to(watermark_key(tag), all[1] + 1) end
   return 1
 end)

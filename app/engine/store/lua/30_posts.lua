@@ -1,7 +1,13 @@
--- Posts and logs: `post:{s}:<id>`, `log:{s}:<author>`. The log is the source of truth.
+-- Posts and logs: `post:{s}:<id>` and `log:{s}:<author>`. The log is the source of truth.
+-- Builds on: 05_keys.lua, 10_common.lua, 20_timeline.lua.
 
--- KEYS log  ARGV tag before count author...
--- For each author: up to `count` ids of the log below `before` (0: from the top).
+-- Reads a page of each author's log.
+--   KEYS     log:{s}:<author> of any of them
+--   ARGV     tag
+--            before       ids below it; 0: from the newest
+--            count        ids of each log at most
+--            author...
+--   Returns  a list of ids for each author, descending
 register('log_pages', function(_, args)
   local tag, before, count = args[1], tonumber(args[2]), tonumber(args[3])
   local pages = {}
@@ -14,10 +20,16 @@ register('log_pages', function(_, args)
   return pages
 end, {'no-writes'})
 
--- KEYS log  ARGV tag before count author...
--- The newest `count` ids below `before` (0: from the top) of all these logs together, ascending.
--- Fewer than `count`: there are no more. Each log is asked for a few ids first, and for more only
--- while its last one could still belong to the answer: most logs have nothing in a page.
+-- Reads the newest ids of several authors' logs together.
+--   KEYS     log:{s}:<author> of any of them
+--   ARGV     tag
+--            before       ids below it; 0: from the newest
+--            count        ids at most
+--            author...
+--   Returns  ids, ascending; fewer than `count`: there are no more
+--
+-- Each log is asked for a few ids first, and for more only while its last one could still belong to
+-- the answer: most logs have nothing in a page.
 register('latest_posts', function(_, args)
   note_page()
   local tag, before, count = args[1], tonumber(args[2]), tonumber(args[3])
@@ -55,8 +67,10 @@ register('latest_posts', function(_, args)
   end
 end, {'no-writes'})
 
--- KEYS log  ARGV tag author id
--- Removes body and log entry; readers skip ids without a body. Returns 1 when the post was there.
+-- Deletes a post: its body and its log entry. Readers skip ids without a body.
+--   KEYS     log:{s}:<author>
+--   ARGV     tag, author, id
+--   Returns  1; 0 when there was no such post
 register('delete_post', function(keys, args)
   redis.call('LREM', keys[1], 1, args[3])
   return redis.call('DEL', post_key(args[1], args[3]))

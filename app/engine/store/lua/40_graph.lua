@@ -1,9 +1,17 @@
--- Edges. `following:{t}:<user>` is a set; `followers:{t}:<author>` lists those followers of the author
--- who live on shard t. Both live on the follower's shard, so one call changes both.
+-- Edges: `following:{t}:<user>` and `followers:{t}:<author>`, both on the follower's shard.
+-- Builds on: 05_keys.lua, 10_common.lua.
+--
+-- `following` is a set; `followers` lists those followers of the author who live on shard t. One
+-- call changes both, since both share a slot.
 
--- KEYS following  ARGV tag user followee limit
--- New fans go to the tail: a running delivery walks from its start position to the head and never
--- meets them; they get the post from the log when their timeline is rebuilt.
+-- Makes a user follow an author, and drops the user's timeline: the next read rebuilds it.
+--   KEYS     following:{t}:<user>
+--   ARGV     tag, user, followee
+--            limit        authors that one user may follow
+--   Returns  1; 0 when the user followed already. Error FOLLOWLIMIT
+--
+-- New followers go to the tail of the list: a running job moves its cursor to the head and never
+-- meets them. They get the post from the log when their timeline is rebuilt.
 register('follow', function(keys, args)
   local tag, user, followee = args[1], args[2], args[3]
   if redis.call('SISMEMBER', keys[1], followee) == 1 then return 0 end
@@ -16,9 +24,14 @@ register('follow', function(keys, args)
   return 1
 end)
 
--- KEYS following  ARGV tag user followee
--- Taking a fan out of the list moves later ones one place nearer to the head, so a running
--- delivery may meet one of them twice. Raising `newest` makes it insert with care from now on.
+-- Ends that a user follows an author, and drops the user's timeline.
+--   KEYS     following:{t}:<user>
+--   ARGV     tag, user, followee
+--   Returns  1; 0 when the user did not follow
+--
+-- Removing a follower moves later ones of the list one position nearer to the head, so a running
+-- job may meet one of them twice. The watermark is raised, so that it uses ordered inserts from now
+-- on.
 register('unfollow', function(keys, args)
   local tag, user, followee = args[1], args[2], args[3]
   if redis.call('SREM', keys[1], followee) == 0 then return 0 end

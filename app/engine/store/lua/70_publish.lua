@@ -1,11 +1,16 @@
--- Accepting a post. Post, log entry, job and account are written together or not at all.
+-- Accepting a post: body, log entry, job and job record are written together or not at all.
+-- Builds on: 05_keys.lua, 10_common.lua, 20_timeline.lua, 50_pulled_authors.lua, 60_jobs.lua.
 
 local REPEAT_TTL = 86400 -- seconds for which an Idempotency-Key is remembered
 
--- KEYS log  ARGV tag author user_bit body mode why strategy recipients counts
---           log_cap cap slack low high limit large [repeat_key fingerprint]
--- mode: push | pull. Returns {id, push | pull, why, recipients, 0}; for a key that was used before,
--- what was returned then, and 1. Since all is one call, there is no moment "in progress".
+-- Accepts a post.
+--   KEYS     log:{s}:<author>
+--   ARGV     tag, author, user_bit, body, mode (push | pull), why, strategy, recipients, counts,
+--            log_cap, cap, slack, low, high, limit, large, [repeat_key, fingerprint]
+--   Returns  {id, push | pull, why, recipients, 0}; for a repeat_key that was used before what was
+--            returned then, and 1. Errors NOUSER, KEYREUSED, OVERLOADED
+--
+-- A repetition never meets a publish "in progress", since all of it is one call.
 register('publish', function(keys, args)
   local tag, author, body, mode, why = args[1], args[2], args[4], args[5], args[6]
   local recipients = tonumber(args[8])
@@ -68,43 +73,4 @@ register('publish', function(keys, args)
     redis.call('EXPIRE', repeat_key, REPEAT_TTL)
   end
   return {text_id, mode, why, recipients, 0}
-end)
-
--- More held posts than this are not delivered one by one: the followers' timelines are dropped,
--- and the next read of each rebuilds it from the logs.
-local RELEASE_MAX = 200
-
--- KEYS pullers  ARGV tag author recipients counts low high limit
--- Lets an author go back to push: one job delivers the held posts in their order, as many of the
--- oldest as fit under the high mark, the rest stay held until the next release. On a backlog at or
--- below the low mark one post goes out even if it passes the high one, so other authors' steady
--- traffic starves nobody. What passes the limit is not released: an author with more followers than
--- the limit stays on pull for good. Returns 1, or 0 when there is nothing to do or no room.
-register('release', function(_, args)
-  local tag, author, recipients = args[1], args[2], tonumber(args[3])
-  local low, high, limit = tonumber(args[5]), tonumber(args[6]), tonumber(args[7])
-  local state = pulled_author(tag, author)
-  if not state or state.last ~= '0' then return 0 end
-  local log = log_key(tag, author)
-  local deferred = position(log, tonumber(state.since), redis.call('LLEN', log))
-  if deferred == 0 then
-    redis.call('HDEL', pulled_key(tag), author)
-    return 1
-  end
-  -- Also without recipients: somebody may have followed since they were counted.
-  local backlog = tonumber(redis.call('HGET', backlog_key(tag), 'deliveries') or '0')
-  local strategy, posts, at = 'drop', 1, 0
-  if deferred <= RELEASE_MAX then
-    local headroom = math.floor((high - backlog) / math.max(1, recipients))
-    strategy, posts = 'release', math.min(deferred, math.max(1, headroom))
-    at = deferred - posts
-  end
-  local after = backlog + posts * recipients
-  if after > limit or after > high and backlog > low then return 0 end
-  local job = num(new_id(tag))
-  state.last = redis.call('LINDEX', log, at)
-  state.following = at > 0 and redis.call('LINDEX', log, at - 1) or '0'
-  set_pulled_author(tag, author, state)
-  add_job(tag, job, author, state.since, state.last, strategy, args[4], posts * recipients)
-  return 1
 end)

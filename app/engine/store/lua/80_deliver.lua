@@ -1,10 +1,13 @@
--- Data-local fan-out: the followers of an author are listed where they live, so one call reads
--- the next chunk of them and pushes into their timelines; no follower id travels.
+-- Deliveries: one chunk of an author's followers on one shard.
+-- Builds on: 05_keys.lua, 10_common.lua, 20_timeline.lua.
+--
+-- Followers are listed on the shard where they live, so one call reads the next chunk of them and
+-- pushes into their timelines; no follower's id travels.
 
-local CURSOR_TTL = 86400       -- seconds a finished walk is remembered
-local YOUNG_MS = 43200000      -- half of it: an older job without a cursor may be a finished one
+local CURSOR_TTL = 86400  -- seconds for which the cursor of a finished job is kept
+local YOUNG_MS = 43200000 -- half of it: an older job without a cursor may be a finished one
 
--- Pushes without looking. Returns how many timelines took the id.
+-- Pushes on top without looking. Returns how many timelines took the id.
 local function push_unconditionally(stem, followers, text_id, cap, slack)
   local reached, limit, call = 0, cap + slack, redis.call
   for i = #followers, 1, -1 do
@@ -18,11 +21,18 @@ local function push_unconditionally(stem, followers, text_id, cap, slack)
   return reached
 end
 
--- KEYS fans  ARGV tag job author chunk cap slack id...
--- One chunk of the walk over the author's fans on this shard, from the tail to the head. The
--- cursor is read here, so a retry, a second worker or a woken zombie continues where the walk is.
--- Several ids (oldest first): a release. No id: drop the timelines, the next read rebuilds them.
--- Returns {fans left, delivered, skipped so far, delivered, skipped by this call}, in followers.
+-- Delivers a job's posts to the next chunk of followers, from the tail of the list to the head.
+--   KEYS     followers:{t}:<author>
+--   ARGV     tag, job, author
+--            chunk        followers at most
+--            cap, slack   ids that a timeline holds, and how many more before it is trimmed
+--            id...        one post; several, oldest first: a release; none: drop the timelines,
+--                         so that the next read rebuilds them
+--   Returns  {followers remaining, delivered, skipped so far, delivered, skipped by this call}, in
+--            followers
+--
+-- The cursor is read and moved here, so a retry, a second worker, or one that was reclaimed from
+-- and wakes up, continues where the cursor is.
 register('deliver', function(keys, args)
   local tag, job = args[1], args[2]
   local chunk, cap, slack = tonumber(args[4]), tonumber(args[5]), tonumber(args[6])
@@ -55,13 +65,13 @@ register('deliver', function(keys, args)
     if id > watermark and #followers > 0 then redis.call('SET', watermark_key(tag), args[7]) end
     local fine, result = pcall(push_unconditionally, stem, followers, args[7], cap, slack)
     if not fine then
-      -- Some of the chunk is made and the cursor stays: the next try must look before it pushes.
+      -- Part of the chunk is delivered and the cursor stays: the next try must use ordered inserts.
       raise_to(watermark_key(tag), id + 1)
       error(result, 0)
     end
     reached = result
   else
-    -- One above: these posts' own jobs may still be on their way and must look, too.
+    -- One above: these posts' own jobs may still be under way and must use ordered inserts too.
     raise_to(watermark_key(tag), tonumber(args[#args]) + 1)
     for i = #followers, 1, -1 do
       local there = false
@@ -74,7 +84,8 @@ register('deliver', function(keys, args)
   end
 
   delivered, skipped = delivered + reached, skipped + #followers - reached
-  redis.call('HSET', cursor, 'remaining', num(from), 'delivered', num(delivered), 'skipped', num(skipped))
+  redis.call('HSET', cursor, 'remaining', num(from), 'delivered', num(delivered),
+    'skipped', num(skipped))
   if from == 0 then
     redis.call('EXPIRE', cursor, CURSOR_TTL)
   elseif fresh then

@@ -1,8 +1,12 @@
 -- What a fenced transaction leaves to do, see `app/engine/store/transactions.py`.
--- Builds on 05_keys.lua, 20_timeline.lua (trim).
+-- Builds on: 05_keys.lua, 10_common.lua, 20_timeline.lua.
 
--- KEYS cursor  ARGV tag skipped cap slack user...
--- Counts as skipped what the cursor has as delivered, and trims the timelines of these users.
+-- Corrects the cursor's counts and trims timelines after a transaction.
+--   KEYS     cursor:{t}:<job>
+--   ARGV     tag
+--            skipped      deliveries that the cursor counts as made and that found no timeline
+--            cap, slack   ids that a timeline holds, and how many more before it is trimmed
+--            user...      whose timelines to trim
 register('after_push', function(keys, args)
   local cursor, tag, skipped = keys[1], args[1], args[2]
   local cap, slack = tonumber(args[3]), tonumber(args[4])

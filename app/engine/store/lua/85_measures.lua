@@ -1,11 +1,19 @@
--- What processes tell of themselves. Allowed when the store is out of memory: that is when it is
--- needed most, and the fields are few. Each is one call, so it is counted wholly or not at all.
+-- Figures that processes report about themselves.
+-- Builds on: 10_common.lua.
+--
+-- Allowed when the store is out of memory: that is when they are needed most, and the fields are
+-- few. Each is one call, so it is counted wholly or not at all.
 
 local FLUSHED_TTL = 86400 -- seconds after which a process is taken for gone
 
--- KEYS metrics total  ARGV slice seconds flushed number name amount...
--- Adds to the totals and to one slice of time, which is kept for `seconds`. Each process numbers
--- what it sends and keeps the last number under `flushed`: a repetition counts nothing.
+-- Adds to the totals and to one slice of time.
+--   KEYS     metrics total
+--   ARGV     slice        key of the slice of time
+--            seconds      for which the slice is kept
+--            flushed      key of the last number that this process sent
+--            number       of this call: a repetition counts nothing
+--            name amount...
+--   Returns  nothing
 register('count', function(keys, args)
   if tonumber(args[4]) <= number_at(args[3]) then return end
   redis.call('SET', args[3], args[4], 'EX', FLUSHED_TTL)
@@ -16,13 +24,20 @@ register('count', function(keys, args)
   redis.call('EXPIRE', args[1], args[2])
 end, {'allow-oom'})
 
--- KEYS metrics active  ARGV seconds user...
+-- Counts users as active.
+--   KEYS     metrics active
+--   ARGV     seconds      for which the count is kept
+--            user...
+--   Returns  whether the key existed
 register('seen', function(keys, args)
   for i = 2, #args do redis.call('PFADD', keys[1], args[i]) end
   redis.call('EXPIRE', keys[1], args[1])
 end, {'allow-oom'})
 
--- KEYS workers or control  ARGV field value...
+-- Sets fields of a worker's or the control record.
+--   KEYS     workers or control
+--   ARGV     field value...
+--   Returns  how many fields were new
 register('note', function(keys, args)
   return redis.call('HSET', keys[1], unpack(args))
 end, {'allow-oom'})

@@ -1,8 +1,13 @@
--- Fast loading of a whole dataset. `loader:{t}` holds the token of the one loader that may write;
--- every call compares it, so a loader that was frozen and then replaced cannot spoil the new data.
--- Numbers come packed, four bytes each, the lowest first: parsing thousands of arguments would take
--- longer than storing them. All keys that are built here carry the declared key's tag.
+-- Fast loading of a whole dataset.
+-- Builds on: 05_keys.lua, 10_common.lua.
+--
+-- `loader:{t}` holds the token of the one loader that may write; every call compares it, so a
+-- loader that was frozen and then replaced cannot spoil the new data. Numbers come packed, four
+-- bytes each, the lowest first: parsing thousands of arguments would take longer than storing them.
+-- All keys that are built here carry the declared key's tag. Each function fails with REPLACED when
+-- the token is not the one that may write.
 
+-- The error reply to a loader that was replaced; nil to the one that may write.
 local function require_loader(key, token)
   if redis.call('GET', key) ~= token then
     return fail('REPLACED', 'another loader took over')
@@ -23,9 +28,11 @@ local function unpacked(text)
   return numbers
 end
 
--- KEYS loader  ARGV token tag packed
--- `packed`: user, count, value * count, user, count, ... and zeros to fill up. Appends the values
--- to the user's collection.
+-- bulk_followers, bulk_following: append values to the collections of users.
+--   KEYS     loader:{t}
+--   ARGV     token, tag
+--            packed       user, count, value * count, user, count, ... and zeros to fill up
+--   Returns  1
 local function append(command, key_of)
   return function(keys, args)
     local refused = require_loader(keys[1], args[1])
@@ -43,8 +50,13 @@ end
 register('bulk_followers', append('RPUSH', followers_key))
 register('bulk_following', append('SADD', following_key))
 
--- KEYS loader  ARGV token tag ttl count packed
--- Installs the timeline [0], which is empty and complete, for `count` users.
+-- Installs the timeline [0], which is empty and complete, for users.
+--   KEYS     loader:{t}
+--   ARGV     token, tag
+--            ttl          seconds until the timelines expire
+--            count        users
+--            packed       their ids
+--   Returns  1
 register('bulk_timelines', function(keys, args)
   local refused = require_loader(keys[1], args[1])
   if refused then return refused end
@@ -58,15 +70,22 @@ register('bulk_timelines', function(keys, args)
   return 1
 end)
 
--- KEYS loader  ARGV token key...
--- Removes keys of the declared key's tag, by the names that a SCAN found.
+-- Removes keys, by the names that a SCAN found.
+--   KEYS     loader:{t}
+--   ARGV     token
+--            key...       of the declared key's tag
+--   Returns  how many were removed
 register('bulk_drop', function(keys, args)
   local refused = require_loader(keys[1], args[1])
   if refused then return refused end
   return redis.call('UNLINK', unpack(args, 2))
 end, {'allow-oom'})
 
--- KEYS loader  ARGV token tag bitmap
+-- Installs which users exist on a shard.
+--   KEYS     loader:{t}
+--   ARGV     token, tag
+--            bitmap       one bit for each user
+--   Returns  1
 register('bulk_users', function(keys, args)
   local refused = require_loader(keys[1], args[1])
   if refused then return refused end

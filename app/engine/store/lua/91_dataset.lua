@@ -1,20 +1,24 @@
--- `dataset{m}`: which dataset is loaded, being loaded, or asked for. Fields:
+-- The loaded dataset: `dataset{m}` says which is loaded, being loaded, or asked for.
+-- Builds on: 10_common.lua.
 --
---   status        loading | ready | failed; nothing loaded yet: no field
---   preset seed   what the status speaks of
---   loader beat   the running loader's token, and when it was last heard of (ms)
---   wanted wanted_seed   a request that no worker has taken yet
---   tries         how many loaders began this load
---   generation    counts the loads; what was cached under another one is out of date
+--   status            loading | ready | failed; nothing loaded yet: no field
+--   preset seed       what the status speaks of
+--   loader heartbeat  the running loader's token, and when it last gave a heartbeat (ms)
+--   wanted wanted_seed  a request that no worker has taken yet
+--   tries             how many loaders began this load
+--   generation        counts the loads; what was cached under another one is out of date
 
 local MAX_TRIES = 3
 
+-- Whether a loader is at work and within its lease time-out.
 local function loader_is_alive(key, lease_timeout_ms)
   if redis.call('HGET', key, 'status') ~= 'loading' then return false end
   -- Both ways: when the clock is set back, a dead loader must not look alive until it has passed.
-  return math.abs(now_ms() - tonumber(redis.call('HGET', key, 'heartbeat'))) < tonumber(lease_timeout_ms)
+  local age = now_ms() - tonumber(redis.call('HGET', key, 'heartbeat'))
+  return math.abs(age) < tonumber(lease_timeout_ms)
 end
 
+-- Registers a new loader, and forgets what the last one said.
 local function begin(key, token, preset, seed, tries)
   local now = num(now_ms())
   redis.call('HDEL', key, 'wanted', 'wanted_seed', 'error', 'percent', 'users', 'edges',
@@ -24,9 +28,12 @@ local function begin(key, token, preset, seed, tries)
     'started', now, 'heartbeat', now, 'percent', 0, 'tries', tries)
 end
 
--- KEYS dataset  ARGV silence_ms preset seed only_new
--- Leaves a request for the workers. 0: one is being loaded or waited for; with only_new = 1 also
--- when any dataset is known.
+-- Leaves a request for the workers to load a dataset.
+--   KEYS     dataset
+--   ARGV     lease_timeout_ms
+--            preset, seed
+--            only_new     1: only when no dataset is known at all
+--   Returns  1; 0 when one is being loaded, waited for, or known
 register('dataset_request', function(keys, args)
   local key = keys[1]
   if redis.call('HEXISTS', key, 'wanted') == 1 or loader_is_alive(key, args[1]) then return 0 end
@@ -35,18 +42,24 @@ register('dataset_request', function(keys, args)
   return 1
 end)
 
--- KEYS dataset  ARGV silence_ms token preset seed repeatable
--- Becomes the loader of the given dataset. 0: another loader is alive. repeatable = 0: nobody
--- else could finish this load, as with a graph from a file.
+-- Becomes the loader of the given dataset.
+--   KEYS     dataset
+--   ARGV     lease_timeout_ms
+--            token        of the new loader
+--            preset, seed
+--            repeatable   0: nobody else could finish this load, as with a graph from a file
+--   Returns  1; 0 when another loader is alive
 register('dataset_lease', function(keys, args)
   if loader_is_alive(keys[1], args[1]) then return 0 end
   begin(keys[1], args[2], args[3], args[4], args[5] == '1' and 1 or MAX_TRIES)
   return 1
 end)
 
--- KEYS dataset  ARGV silence_ms token
--- Becomes the loader of what was asked for, or of a preset whose loader died. Returns
--- {preset, seed}, or {} when there is nothing to do.
+-- Becomes the loader of what was asked for, or of a preset whose loader died.
+--   KEYS     dataset
+--   ARGV     lease_timeout_ms
+--            token        of the new loader
+--   Returns  {preset, seed}; {} when there is nothing to do
 register('dataset_lease_work', function(keys, args)
   local key = keys[1]
   local status, preset, seed, tries, wanted, wanted_seed = unpack(
@@ -61,16 +74,21 @@ register('dataset_lease_work', function(keys, args)
   return {preset, seed}
 end)
 
--- KEYS dataset  ARGV token percent
--- The loader is alive and so far. 0: it was replaced.
+-- Notes that the loader is alive, and how far it is.
+--   KEYS     dataset
+--   ARGV     token, percent
+--   Returns  1; 0 when the loader was replaced
 register('dataset_heartbeat', function(keys, args)
   if redis.call('HGET', keys[1], 'loader') ~= args[1] then return 0 end
   redis.call('HSET', keys[1], 'heartbeat', num(now_ms()), 'percent', args[2])
   return 1
 end)
 
--- KEYS dataset  ARGV token field value...
--- The load is over. 0: the loader was replaced.
+-- Ends a load.
+--   KEYS     dataset
+--   ARGV     token
+--            field value...  what is known of the dataset now
+--   Returns  1; 0 when the loader was replaced
 register('dataset_finish', function(keys, args)
   local key = keys[1]
   if redis.call('HGET', key, 'loader') ~= args[1] then return 0 end

@@ -1,0 +1,60 @@
+-- Progress of fan-out jobs: heartbeats, and finishing.
+-- Builds on: 05_keys.lua, 10_common.lua, 60_jobs.lua, 61_release.lua.
+
+-- Notes how far a job is; the backlog falls by what is new in it. Safe to repeat and to run late.
+-- Returns whether anything was new.
+local function record_progress(tag, job, processed, delivered, skipped)
+  local key = record_key(tag, job)
+  local record = redis.call('HMGET', key, 'recipients', 'booked')
+  if not record[1] then return false end
+  local booked = tonumber(record[2] or '0')
+  local now_booked = math.max(booked, math.min(processed, tonumber(record[1])))
+  if now_booked > booked then add_backlog(tag, booked - now_booked) end
+  redis.call('HSET', key, 'booked', num(now_booked), 'delivered', delivered, 'skipped', skipped)
+  return now_booked > booked
+end
+
+-- Notes the heartbeat of a job that goes on, and how far it is.
+--   KEYS     jobs:{s}
+--   ARGV     tag, entry, job
+--            processed    deliveries made or skipped
+--            delivered, skipped
+--   Returns  1; 0 when the job is finished already
+register('heartbeat', function(_, args)
+  local tag, entry, job = args[1], args[2], args[3]
+  if redis.call('SISMEMBER', open_key(tag), job) == 0 then return 0 end
+  redis.call('HINCRBY', heartbeats_key(tag), entry, 1)
+  if record_progress(tag, job, tonumber(args[4]), args[5], args[6]) then
+    redis.call('HDEL', heartbeats_key(tag), entry .. '!')
+  end
+  redis.call('HSET', record_key(tag, job), 'status', 'running')
+  return 1
+end, {'allow-oom'})
+
+-- Finishes a job, whose cursors have all arrived.
+--   KEYS     jobs:{s}
+--   ARGV     tag, entry, job
+--            delivered, skipped
+--            posts        how many posts each follower was sent
+--            incarnation  which the worker saw: a restart may have undone what it counted
+--   Returns  {1, lag in ms} to the first who says so; {0, 0} to others; {-1, 0} in another
+--            incarnation of the server
+register('finish_job', function(keys, args)
+  local tag, entry, job = args[1], args[2], args[3]
+  if incarnation ~= args[7] then return {-1, 0} end
+  if not dequeue(tag, keys[1], entry, job) then return {0, 0} end
+  local key = record_key(tag, job)
+  local record = redis.call('HMGET', key, 'recipients', 'accepted', 'strategy', 'author', 'since',
+    'last')
+  if not record[1] then return {0, 0} end
+  record_progress(tag, job, tonumber(record[1]), args[4], args[5])
+  local lag = lag_since(record[2])
+  redis.call('HSET', key, 'status', 'done', 'lag_ms', num(lag))
+  redis.call('EXPIRE', key, RECORD_TTL)
+  if record[3] == 'release' or record[3] == 'drop' then
+    local posts = tonumber(args[6])
+    finish_deferred(tag, record[4], record[5], record[6], tonumber(args[4]) / posts,
+      tonumber(args[5]) / posts)
+  end
+  return {1, lag}
+end, {'allow-oom'})

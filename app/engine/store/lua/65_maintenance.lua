@@ -1,0 +1,64 @@
+-- Maintenance of the queue: lost entries, gone workers, and the sum of the backlog.
+-- Builds on: 05_keys.lua, 10_common.lua, 60_jobs.lua.
+
+-- Queues unfinished jobs anew whose stream entry is gone.
+--   KEYS     jobs:{s}
+--   ARGV     tag
+--            cursor       of the scan; 0 at the start
+--            count        jobs to look at, about
+--   Returns  {next cursor, how many were queued}; the cursor is 0 after the last job
+register('sweep_jobs', function(keys, args)
+  local tag = args[1]
+  if redis.call('EXISTS', keys[1]) == 1 then -- the group may be gone: its readers would fail
+    redis.pcall('XGROUP', 'CREATE', keys[1], GROUP, '0')
+  end
+  local page = redis.call('SSCAN', open_key(tag), args[2], 'COUNT', args[3])
+  local jobs, found = page[2], 0
+  for i = 1, #jobs do
+    local entry = redis.call('HGET', record_key(tag, jobs[i]), 'entry')
+    if not entry then
+      redis.call('SREM', open_key(tag), jobs[i])
+    elseif #redis.call('XRANGE', keys[1], entry, entry) == 0 then
+      redis.call('HDEL', heartbeats_key(tag), entry, entry .. '!')
+      enqueue(tag, num(new_id(tag)), jobs[i])
+      found = found + 1
+    end
+  end
+  return {page[1], found}
+end)
+
+-- Removes the stream's consumers that are no live worker and have nothing taken.
+--   KEYS     jobs:{s}
+--   ARGV     tag
+--            worker...    live ones
+--   Returns  how many were removed
+register('forget_workers', function(keys, args)
+  if redis.call('EXISTS', keys[1]) == 0 then return 0 end
+  local live, gone = {}, 0
+  for i = 2, #args do live[args[i]] = true end
+  local readers = redis.call('XINFO', 'CONSUMERS', keys[1], GROUP)
+  for i = 1, #readers do
+    local name, pending = readers[i][2], readers[i][4]
+    if pending == 0 and not live[name] then
+      redis.call('XGROUP', 'DELCONSUMER', keys[1], GROUP, name)
+      gone = gone + 1
+    end
+  end
+  return gone
+end, {'allow-oom'})
+
+-- Sets the backlog to the sum of what the unfinished jobs' records say.
+--   KEYS     backlog:{s}
+--   ARGV     tag
+--   Returns  {before, now}
+register('audit_backlog', function(keys, args)
+  local tag, sum = args[1], 0
+  local jobs = redis.call('SMEMBERS', open_key(tag))
+  for i = 1, #jobs do
+    local record = redis.call('HMGET', record_key(tag, jobs[i]), 'recipients', 'booked')
+    sum = sum + (tonumber(record[1]) or 0) - (tonumber(record[2]) or 0)
+  end
+  local before = tonumber(redis.call('HGET', keys[1], 'deliveries') or '0')
+  if before ~= sum then redis.call('HSET', keys[1], 'deliveries', num(sum)) end
+  return {before, sum}
+end, {'allow-oom'})
