@@ -28,7 +28,7 @@ _LOOK = (
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer of the publishing script.
+    """The answer of `publish`.
 
     `pull_reason` is None when a job was queued; otherwise readers pull the post. `repeated`: it
     was accepted before, under the same key.
@@ -65,29 +65,34 @@ class Posts:
         Raises `UnknownUser`, `KeyReused`, `Overloaded` or `StoreDown`; nothing was written then,
         but for `NoAnswer` it may have been: repeat with the same key to find out.
         """
-        settings = self._settings
+        settings, recipients = self._settings, sum(counts)
         body = orjson.dumps({"author_id": author_id, "text": text, "strategy": strategy})
+        options = {
+            "user_bit": self._keys.bit(author_id)[1],
+            "mode": "pull" if pull_reason else "push",
+            "why": pull_reason or "",
+            "strategy": strategy,
+            "recipients": recipients,
+            "counts": ",".join(map(str, counts)),
+            "large": recipients >= settings.large_author_followers,
+            "log_cap": settings.log_cap,
+            "cap": settings.timeline_cap,
+            "slack": settings.timeline_slack,
+            "low": settings.backlog_low,
+            "high": settings.backlog_high,
+            "limit": settings.backlog_limit,
+        }
+        if repeat_key is not None:
+            options["repeat_key"] = _digest(repeat_key.encode())
+            options["fingerprint"] = _digest(body)
         try:
             post_id, mode, why, recipients, repeated = self._store.call(
                 "publish",
                 self._keys.log(author_id),
                 self._keys.tag(author_id),
                 author_id,
-                self._keys.bit(author_id)[1],
                 body,
-                "pull" if pull_reason else "push",
-                pull_reason or "",
-                strategy,
-                sum(counts),
-                ",".join(map(str, counts)),
-                settings.log_cap,
-                settings.timeline_cap,
-                settings.timeline_slack,
-                settings.backlog_low,
-                settings.backlog_high,
-                settings.backlog_limit,
-                settings.large_author_followers,
-                *_repeat(repeat_key, body),
+                orjson.dumps(options),
             )
         except redis.ResponseError as error:
             raise _refusal(error, author_id) from error
@@ -168,10 +173,8 @@ def parsed(post_ids: Sequence[int], bodies: bytes) -> dict[int, Post | None]:
     }
 
 
-def _repeat(repeat_key: str | None, body: bytes) -> tuple[str, ...]:
-    if repeat_key is None:
-        return ()
-    return sha256(repeat_key.encode()).hexdigest()[:32], sha256(body).hexdigest()[:32]
+def _digest(text: bytes) -> str:
+    return sha256(text).hexdigest()[:32]
 
 
 def _refusal(error: redis.ResponseError, author_id: int) -> Exception:

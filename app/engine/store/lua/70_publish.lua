@@ -5,27 +5,38 @@ local REPEAT_TTL = 86400 -- seconds for which an Idempotency-Key is remembered
 
 -- Accepts a post.
 --   KEYS     log:{s}:<author>
---   ARGV     tag, author, user_bit, body, mode (push | pull), why, strategy, recipients, counts,
---            log_cap, cap, slack, low, high, limit, large, [repeat_key, fingerprint]
+--   ARGV     tag, author
+--            body         of the post
+--            options      a JSON object of
+--              user_bit     where the author is found among the shard's users
+--              mode         push | pull
+--              why          for pull: read | costs | threshold
+--              strategy     of the post
+--              recipients   the author's followers
+--              counts       the same for each shard, "12,0,3,..."
+--              large        whether the author's posts may be deferred
+--              log_cap      ids that a log holds
+--              cap, slack   ids that a timeline holds, and how many more before it is trimmed
+--              low, high    marks of the backlog, in deliveries
+--              limit        deliveries that the backlog may hold
+--              repeat_key, fingerprint  with an Idempotency-Key: digests of it and of the body
 --   Returns  {id, push | pull, why, recipients, 0}; for a repeat_key that was used before what was
 --            returned then, and 1. Errors NOUSER, KEYREUSED, OVERLOADED
 --
 -- A repetition never meets a publish "in progress", since all of it is one call.
 register('publish', function(keys, args)
-  local tag, author, body, mode, why = args[1], args[2], args[4], args[5], args[6]
-  local recipients = tonumber(args[8])
-  local log_cap, cap, slack = tonumber(args[10]), tonumber(args[11]), tonumber(args[12])
-  local high, limit = tonumber(args[14]), tonumber(args[15])
-  local large = recipients >= tonumber(args[16])
-  local repeat_key = args[17] and replay_key(tag, author .. ':' .. args[17])
+  local tag, author, body, options = args[1], args[2], args[3], cjson.decode(args[4])
+  local mode, why, recipients = options.mode, options.why, options.recipients
+  local low, high, limit, large = options.low, options.high, options.limit, options.large
+  local repeat_key = options.repeat_key and replay_key(tag, author .. ':' .. options.repeat_key)
   if repeat_key then
     local before = redis.call('HMGET', repeat_key, 'fingerprint', 'id', 'mode', 'why', 'recipients')
     if before[1] then
-      if before[1] ~= args[18] then return fail('KEYREUSED', before[2]) end
+      if before[1] ~= options.fingerprint then return fail('KEYREUSED', before[2]) end
       return {before[2], before[3], before[4], tonumber(before[5]), 1}
     end
   end
-  if redis.call('GETBIT', users_key(tag), args[3]) == 0 then
+  if redis.call('GETBIT', users_key(tag), options.user_bit) == 0 then
     return fail('NOUSER', author)
   end
 
@@ -36,7 +47,7 @@ register('publish', function(keys, args)
     local deferring = pressure[2] == '1'
     if backlog >= high and not deferring then
       deferring = true
-      redis.call('HSET', backlog_key(tag), 'deferring', '1', 'low', args[13])
+      redis.call('HSET', backlog_key(tag), 'deferring', '1', 'low', num(low))
     end
     if large and (deferring or backlog + recipients > limit) then
       mode, why = 'pull', 'deferred'
@@ -48,28 +59,28 @@ register('publish', function(keys, args)
   local id = new_id(tag)
   local text_id = num(id)
   redis.call('SET', post_key(tag, text_id), body)
-  if redis.call('LPUSH', keys[1], text_id) > log_cap then
+  if redis.call('LPUSH', keys[1], text_id) > options.log_cap then
     redis.call('DEL', post_key(tag, redis.call('RPOP', keys[1])))
   end
   -- A broken timeline must not end the script here, half-way: the next read rebuilds it.
   local own = timeline_key(tag, author)
-  if not pcall(insert, own, id, cap, slack) then redis.call('DEL', own) end
+  if not pcall(insert, own, id, options.cap, options.slack) then redis.call('DEL', own) end
   raise_to(watermark_key(tag), id)
 
   -- Also without recipients: somebody may have followed since they were counted.
   if mode == 'push' then
     return_to_push(tag, author)
-    add_job(tag, text_id, author, text_id, text_id, args[7], args[9], recipients)
+    add_job(tag, text_id, author, text_id, text_id, options.strategy, options.counts, recipients)
   else
     local record = record_key(tag, text_id)
-    redis.call('HSET', record, 'recipients', args[8], 'accepted', num(now_ms()), 'status', 'pull',
-      'pull_reason', why)
+    redis.call('HSET', record, 'recipients', num(recipients), 'accepted', num(now_ms()),
+      'status', 'pull', 'pull_reason', why)
     redis.call('EXPIRE', record, RECORD_TTL)
     defer(tag, author, text_id, why)
   end
   if repeat_key then
-    redis.call('HSET', repeat_key, 'fingerprint', args[18], 'id', text_id, 'mode', mode,
-      'why', why, 'recipients', args[8])
+    redis.call('HSET', repeat_key, 'fingerprint', options.fingerprint, 'id', text_id,
+      'mode', mode, 'why', why, 'recipients', num(recipients))
     redis.call('EXPIRE', repeat_key, REPEAT_TTL)
   end
   return {text_id, mode, why, recipients, 0}
