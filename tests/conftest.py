@@ -18,8 +18,6 @@ import fakeredis
 import jsonschema_rs
 import pytest
 import redis
-from fakeredis import FakeRedisConnection
-from fakeredis._clients._tcp_server import encode_reply
 from flask.testing import FlaskClient
 from redis.cluster import ClusterNode, RedisCluster
 from werkzeug.exceptions import HTTPException
@@ -76,15 +74,6 @@ def assert_described(app: Application, method: str, path: str, answer: Any) -> N
 BACKENDS = ("fake", "valkey", "redis", "cluster")
 
 
-class FakeConnection(FakeRedisConnection):
-    """Its socket gives bytes to those who read it themselves (`transactions.py`)."""
-
-    def _connect(self) -> Any:
-        sock: Any = super()._connect()
-        sock.recv = lambda size: encode_reply(sock.responses.get(timeout=1), 3)
-        return sock
-
-
 @dataclass
 class Backend:
     """A way to get empty stores. `clean` empties what `open` connects to."""
@@ -105,9 +94,7 @@ class Backend:
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     name: str = request.param
     if name == "fake":
-        yield Backend(
-            name, lambda: fakeredis.FakeRedis(version=(7, 0), connection_class=FakeConnection)
-        )
+        yield Backend(name, lambda: fakeredis.FakeRedis(version=(7, 0)))
     elif name == "cluster":
         with servers.cluster() as ports:
             client = RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", port) for port in ports])

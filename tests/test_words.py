@@ -28,8 +28,6 @@ ALLOWED = {
     ("app/settings.py", "FANOUT_HOLD_FOLLOWERS"),  # old names, which go on working
     ("app/settings.py", "FANOUT_PULLERS_CACHE_MS"),
     ("app/engine/store/nodes.py", "_places"),  # to go when these files are split
-    ("app/engine/store/transactions.py", "_take_turns"),
-    ("app/engine/store/transactions.py", "left_over"),
 }
 
 

@@ -122,10 +122,6 @@ class Keys:
         """A user's materialised feed."""
         return f"{self.prefix}timeline:{{{user % self.shards}}}:{user}"
 
-    def timelines(self, shard: int) -> str:
-        """What the names of all timelines of a shard begin with."""
-        return f"{self.prefix}timeline:{{{shard}}}:"
-
     def watermark(self, shard: int) -> str:
         """The newest id in any timeline of a shard."""
         return f"{self.prefix}watermark:{{{shard}}}"
