@@ -289,8 +289,11 @@ def run_here() -> None:
             print("SURVIVED")
 
 
-def _position(failure: Exception) -> str:
-    """The rule of the histories, and the line in it, that failed."""
+def _position(failure: BaseException) -> str:
+    """The rule of the histories, and the line in it, that failed first: the end of a history fails
+    again, and would hide it."""
+    while isinstance(failure.__context__, AssertionError):
+        failure = failure.__context__
     frames = [frame for frame in extract_tb(failure.__traceback__) if "/oracle/" in frame.filename]
     return f"{type(failure).__name__} {frames[-1].name}: {frames[-1].line}"
 

@@ -158,6 +158,19 @@ class Races(Machine):
             posts()
         self.rebuild(reader, position, act)
 
+    @rule(reader=user, author=user, where=either)
+    def a_pulled_post_elsewhere(self, reader: int, author: int, where: int) -> None:
+        """A process that has the author's log misses the post until its copies are too old."""
+        here, elsewhere = self.processes[where], self.processes[1 - where]
+        self.follow(reader, author)
+        self.read(reader, "write", 6)
+        self.post(author, "read", process=here)
+        self.read(reader, "hybrid", 6, here)
+        self.post(author, "read", process=elsewhere)
+        self.read(reader, "hybrid", 6, here)
+        self.now += LOG_AGE + 0.1
+        self.read(reader, "hybrid", 6, here)
+
     @rule(reader=user, author=user, copied=st.sampled_from(["logs", "pulled authors"]))
     def post_during_a_fetch(self, reader: int, author: int, copied: str) -> None:
         """The answer is older than the post, and must not be kept."""

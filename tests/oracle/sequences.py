@@ -90,6 +90,21 @@ class Sequences(Machine):
         for reader in readers:
             self.read(reader, "write", 6)
 
+    @rule(reader=user, author=user, other=user, taker=either)
+    def a_newer_post_overtakes(self, reader: int, author: int, other: int, taker: int) -> None:
+        """It is delivered while an older one's job is taken and has delivered nothing."""
+        self.resolve()
+        self.follow(reader, author)
+        self.follow(reader, other)
+        self.read(reader, "write", 6)
+        self.post(author, "write")
+        self.workers[taker].run_iteration()
+        self.post(other, "write")
+        self.workers[1 - taker].run_until_idle()
+        self.work_it_off()
+        self.bounded()
+        self.read(reader, "write", 6)
+
     @rule(
         author=user,
         reader=user,
