@@ -13,6 +13,7 @@ from app.engine.errors import StoreDown
 from app.engine.models import STRATEGIES
 from app.engine.store.connecting import connect
 from app.settings import Settings
+from app.web import rate_limit
 from tests import servers
 from tests.conftest import add_users, all_pages
 
@@ -27,6 +28,13 @@ def test_the_shards_are_spread_over_the_nodes() -> None:
             for shard in range(services.settings.shards)
         }
         assert homes == set(ports[:3])
+
+
+def test_the_rate_limiter_sends_no_hit_twice() -> None:
+    """It has a client of its own on a Cluster."""
+    with servers.cluster(replicas=0) as ports:
+        services = opened(ports)
+        assert rate_limit._storage(services.store).storage.retry.get_retries() == 0
 
 
 def test_one_primary_killed() -> None:

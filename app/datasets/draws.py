@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int32]
-"""User ids or their indices; 2**27 is the largest, see `app.storage.keys.MAX_USER_ID`."""
+"""User ids or their indices; 2**27 is the largest, see `MAX_USER_ID`."""
 
 
 class Draws:

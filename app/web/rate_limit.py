@@ -98,11 +98,14 @@ def _storage(store: Store) -> RedisStorage | RedisClusterStorage:
     client = store.redis
     if store.is_cluster:
         node = client.get_primaries()[0]
-        options = {
-            "socket_timeout": node.redis_connection.get_connection_kwargs()["socket_timeout"]
-        }
-        url = f"redis+cluster://{node.host}:{node.port}"
-        return RedisClusterStorage(url, key_prefix=store.keys.limits, **options)
+        known = node.redis_connection.get_connection_kwargs()
+        options = {name: known.get(name) for name in ("socket_timeout", "username", "password")}
+        return RedisClusterStorage(
+            f"redis+cluster://{node.host}:{node.port}",
+            key_prefix=store.keys.limits,
+            retry=client.retry,  # none: a hit whose answer got lost may have been counted
+            **options,
+        )
     pool = client.connection_pool
     return RedisStorage("redis://", connection_pool=pool, key_prefix=store.keys.limits)
 

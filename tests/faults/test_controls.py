@@ -30,24 +30,24 @@ def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> Non
         for author in range(1, AUTHORS + 1):
             rig.publish(author)
     time.sleep(0.5)
-    assert _chunk_answered(rig) == 0, "paused from the start"
+    assert _processed(rig) == 0, "paused from the start"
 
     client.put("/api/workers", {"deliveries_per_second": PACE})
     begun = time.monotonic()
-    while not _chunk_answered(rig):
+    while not _processed(rig):
         assert time.monotonic() - begun < 5
     resumed = time.monotonic() - begun
     time.sleep(1.0)
-    first, at = _chunk_answered(rig), time.monotonic()
+    first, at = _processed(rig), time.monotonic()
     time.sleep(1.5)
-    rate = (_chunk_answered(rig) - first) / (time.monotonic() - at)
+    rate = (_processed(rig) - first) / (time.monotonic() - at)
     shares = sorted(worker.delivered for worker in rig.services.control.workers())
 
     client.put("/api/workers", {"paused": True})
     begun = last_change = time.monotonic()
-    processed = _chunk_answered(rig)
+    processed = _processed(rig)
     while time.monotonic() - begun < 1.5:
-        now = _chunk_answered(rig)
+        now = _processed(rig)
         if now != processed:
             processed, last_change = now, time.monotonic()
     paused = last_change - begun
@@ -95,9 +95,9 @@ def test_the_limit_holds_after_full_speed(
         wait_until(lambda: rig.queue().backlog < 0.8 * BURST, 30, "nothing was delivered")
         tell_workers(deliveries_per_second=LIMIT)
         time.sleep(SETTLE_SECONDS)
-        before, at = _chunk_answered(rig, posts), time.monotonic()
+        before, at = _processed(rig, posts), time.monotonic()
         time.sleep(SECONDS)
-        made, seconds = _chunk_answered(rig, posts) - before, time.monotonic() - at
+        made, seconds = _processed(rig, posts) - before, time.monotonic() - at
         assert rig.queue().backlog > 0, "too little to do"
         rates.append(made / seconds)
         tell_workers(deliveries_per_second=None)
@@ -113,7 +113,7 @@ def test_the_limit_holds_after_full_speed(
     assert found["missing"] == found["duplicate"] == found["foreign"] == 0
 
 
-def _chunk_answered(rig: Rig, posts: Iterable[int] | None = None) -> int:
+def _processed(rig: Rig, posts: Iterable[int] | None = None) -> int:
     """Deliveries made of these posts; of all by default."""
     if posts is None:
         posts = [post for mine in rig.posts.values() for post in mine]

@@ -182,7 +182,9 @@ def own_server(checkout: Checkout, tmp_path: Path) -> Iterator[str]:
     client = redis.Redis.from_url(url)
     eventually(lambda: answers(client), 10, "the server answers")
     client.set("post:{1}:1", "theirs")
+    before = client.dump("post:{1}:1")
     yield url
+    assert client.dump("post:{1}:1") == before, "after start, seed, a worker at work, and stop"
     client.close()
     server.terminate()
     server.wait(10)

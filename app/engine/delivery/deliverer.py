@@ -31,7 +31,7 @@ from .open_job import OpenJob
 
 LEASE_TIMEOUT_SECONDS = 1.0
 """A job without a heartbeat for so long is claimed. The chunk is the heartbeat, sent on at most
-every BEAT_SECONDS: three may be lost before anybody else takes over."""
+every HEARTBEAT_SECONDS: three may be lost before anybody else takes over."""
 HEARTBEAT_SECONDS = 0.25
 WATCH_SECONDS = 0.1
 IN_FLIGHT = 2
@@ -94,7 +94,7 @@ class Deliverer:
     def run_iteration(self, tokens: int | None = None) -> bool:
         """One round trip: asks for new jobs, delivers a chunk for each open one.
 
-        `allowance` bounds the deliveries (None: no bound, 0: heartbeats only). A follower gets all
+        `tokens` bounds the deliveries (None: no bound, 0: heartbeats only). A follower gets all
         posts of a release at once, so the last of them may pass the bound. Returns whether there
         was anything to do.
         """
@@ -123,7 +123,7 @@ class Deliverer:
         return bool(finished or taken or got)
 
     def reclaim(self) -> int:
-        """Claims jobs that have been silent for SILENCE_SECONDS; how many.
+        """Claims jobs that have been silent for LEASE_TIMEOUT_SECONDS; how many.
 
         Silence is measured by this process's monotonic clock, between two looks at a job's beat
         counter: no wall clock, here or on the server, takes part.
@@ -283,7 +283,7 @@ class Deliverer:
                     budget -= got
                     bound -= got
                     again.append((position, opened))
-                    # Served last next time, so that a small allowance goes round as well.
+                    # Served last next time, so that a few tokens go round as well.
                     self._open[position] = self._open.pop(position)
             waiting = again
         for opened in self._open.values():

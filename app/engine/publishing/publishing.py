@@ -8,7 +8,7 @@ import time
 from app.settings import Settings
 
 from .. import text as texts
-from ..errors import BadRequest, UnknownPost
+from ..errors import BadRequest, NoAnswer, UnknownPost
 from ..feeds.log_cache import LogCache
 from ..ids import MAX_ID, created_at, shard_of_post
 from ..models import STRATEGIES, Fanout, FanoutStatus, Post, PullReason, Strategy
@@ -68,17 +68,20 @@ class Publishing:
         begun = time.perf_counter()
         # Followers on a node that is away are counted, and served, when it is back.
         counts = self._graph.follower_counts(author_id, partial=True)
-        accepted = self._posts.accept(
-            author_id,
-            text,
-            strategy,
-            pull_reason=self._pull_reason(author_id, strategy, sum(counts)),
-            counts=counts,
-            repeat_key=idempotency_key,
-        )
+        try:
+            accepted = self._posts.accept(
+                author_id,
+                text,
+                strategy,
+                pull_reason=self._pull_reason(author_id, strategy, sum(counts)),
+                counts=counts,
+                repeat_key=idempotency_key,
+            )
+        except NoAnswer:  # it may have been accepted
+            self._forget(author_id)
+            raise
         if accepted.pull_reason:
-            self._pulled_authors.forget()
-            self._log_cache.forget(author_id)
+            self._forget(author_id)
         self._metrics.time("accept", strategy, time.perf_counter() - begun)
         if not accepted.repeated:
             self._metrics.add(f"posts:{strategy}")
@@ -88,6 +91,11 @@ class Publishing:
         post = Post(accepted.id, author_id, text, created_at(accepted.id), strategy)
         status: FanoutStatus = "pull" if accepted.pull_reason else "queued"
         return post, Fanout(post.id, status, accepted.recipients, pull_reason=accepted.pull_reason)
+
+    def _forget(self, author_id: int) -> None:
+        """Drops this process's copies of what a pulled post changes."""
+        self._pulled_authors.forget()
+        self._log_cache.forget(author_id)
 
     def _pull_reason(self, author_id: int, strategy: Strategy, followers: int) -> PullReason | None:
         if strategy == "hybrid":

@@ -221,7 +221,7 @@ class Store:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Around every use of the client: see `store_errors` and `Gate`."""
+        """Around every use of the client: see `store_errors` and `CircuitBreaker`."""
         if self.is_cluster:  # one node may be away while the others serve
             with store_errors():
                 yield

@@ -155,9 +155,9 @@ def _aside(fanout: Fanout, settings: Settings) -> str:
     deliveries = count_of(fanout.recipients, "delivery", "deliveries")
     if fanout.status == "pull":
         return {
-            "deferred": f"Deferred by backpressure: the backlog had no headroom for {deliveries}. "
-            "Until the post is delivered, readers fetch it from the log. It is delivered when the "
-            "backlog has headroom for it, unless hybrid pulls its author by then.",
+            "deferred": "Deferred by backpressure: the backlog had reached its high mark and was "
+            f"not back at the low one, or had no headroom for {deliveries}. Until the post is "
+            "delivered, readers fetch it from the log.",
             "costs": f"Hybrid chose pull by measured costs: {deliveries} were not clearly cheaper.",
             "threshold": "Hybrid chose pull by its threshold: from "
             f"{number(settings.celebrity_followers)} followers on it pulls.",
