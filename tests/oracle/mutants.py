@@ -77,7 +77,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "if index == length then return true end",
     ),
     Mutant(
-        "an install marks a timeline that it cut as complete",
+        "an install marks a cut timeline as complete",
         LUA + "20_timeline.lua",
         "if complete and last == #all then",
         "if complete then",
@@ -311,7 +311,7 @@ def main(names: list[str]) -> int:
             result = outcome(mutant)
         except ValueError as error:
             result = str(error)
-        print(f"{time.monotonic() - begun:6.1f} s  {name:50}{result}", flush=True)
+        print(f"{time.monotonic() - begun:6.1f} s  {name:66}{result}", flush=True)
         failed |= result.startswith("killed") == (mutant is None)
     return int(failed)
 
