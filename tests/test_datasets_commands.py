@@ -87,7 +87,7 @@ def test_load_edges_from_a_file_and_a_packed_one(run: Command, tmp_path: Path) -
         result = run("load-edges", "--undirected", str(file))
         assert result.exit_code == 0, result.output
         assert (
-            "Read 5 lines; dropped 1 repeated edges and 1 from a user to itself." in result.stdout
+            "Read 5 lines; left out 1 repeated edges and 1 from a user to itself." in result.stdout
         )
         assert "Loaded 3 users and 4 edges" in result.stdout
     result = run("load-edges", "-", input=text)

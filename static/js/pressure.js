@@ -1,4 +1,4 @@
-// The backpressure corner: rate limit of the workers, bursts, the gauge and the stages.
+// The overload part: rate limit, bursts, gauge, stages.
 import { $, $$, ask, on, part } from "./dom.js";
 import { gauge, onResize } from "./chart.js";
 import { guard } from "./demo.js";

@@ -13,7 +13,7 @@ from tests.faults.harness import LONG, SLACK, Rig, in_background, ms, quantile
 KILLS = 100 if LONG else 5
 AUTHORS, FOLLOWERS = 20, 1_000
 BURST = 40
-PACE = 120_000
+PACE = 60_000
 """Deliveries a second: slow enough that every kill finds jobs half done."""
 QUIET = 0.5, 1.2
 """Seconds between two kills. Whoever takes a dead worker's jobs over has watched them for a second,
