@@ -38,14 +38,23 @@ def break_timeline(services: Services, reader: int) -> str:
     return name
 
 
+class Aging:
+    """A worker with a clock of its own, which moves on after each iteration."""
+
+    def __init__(self, services: Services) -> None:
+        self.now = 0.0
+        self.worker = services.deliverer("w")
+        self.worker._clock = lambda: self.now
+
+    def works(self, iterations: int, seconds: float = 0.3) -> None:
+        for _ in range(iterations):
+            self.worker.run_iteration()
+            self.worker.reclaim()
+            self.now += seconds
+
+
 def fail_until_dead(services: Services) -> None:
-    now = 0.0
-    worker = services.deliverer("w")
-    worker._clock = lambda: now
-    for _ in range(20):
-        worker.run_iteration()
-        worker.reclaim()
-        now += 0.6
+    Aging(services).works(20, 0.6)
     assert services.control_store.queue().dead == 1
 
 
@@ -151,16 +160,11 @@ def test_a_job_record_that_cannot_be_read_ends_no_worker_and_becomes_a_dead_lett
     good = [crowd.publishing.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(2)]
     command, *fields = damage
     crowd.store.command(command, crowd.store.keys.job(bad.id), *fields)
-    now = 0.0
-    worker = crowd.deliverer("w")
-    worker._clock = lambda: now
+    aging = Aging(crowd)
     for _ in range(4):
-        worker.run_iteration()
+        aging.worker.run_iteration()
     assert {crowd.publishing.fanout(post).status for post in good} == {"done"}, "at once"
-    for _ in range(40):
-        worker.run_iteration()
-        worker.reclaim()
-        now += 0.3
+    aging.works(40)
     (dead_letter,) = crowd.dead_letters.list()
     assert (dead_letter.post_id, dead_letter.tries) == (bad.id, 5)
     assert dead_letter.reason.endswith(f"cannot be read; missing or damaged: {named}.")
@@ -168,10 +172,7 @@ def test_a_job_record_that_cannot_be_read_ends_no_worker_and_becomes_a_dead_lett
     for again in (True, False):
         (dead_letter,) = crowd.dead_letters.list()
         (crowd.dead_letters.requeue if again else crowd.dead_letters.discard)(dead_letter.id)
-        for _ in range(30):
-            worker.run_iteration()
-            worker.reclaim()
-            now += 0.3
+        aging.works(30)
     assert crowd.dead_letters.list() == []
 
 
@@ -180,13 +181,8 @@ def test_a_job_record_that_is_gone_is_forgotten_and_stops_nobody(crowd: Services
     name = crowd.store.keys.job(bad.id)
     crowd.store.command("SET", name, "overwritten by somebody")
     good, _ = crowd.publishing.publish(AUTHOR, "good", "write")
-    now = 0.0
-    worker = crowd.deliverer("w")
-    worker._clock = lambda: now
-    for _ in range(20):
-        worker.run_iteration()
-        worker.reclaim()
-        now += 0.3
+    aging = Aging(crowd)
+    aging.works(20)
     assert crowd.publishing.fanout(good.id).status == "done"
     assert crowd.control_store.queue().jobs == 0
     assert crowd.dead_letters.list() == []
@@ -198,19 +194,14 @@ def test_a_job_record_that_is_overwritten_on_the_way_stops_nobody(
 ) -> None:
     bad, _ = crowd.publishing.publish(AUTHOR, "broken", "write")
     good = [crowd.publishing.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(2)]
-    now = 0.0
-    worker = crowd.deliverer("w")
-    worker._clock = lambda: now
-    worker.run_iteration()
+    aging = Aging(crowd)
+    aging.worker.run_iteration()
     if when == "delivered":
-        worker.run_iteration(3)
+        aging.worker.run_iteration(3)
     else:  # its chunk fails as well, and nobody can note that
         break_fans(crowd, bad.id)
     crowd.store.command("SET", crowd.store.keys.job(bad.id), "overwritten")
-    for _ in range(20):
-        worker.run_iteration()
-        worker.reclaim()
-        now += 0.3
+    aging.works(20)
     assert {crowd.publishing.fanout(post).status for post in good} == {"done"}
     assert crowd.control_store.queue().jobs == 0
 
@@ -232,16 +223,11 @@ def test_what_cannot_be_read_beside_the_record_is_a_failure_of_that_job_alone(
         break_fans(crowd, bad.id)
     else:
         crowd.store.command("SET", crowd.store.keys.followers(1, alone), "no list")
-    now = 0.0
-    worker = crowd.deliverer("w")
-    worker._clock = lambda: now
+    aging = Aging(crowd)
     for _ in range(4):
-        worker.run_iteration()
+        aging.worker.run_iteration()
     assert {crowd.publishing.fanout(post).status for post in good} == {"done"}, "at once"
-    for _ in range(40):
-        worker.run_iteration()
-        worker.reclaim()
-        now += 0.3
+    aging.works(40)
     (dead_letter,) = crowd.dead_letters.list()
     assert (dead_letter.post_id, dead_letter.tries) == (bad.id, 5)
     assert "WRONGTYPE" in dead_letter.reason

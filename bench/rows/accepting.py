@@ -29,8 +29,8 @@ def celebrity(context: Context) -> Outcome:
     baseline: list[float] = []
     for number in range(context.rounds + 1):
         large_times, small_times = [], []
-        for measured in range(ACCEPTED):
-            if measured % 2:
+        for post in range(ACCEPTED):
+            if post % 2:
                 large_times.append(_accept(context, fixture.largest))
                 small_times.append(_accept(context, small))
             else:

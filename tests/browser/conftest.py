@@ -110,7 +110,7 @@ def new_page(chromium: Browser, stack: Stack, watch: Watch) -> Iterator[NewPage]
 @pytest.fixture
 def page(new_page: NewPage, stack: Stack) -> Page:
     """The demo page, alive: the first numbers have come."""
-    stack.resolve()
+    stack.drain()
     page = new_page()
     page.goto("/")
     page.locator(".fresh").wait_for(state="attached")

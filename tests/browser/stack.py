@@ -100,7 +100,7 @@ class Stack:
         found: list[dict[str, Any]] = self.call(f"/api/users?kind={kind}&limit={limit}")["users"]
         return found
 
-    def resolve(self, patience: float = 30) -> None:
+    def drain(self, patience: float = 30) -> None:
         """Workers at full speed, and returns when nothing is left to deliver."""
         self.call("/api/workers", {"paused": False, "deliveries_per_second": None}, "PUT")
         end = time.monotonic() + patience

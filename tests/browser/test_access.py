@@ -54,7 +54,7 @@ def test_pages_are_accessible(
 def test_the_demo_is_accessible_with_everything_on_it(
     new_page: NewPage, stack: Stack, size: dict[str, int], scheme: str
 ) -> None:
-    stack.resolve()
+    stack.drain()
     page = new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
     page.goto("/")
     page.locator(".fresh").wait_for(state="attached")

@@ -43,7 +43,7 @@ def test_a_dead_letter_is_shown_and_queued_again(page: Page, stack: Stack) -> No
         assert stack.call(f"/api/posts/{post}/fanout")["status"] == "dead"
     page.get_by_role("button", name=f"Requeue the job of post {post}").click()
     expect(dead).to_contain_text("Dead-letter queue: 0")
-    stack.resolve()
+    stack.drain()
     done = stack.call(f"/api/posts/{post}/fanout")
     assert done["status"] == "done"
     assert done["delivered"] + done["skipped"] == done["recipients"]

@@ -102,7 +102,7 @@ def test_store_stopped_and_started_while_the_page_is_open(
     finally:
         stack.start_store()
     expect(page.locator("html")).to_have_class(re.compile("fresh"), timeout=30_000)
-    stack.resolve()
+    stack.drain()
     page.get_by_role("button", name="Post", exact=True).click()
     expect(page.locator(".story")).to_have_attribute("data-status", "done")
     expect(page.locator("[data-composer] [role=alert]")).to_have_count(0)
@@ -141,7 +141,7 @@ def test_polling_backs_off_after_errors(page: Page, watch: Watch) -> None:
 
 
 def test_reduced_motion_shows_steps_instead_of_moving(new_page: NewPage, stack: Stack) -> None:
-    stack.resolve()
+    stack.drain()
     page = new_page(reduced_motion="reduce")
     page.goto("/")
     page.locator(".fresh").wait_for(state="attached")

@@ -180,7 +180,7 @@ def test_focus_is_visible_everywhere(page: Page) -> None:
 
 
 def test_posting_and_reading_without_javascript(new_page: NewPage, stack: Stack) -> None:
-    stack.resolve()
+    stack.drain()
     page = new_page(java_script_enabled=False)
     page.goto("/")
     page.get_by_label("Text").fill("Posted by a plain form")
@@ -211,7 +211,7 @@ def test_a_refused_form_keeps_what_was_typed(new_page: NewPage, watch: Watch) ->
 
 
 def test_both_ways_without_javascript(new_page: NewPage, stack: Stack) -> None:
-    stack.resolve()
+    stack.drain()
     page = new_page(java_script_enabled=False)
     page.goto("/")
     page.get_by_role("button", name=re.compile("both ways")).click()

@@ -278,7 +278,7 @@ class Machine(RuleBasedStateMachine):
             if cursor is None:
                 return ids
 
-    def resolve(self) -> None:
+    def come_to_rest(self) -> None:
         """Heals everything and lets the workers come to an end, so that no backlog is left."""
         self.heal()
         for _ in range(50):
@@ -307,7 +307,7 @@ class Machine(RuleBasedStateMachine):
     @rule(readers=st.sets(user, min_size=1, max_size=2))
     def drain(self, readers: Iterable[int]) -> None:
         """With no backlog and no old copies every strategy returns the truth, to the very end."""
-        self.resolve()
+        self.come_to_rest()
         self.now += LOG_AGE + 0.1
         for reader in readers:
             for how in STRATEGIES:

@@ -138,7 +138,7 @@ class Races(Machine):
         for followee in sorted(self.truth.following[reader]):
             self.unfollow(reader, followee)
         self.follow(reader, author)
-        self.resolve()
+        self.come_to_rest()
         for post in self.truth.feed(reader):
             self.remove(post)
         for _ in range(known):
@@ -175,7 +175,7 @@ class Races(Machine):
     def post_during_a_fetch(self, reader: int, author: int, copied: str) -> None:
         """The answer is older than the post, and must not be kept."""
         self.follow(reader, author)
-        self.resolve()
+        self.come_to_rest()
         self.read(reader, "write", 6)
         process = self.process()
         fetch: tuple[object, str] = (process.pulled_authors, "all")

@@ -61,7 +61,7 @@ class Sequences(Machine):
         worker: int,
     ) -> None:
         """New fans go to the list's tail and a leaving one moves others towards the head."""
-        self.resolve()
+        self.come_to_rest()
         who = range(on_shard, USERS, SHARDS)[which]
         readers = self.audience(author, on_shard, absent=None if leaves else who)
         self.post(author, "write")
@@ -78,7 +78,7 @@ class Sequences(Machine):
     @rule(author=user, on_shard=shard, which=st.integers(0, 2))
     def a_chunk_fails_half_way(self, author: int, on_shard: int, which: int) -> None:
         """The next try must neither repeat what was made nor pass over what was not."""
-        self.resolve()
+        self.come_to_rest()
         readers = self.audience(author, on_shard)
         self.break_timeline(readers[which % len(readers)])
         self.post(author, "write")
@@ -93,7 +93,7 @@ class Sequences(Machine):
     @rule(reader=user, author=user, other=user, taker=either)
     def a_newer_post_overtakes(self, reader: int, author: int, other: int, taker: int) -> None:
         """It is delivered while an older one's job is taken and has delivered nothing."""
-        self.resolve()
+        self.come_to_rest()
         self.follow(reader, author)
         self.follow(reader, other)
         self.read(reader, "write", 6)
@@ -168,7 +168,7 @@ class Sequences(Machine):
         """Posts are held back, some more of them while the release is under way, and the next
         release must begin with the first of those."""
         if calm:
-            self.resolve()
+            self.come_to_rest()
         if alone:
             self.nobody_follows(author)
         self.defer_posts(author, reader, before)
@@ -196,7 +196,7 @@ class Sequences(Machine):
     ) -> None:
         """A pushed post after held ones is delivered by the release and by its own job. When the
         held ones are deleted it is all that the release delivers."""
-        self.resolve()
+        self.come_to_rest()
         self.nobody_follows(author)
         self.defer_posts(author, reader, before)
         self.post(author, "write")
@@ -235,7 +235,7 @@ class Sequences(Machine):
 
     @rule(author=user, released=st.booleans())
     def a_requeued_job_has_all_its_tries(self, author: int, released: bool) -> None:
-        self.resolve()
+        self.come_to_rest()
         self.dead_letter(author, released)
         self.requeue()
         if not self.services.control_store.queue().jobs:
@@ -260,7 +260,7 @@ class Sequences(Machine):
     @rule(author=user, late=st.sets(user, min_size=3))
     def more_followers_than_counted(self, author: int, late: set[int]) -> None:
         """They are walked, but nothing is booked for them."""
-        self.resolve()
+        self.come_to_rest()
         for reader in late:
             self.unfollow(reader, author)
         self.post(
@@ -274,7 +274,7 @@ class Sequences(Machine):
     @rule(author=user, followers=st.sets(user, min_size=4), processed=st.integers(2, 3))
     def a_late_heartbeat(self, author: int, followers: set[int], processed: int) -> None:
         """A frozen worker tells how far the job was before others went on with it."""
-        self.resolve()
+        self.come_to_rest()
         for reader in followers:
             self.follow(reader, author)
         self.post(author, "write")
@@ -289,7 +289,7 @@ class Sequences(Machine):
     @rule(author=user, followers=st.integers(2, USERS), posts=st.integers(1, 4))
     def a_large_author_meets_the_limit(self, author: int, followers: int, posts: int) -> None:
         """The backlog is below the high mark, but has no room for so many followers."""
-        self.resolve()
+        self.come_to_rest()
         small = (author + SHARDS) % USERS  # of the same shard
         self.nobody_follows(small)
         self.follow(author, small)

@@ -25,9 +25,8 @@ from .pipelining import Command, Unanswered, exchange
 _MISSING, _THERE = "Function not found", "already exists"
 OPENING_SECONDS = 0.4
 """With the time-out of a call (1 s) this stays well under the 1.5 s that a refusal may take."""
-
-
 SCAN_COUNT = 2_000
+"""Keys that a server looks at for one page of names."""
 
 
 @dataclass(slots=True)
