@@ -8,10 +8,10 @@ from collections.abc import Callable
 from app.datasets.datasets import Datasets
 from app.datasets.state import DatasetState, Summary
 from app.datasets.users import Users
-from app.engine.engine import Engine
+from app.engine import Engine
 from app.engine.metrics.reporting import Figures
 from app.engine.store.client import Store
-from app.engine.store.graph import Graph
+from app.engine.store.connecting import connect
 from app.settings import Settings
 
 
@@ -21,18 +21,22 @@ class Snapshot(Figures):
     dataset: Summary
 
 
-class Services(Engine):
-    """What web, worker and commands may ask for: the engine, with users that have names and kinds,
-    and datasets to load."""
+class Services:
+    """What web, worker and commands may ask for: the engine, users that have names and kinds, and
+    datasets to load. Tests hand in a store of their own."""
 
     def __init__(
-        self, settings: Settings, store: Store, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        store: Store | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(settings, store, clock)
-        self._dataset = DatasetState(store)
-        self.users = Users(Graph(store, settings), self._dataset)
-        self.datasets = Datasets(store, settings)
+        self.settings = settings
+        self.engine = Engine(settings, store or connect(settings.store_url, settings), clock)
+        self._dataset = DatasetState(self.engine.store)
+        self.users = Users(self.engine.graph, self._dataset)
+        self.datasets = Datasets(self.engine.store, settings)
 
     def snapshot(self) -> Snapshot:
         """The JSON of GET /api/metrics. Raises `StoreDown`."""
-        return {**self.metrics.figures(), "dataset": self._dataset.summary()}
+        return {**self.engine.metrics.figures(), "dataset": self._dataset.summary()}

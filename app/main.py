@@ -1,9 +1,9 @@
-"""The composition root: settings, store, services, and what runs on them."""
+"""The Flask application and what it is made of."""
 
 from __future__ import annotations
 
 import logging
-import os
+import sys
 from pathlib import Path
 
 import click
@@ -16,8 +16,7 @@ from app.commands import datasets as dataset_commands
 from app.commands import operations
 from app.commands import settings as settings_commands
 from app.engine.store.client import Store
-from app.engine.store.connecting import connect
-from app.settings import Settings
+from app.settings import BadSetting, Settings
 from app.web import api, errors, rate_limit, security
 from app.web.api import health, prometheus
 from app.web.pages import routes as pages
@@ -45,22 +44,25 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
 
     The store need not answer yet: requests that need it get 503 until it does.
     """
-    settings = settings or Settings.from_env(os.environ)
-    services = Services(settings, store or connect(settings))
+    try:
+        settings = settings or Settings.from_environment()
+    except BadSetting as error:
+        sys.exit(f"Error: {error}")
+    services = Services(settings, store)
     app = api.create_flask(str(ROOT))
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit
     app.extensions["fanout"] = services
     security.install(app, settings.allowed_hosts)
     errors.install(app)
-    rate_limit.install(app, services.store, settings.rate_limit)
+    rate_limit.install(app, services.engine.store, settings.rate_limit)
     api.register(app, settings.page_limit)
     app.register_blueprint(health.bp)
     app.register_blueprint(prometheus.bp)
     app.register_blueprint(pages.bp)
     _add_commands(app, services)
     # With the first request, not earlier: gunicorn may fork after this, and threads stay behind.
-    app.before_request(services.counters.flush_in_background)
+    app.before_request(services.engine.counters.flush_in_background)
     return app
 
 

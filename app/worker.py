@@ -24,4 +24,4 @@ def worker_of(services: Services, name: str | None = None) -> Worker:
 
         return services.datasets.run_pending(goes_on)
 
-    return Worker(services, name, first=load)
+    return services.engine.worker(name, first=load)

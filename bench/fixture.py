@@ -8,7 +8,6 @@ their timelines are the engine's own work.
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,7 +88,7 @@ def settings(url: str, **changes: Any) -> Settings:
         "backlog_limit": 10**12 + 2,
         "store_timeout": 10.0,
     }
-    return replace(Settings.from_env(os.environ), **{**values, **changes})
+    return Settings(**{**values, **changes})
 
 
 class Fixture:
@@ -101,7 +100,7 @@ class Fixture:
         self.sizes = sizes
         self.random = random.Random(seed)
         self.settings = settings(self.url, **changes)
-        self.store: Store = connect(self.settings)
+        self.store: Store = connect(self.settings.store_url, self.settings)
         self.services: Services = Services(self.settings, self.store)
         self.client = redis.Redis(port=port)
         self.authors: dict[int, list[int]] = {}
@@ -192,16 +191,16 @@ class Fixture:
         self.exist(authors + self.page_readers)
         for number in range(sizes.posts_per_log):
             for author in self.random.sample(authors, len(authors)):
-                self.services.publishing.publish(author, f"{TEXT} ({number})", "write")
+                self.services.engine.publish(author, f"{TEXT} ({number})", "write")
         for reader in self.page_readers:
             followees = self.random.sample(authors, sizes.followees)
             self.store.command("SADD", self.store.keys.following(reader), *followees)
-            self.services.feeds.page(reader, "write")
+            self.services.engine.feed(reader, "write")
 
     def deliver(self, author: int) -> int:
         """Publishes a post of the author and makes all its deliveries; the post's id."""
-        post, _ = self.services.publishing.publish(author, TEXT, "write")
-        self.services.deliverer("bench").run_until_idle()
+        post, _ = self.services.engine.publish(author, TEXT, "write")
+        self.services.engine.deliverer("bench").run_until_idle()
         return post.id
 
     def heads(self, author: int, post_id: int) -> int:

@@ -15,7 +15,7 @@ def measure(preset: str, context: Context) -> dict[str, Any]:
     """Loads the preset into an empty server, as `flask seed` does."""
     with servers.server(context.server, *context.options) as port:
         chosen = settings(f"redis://127.0.0.1:{port}/0")
-        store = connect(chosen)
+        store = connect(chosen.store_url, chosen)
         services = Services(chosen, store)
         before = store.redis.info("memory")["used_memory"]
         loaded = services.datasets.load_preset(preset, context.seed)

@@ -161,9 +161,9 @@ def one_reader(backend: Backend, **changes: Any) -> Services:
     """User 1 follows user 0 and has a timeline; user 2 is alone."""
     settings = small_settings(**changes)
     services = Services(settings, backend.store(settings.shards))
-    add_users(services.store, range(3))
-    services.graph.follow(1, 0)
-    services.feeds.page(1, "write")
+    add_users(services.engine.store, range(3))
+    services.engine.follow(1, 0)
+    services.engine.feed(1, "write")
     return services
 
 
@@ -183,7 +183,7 @@ def all_pages(services: Services, user: int, strategy: Any, limit: int = 4) -> l
     ids: list[int] = []
     cursor = None
     while True:
-        page = services.feeds.page(user, strategy, limit, cursor)
+        page = services.engine.feed(user, strategy, limit, cursor)
         ids += [post.id for post in page.items]
         cursor = page.next_cursor
         if cursor is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import jsonschema_rs
@@ -26,10 +25,10 @@ JSON = "application/json"
 def client(backend: Backend, settings: Settings) -> FlaskClient:
     app = create_app(settings, backend.store(settings.shards))
     services: Services = app.extensions["fanout"]
-    add_users(services.store, range(12))
+    add_users(services.engine.store, range(12))
     for reader in READERS:
-        services.graph.follow(reader, 0)
-        services.feeds.page(reader, "write")
+        services.engine.follow(reader, 0)
+        services.engine.feed(reader, "write")
     return app.test_client()
 
 
@@ -49,7 +48,7 @@ def test_a_post_from_acceptance_to_every_feed(client: Any) -> None:
     assert set(post) == {"id", "author_id", "text", "created_at", "strategy"}
     assert (fanout["status"], fanout["recipients"]) == ("queued", len(READERS))
     assert client.get(fanout["status_url"]).json["status"] == "queued"
-    services_of(client).deliverer("w").run_until_idle()
+    services_of(client).engine.deliverer("w").run_until_idle()
     state = client.get(fanout["status_url"]).json
     assert (state["status"], state["delivered"], state["skipped"]) == ("done", len(READERS), 0)
     assert client.get(f"/api/posts/{post['id']}").json == post
@@ -140,7 +139,7 @@ def test_a_repeated_key(client: Any) -> None:
 def test_bad_posts(client: Any, body: str, status: int, slug: str) -> None:
     answer = client.post("/api/posts", data=body, content_type="application/json")
     check_problem(answer, status, slug)
-    assert services_of(client).control_store.queue().jobs == 0
+    assert services_of(client).engine.control_store.queue().jobs == 0
 
 
 @pytest.mark.parametrize(
@@ -195,7 +194,7 @@ def check_problem(answer: Any, status: int, slug: str) -> None:
 def test_metrics_add_up(client: Any) -> None:
     publish(client, strategy="write")
     publish(client, "two", strategy="read")
-    services_of(client).deliverer("w").run_until_idle()
+    services_of(client).engine.deliverer("w").run_until_idle()
     client.get("/api/feed/1?strategy=read")
     found = client.get("/api/metrics").json
     assert found["fanout"]["posts_total"] == {"write": 1, "read": 1, "hybrid": 0}
@@ -241,7 +240,7 @@ def test_the_description_names_every_route(client: Any) -> None:
 def test_the_description_names_the_largest_page_of_the_settings(
     backend: Backend, settings: Settings
 ) -> None:
-    app = create_app(dataclasses.replace(settings, page_limit=50), backend.store(settings.shards))
+    app = create_app(settings.model_copy(update={"page_limit": 50}), backend.store(settings.shards))
     client: Any = app.test_client()
     paths = client.get("/api/openapi.json").json["paths"]
     for path in ("/api/feed/{user_id}", "/api/compare/{user_id}"):
@@ -310,7 +309,7 @@ def test_health(client: Any) -> None:
 
 def test_a_client_that_is_too_fast(backend: Backend, settings: Settings) -> None:
     store = backend.store(settings.shards)
-    app = create_app(dataclasses.replace(settings, rate_limit="3/minute"), store)
+    app = create_app(settings.model_copy(update={"rate_limit": "3/minute"}), store)
     add_users(store, range(2))
     client = app.test_client()
     answers = [publish(client) for _ in range(4)]

@@ -30,17 +30,17 @@ def processes(backend: Backend, clock: Clock, count: int = 1) -> list[Services]:
     store = backend.store(settings.shards)
     add_users(store, range(3))
     made = [Services(settings, store, clock) for _ in range(count)]
-    made[0].graph.follow(1, 0)
-    made[0].feeds.page(1, "write")
+    made[0].engine.follow(1, 0)
+    made[0].engine.feed(1, "write")
     return made
 
 
 def post(services: Services) -> int:
-    return services.publishing.publish(0, "pulled", "read")[0].id
+    return services.engine.publish(0, "pulled", "read")[0].id
 
 
 def seen(services: Services, how: Strategy = "hybrid") -> list[int]:
-    return [post.id for post in services.feeds.page(1, how).items]
+    return [post.id for post in services.engine.feed(1, how).items]
 
 
 def after(of: type, name: str, act: Callable[[], None]) -> Any:
@@ -93,5 +93,5 @@ def test_another_process_sees_a_pulled_post_when_its_copies_are_too_old(backend:
     assert seen(there) == ids[1:]
     clock.now += 0.6
     assert seen(there) == ids
-    there.counters.flush(force=True)
+    there.engine.counters.flush(force=True)
     assert here.snapshot()["hybrid"]["cache_misses"] >= 2

@@ -23,12 +23,12 @@ def crowd(backend: Backend, **changes: Any) -> FlaskClient:
     settings = small_settings(**changes)
     client = create_app(settings, backend.store(settings.shards)).test_client()
     services = services_of(client)
-    add_users(services.store, range(12))
+    add_users(services.engine.store, range(12))
     for reader in READERS:
-        services.graph.follow(reader, STAR)
-        services.feeds.page(reader, "write")
+        services.engine.follow(reader, STAR)
+        services.engine.feed(reader, "write")
     for kind in KINDS:
-        services.store.command("RPUSH", services.store.keys.directory(kind), STAR)
+        services.engine.store.command("RPUSH", services.engine.store.keys.directory(kind), STAR)
     return client
 
 
@@ -37,7 +37,7 @@ def told(client: FlaskClient, post_id: int) -> str:
 
 
 def publish(services: Services, strategy: Strategy) -> int:
-    return services.publishing.publish(STAR, f"by {strategy}", strategy)[0].id
+    return services.engine.publish(STAR, f"by {strategy}", strategy)[0].id
 
 
 PRESSED = {"backlog_low": 5, "backlog_high": 10, "backlog_limit": 1_000}
@@ -50,16 +50,16 @@ def test_a_deferred_post_is_told_as_deferred(backend: Backend, strategy: Strateg
     for _ in range(2):
         publish(services, "write")
     deferred = publish(services, strategy)
-    assert services.publishing.fanout(deferred).status == "pull"
+    assert services.engine.fanout(deferred).status == "pull"
     said = told(client, deferred)
     assert "Deferred by backpressure" in said
     assert "readers fetch it from the log" in said
     assert "cost" not in said
     assert "pushed again" not in said
-    services.deliverer("w").run_until_idle()
-    services.releases.run(force=True)
-    services.deliverer("w").run_until_idle()
-    assert services.publishing.fanout(deferred).status == "done"
+    services.engine.deliverer("w").run_until_idle()
+    services.engine.releases.run(force=True)
+    services.engine.deliverer("w").run_until_idle()
+    assert services.engine.fanout(deferred).status == "done"
     assert "8 deliveries" in told(client, deferred)
     assert "Deferred" not in told(client, deferred)
 
@@ -69,13 +69,13 @@ def test_the_lag_of_a_deferred_post_counts_from_its_acceptance(backend: Backend)
     for _ in range(2):
         publish(services, "write")
     deferred = publish(services, "write")
-    record = services.store.keys.job(deferred)
-    accepted = int(services.store.command("HGET", record, "accepted"))
-    services.store.command("HSET", record, "accepted", accepted - 60_000)
-    services.deliverer("w").run_until_idle()
-    services.releases.run(force=True)
-    services.deliverer("w").run_until_idle()
-    lag = services.publishing.fanout(deferred).lag_ms
+    record = services.engine.store.keys.job(deferred)
+    accepted = int(services.engine.store.command("HGET", record, "accepted"))
+    services.engine.store.command("HSET", record, "accepted", accepted - 60_000)
+    services.engine.deliverer("w").run_until_idle()
+    services.engine.releases.run(force=True)
+    services.engine.deliverer("w").run_until_idle()
+    lag = services.engine.fanout(deferred).lag_ms
     assert lag is not None
     assert lag >= 60_000
 
@@ -86,10 +86,10 @@ def test_a_release_that_drops_timelines_is_not_told_as_deliveries(backend: Backe
     for _ in range(200):
         publish(services, "read")
     publish(services, "write")  # the author returns to push, with too many posts to deliver
-    services.deliverer("w").run_until_idle()
-    services.releases.run(force=True)
-    services.deliverer("w").run_until_idle()
-    found = services.publishing.fanout(first)
+    services.engine.deliverer("w").run_until_idle()
+    services.engine.releases.run(force=True)
+    services.engine.deliverer("w").run_until_idle()
+    found = services.engine.fanout(first)
     assert (found.status, found.delivered, found.skipped) == ("done", 0, len(READERS))
 
 
@@ -101,9 +101,9 @@ def test_a_post_that_hybrid_pulls_is_told_with_what_decided(backend: Backend) ->
     assert "7 followers" in said
     assert "measured costs" not in said
     for name, seconds in (("delivery", 1.0), ("log_fetch", 1e-6), ("log_merge", 1e-6)):
-        services.counters.cost(name, ENOUGH, int(seconds * ENOUGH * 1e9))
-    services.counters.flush(force=True)
-    services.publishing._hybrid._fresh_until = 0.0
+        services.engine.counters.cost(name, ENOUGH, int(seconds * ENOUGH * 1e9))
+    services.engine.counters.flush(force=True)
+    services.engine.publishing._hybrid._fresh_until = 0.0
     said = told(client, publish(services, "hybrid"))
     assert "Hybrid chose pull by measured costs" in said
 
@@ -128,7 +128,7 @@ def test_a_post_in_the_backlog_is_told_as_such(backend: Backend) -> None:
     client = crowd(backend)
     for _ in range(10):  # more than a page: the last of the others' pages is not missing
         publish(services_of(client), "write")
-    services_of(client).deliverer("w").run_until_idle()
+    services_of(client).engine.deliverer("w").run_until_idle()
     publish(services_of(client), "write")
     said = compared(client)
     assert "Write fan-out lacks 1 post" in said
@@ -140,7 +140,7 @@ def test_a_post_whose_job_died_is_told_with_the_way_to_its_dead_letter(backend: 
     client = crowd(backend)
     services = services_of(client)
     post = publish(services, "write")
-    services.store.command("HSET", services.store.keys.job(post), "status", "dead")
+    services.engine.store.command("HSET", services.engine.store.keys.job(post), "status", "dead")
     answer = client.get("/parts/feeds?reader=1")
     assert "1 of them is in the dead-letter queue" in text_of(answer)
     assert 'href="#dead"' in answer.text
@@ -150,8 +150,8 @@ def test_a_post_whose_job_died_is_told_with_the_way_to_its_dead_letter(backend: 
 def test_a_pulled_post_is_told_with_the_age_of_the_copies(backend: Backend) -> None:
     client = crowd(backend, pulled_authors_cache_ms=60_000, log_cache_ms=2_000)
     here = services_of(client)
-    here.feeds.compare(1, 8)  # from here on this process believes that nobody is pulled
-    other = services_of(create_app(here.settings, here.store).test_client())
+    here.engine.compare(1, 8)  # from here on this process believes that nobody is pulled
+    other = services_of(create_app(here.settings, here.engine.store).test_client())
     publish(other, "read")
     said = compared(client)
     assert "1 of them is read by pull" in said
@@ -165,14 +165,14 @@ def test_a_post_delivered_between_the_reads_is_not_told_as_backlog(
     client = crowd(backend)
     services = services_of(client)
     publish(services, "write")
-    page = services.feeds.page
+    page = services.engine.feeds.page
 
     def then_deliver(*args: Any) -> Any:
         feed = page(*args)
-        services.deliverer("w").run_until_idle()
+        services.engine.deliverer("w").run_until_idle()
         return feed
 
-    monkeypatch.setattr(type(services.feeds), "page", lambda _, *args: then_deliver(*args))
+    monkeypatch.setattr(type(services.engine.feeds), "page", lambda _, *args: then_deliver(*args))
     said = compared(client)
     assert "1 of them has been delivered by now" in said
     assert "still to be delivered" not in said
@@ -182,7 +182,7 @@ def test_without_a_record_the_cause_is_not_known(backend: Backend) -> None:
     client = crowd(backend)
     services = services_of(client)
     post = publish(services, "write")
-    services.store.command("DEL", services.store.keys.job(post))
+    services.engine.store.command("DEL", services.engine.store.keys.job(post))
     said = compared(client)
     assert "the cause is not known" in said
     assert "one after the other" in said
@@ -193,11 +193,11 @@ def test_an_explanation_costs_one_round_trip_and_equal_feeds_none(backend: Backe
     services = services_of(client)
     for _ in range(3):
         publish(services, "write")
-    comparison = services.feeds.compare(1, 8)
-    with services.store.meter() as cost:
+    comparison = services.engine.compare(1, 8)
+    with services.engine.store.meter() as cost:
         assert difference.explain(services, comparison)
     assert cost.round_trips == 1
     same = Comparison(dict.fromkeys(comparison.strategies, comparison.strategies["read"]), True)
-    with services.store.meter() as cost:
+    with services.engine.store.meter() as cost:
         assert difference.explain(services, same) is None
     assert cost.round_trips == 0

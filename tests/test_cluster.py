@@ -24,7 +24,9 @@ def test_the_shards_are_spread_over_the_nodes() -> None:
     with servers.cluster() as ports:
         services = opened(ports)
         homes = {
-            services.store.redis.get_node_from_key(services.store.keys.jobs(shard)).port
+            services.engine.store.redis.get_node_from_key(
+                services.engine.store.keys.jobs(shard)
+            ).port
             for shard in range(services.settings.shards)
         }
         assert homes == set(ports[:3])
@@ -34,35 +36,37 @@ def test_the_rate_limiter_sends_no_hit_twice() -> None:
     """It has a client of its own on a Cluster."""
     with servers.cluster(replicas=0) as ports:
         services = opened(ports)
-        assert rate_limit._storage(services.store).storage.retry.get_retries() == 0
+        assert rate_limit._storage(services.engine.store).storage.retry.get_retries() == 0
 
 
 def test_one_primary_killed() -> None:
     """Serving again within ten seconds, and every feed is the truth."""
     with servers.cluster() as ports:
         services = opened(ports)
-        add_users(services.store, USERS)
+        add_users(services.engine.store, USERS)
         for user in USERS[1:]:
-            services.graph.follow(user, 0)
-            services.feeds.page(user, "write")
-        before = [services.publishing.publish(0, f"post {n}", "write")[0].id for n in range(3)]
-        worker = services.deliverer("before")
+            services.engine.follow(user, 0)
+            services.engine.feed(user, "write")
+        before = [services.engine.publish(0, f"post {n}", "write")[0].id for n in range(3)]
+        worker = services.engine.deliverer("before")
         worker.run_until_idle()
         # Replication is asynchronous: what no replica has yet is lost with its primary.
-        services.store.redis.wait(1, 5000, target_nodes="primaries")
+        services.engine.store.redis.wait(1, 5000, target_nodes="primaries")
 
-        victim = services.store.redis.get_node_from_key(services.store.keys.log(0)).port
+        victim = services.engine.store.redis.get_node_from_key(
+            services.engine.store.keys.log(0)
+        ).port
         with redis.Redis(port=victim) as node:
             os.kill(int(node.info("server")["process_id"]), signal.SIGKILL)
         begun = time.monotonic()
         after: list[int] = []
         while not after:
             try:
-                after.append(services.publishing.publish(0, "after", "write")[0].id)
+                after.append(services.engine.publish(0, "after", "write")[0].id)
             except StoreDown:
                 assert time.monotonic() - begun < 10, "not serving again within ten seconds"
                 time.sleep(0.1)
-        services.deliverer("after").run_until_idle()
+        services.engine.deliverer("after").run_until_idle()
         for user in USERS[1:]:
             for how in STRATEGIES:
                 assert all_pages(services, user, how) == [*after, *before[::-1]]
@@ -70,4 +74,4 @@ def test_one_primary_killed() -> None:
 
 def opened(ports: list[int]) -> Services:
     settings = Settings(redis_url=f"redis://127.0.0.1:{ports[-1]}", shards=12, log_cache_ms=0)
-    return Services(settings, connect(settings))
+    return Services(settings, connect(settings.store_url, settings))

@@ -150,11 +150,11 @@ def test_deliveries_under_way_leave_no_backlog_behind(
     for order in ("fanout:backlog:", "fanout:job:"):  # which of the two kinds of keys is met first
         services.datasets.load_graph(generate_sized(90, 80, 3))
         for author in (1, 2, 3, 4, 5):
-            services.publishing.publish(author, "Before the load.", "write")
-        deliverer = services.deliverer("busy")
+            services.engine.publish(author, "Before the load.", "write")
+        deliverer = services.engine.deliverer("busy")
         deliverer.run_iteration(3)
         deliverer.run_iteration(3)
-        assert services.control_store.queue().backlog > 0
+        assert services.engine.control_store.queue().backlog > 0
         bulk = Bulk(store, "me", 60)
         bulk.take_over()
         pages = partial(Store.key_names, store)
@@ -168,13 +168,13 @@ def test_deliveries_under_way_leave_no_backlog_behind(
 
         monkeypatch.setattr(store, "key_names", ordered)
         bulk.wipe(lambda *_, busy=deliverer: busy.run_iteration(3))
-        queue = services.control_store.queue()
+        queue = services.engine.control_store.queue()
         assert (queue.backlog, queue.jobs) == (0, 0), order
         while deliverer.run_iteration():
             pass
-        assert services.control_store.queue().backlog == 0
+        assert services.engine.control_store.queue().backlog == 0
         with pytest.raises(UnknownUser):
-            services.publishing.publish(1, "Nobody is there.", "write")
+            services.engine.publish(1, "Nobody is there.", "write")
 
 
 def test_a_replaced_loader_can_change_nothing(store: Store) -> None:
@@ -215,10 +215,10 @@ def test_a_preset_loads_with_posts_everywhere(services: Services, store: Store) 
         assert users
         assert {user.kind for user in users} == {kind}
     for user in (kinds["regular"][0], kinds["regular"][-1], kinds["celebrity"][0]):
-        assert services.feeds.compare(user.id, 20).identical
-        assert services.feeds.page(user.id, "write", 20).items
+        assert services.engine.compare(user.id, 20).identical
+        assert services.engine.feed(user.id, "write", 20).items
     with_posts = {
-        services.feeds.page(user.id, "read", 100).items[-1].author_id for user in kinds["popular"]
+        services.engine.feed(user.id, "read", 100).items[-1].author_id for user in kinds["popular"]
     }
     assert len(with_posts) > 1
     assert store.command("EXISTS", store.keys.loader(tag(0))) == 0
@@ -232,10 +232,10 @@ def test_loading_again_replaces_everything(services: Services) -> None:
     assert (current["preset"], current["users"], current["edges"]) == ("file", 3, 3)
     assert first["users"] == USERS
     assert services.users.get(1).followers == 2
-    posts = services.feeds.page(3, "write", 100).items
+    posts = services.engine.feed(3, "write", 100).items
     assert posts
     assert {post.author_id for post in posts} <= {1, 3}
-    assert [post.id for post in services.feeds.page(3, "read", 100).items] == [
+    assert [post.id for post in services.engine.feed(3, "read", 100).items] == [
         post.id for post in posts
     ]
 
@@ -328,7 +328,7 @@ def test_a_stopped_load_is_begun_again(services: Services, store: Store) -> None
     other = Services(small_settings(), store)
     assert other.datasets.run_pending()
     assert other.datasets.current()["status"] == "ready"
-    assert other.feeds.compare(1, 20).identical
+    assert other.engine.compare(1, 20).identical
 
 
 def test_a_worker_beats_while_it_loads_and_stops_when_told(
@@ -340,9 +340,9 @@ def test_a_worker_beats_while_it_loads_and_stops_when_told(
     load = Bulk.load
 
     def load_and_look(*args: Any) -> None:
-        services.control_store.leave("loads")
+        services.engine.control_store.leave("loads")
         load(*args)
-        heartbeats_seen.extend(one.name for one in services.control_store.workers())
+        heartbeats_seen.extend(one.name for one in services.engine.control_store.workers())
 
     monkeypatch.setattr(Bulk, "load", load_and_look)
     services.datasets.request("small", 1)

@@ -59,7 +59,7 @@ def test_seed_refuses_what_it_does_not_know(run: Command) -> None:
 
 
 def test_seed_while_another_loads(run: Command) -> None:
-    assert DatasetState(run.services.store).lease("somebody", "small", 1)
+    assert DatasetState(run.services.engine.store).lease("somebody", "small", 1)
     result = run("seed", "small")
     assert result.exit_code == 1
     assert "Another process is loading" in result.stderr
@@ -127,7 +127,7 @@ def test_verify_counts_and_fails_where_a_feed_is_wrong(run: Command) -> None:
     for wrong in ("none", "0", "121", "-3", "٣"):
         assert run("verify", "--users", wrong).exit_code == 2
 
-    store = run.services.store
+    store = run.services.engine.store
     store.command("LPOP", store.keys.timeline(1))
     result = run("verify", "--posts", "0")
     assert result.exit_code == 1

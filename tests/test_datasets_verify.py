@@ -20,8 +20,8 @@ def nothing(done: int, total: int) -> None:
 @pytest.fixture
 def loaded(services: Services) -> Services:
     services.datasets.load_graph(generate_sized(80, 76, 4))
-    verify.publish_random(services, 60, 2, nothing)
-    verify.drain(services)
+    verify.publish_random(services.engine, 60, 2, nothing)
+    verify.drain(services.engine)
     return services
 
 
@@ -29,7 +29,7 @@ def test_all_feeds_equal_the_truth(loaded: Services, store: Store) -> None:
     truth = Truth(store)
     users = truth.users()
     assert users == list(range(1, 81))
-    verdict = verify.compare(loaded, users, nothing)
+    verdict = verify.compare(loaded.engine, users, nothing)
     assert verdict.differences == []
     assert (verdict.users, verdict.feeds) == (80, 240)
     assert verdict.posts == 3 * sum(len(truth.feed(user)) for user in users)
@@ -46,13 +46,13 @@ def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store
         for other in range(1, 81)
         if len(truth.feed(user)) > 3 and set(truth.feed(other)) - set(truth.feed(user))
     )
-    assert verify.compare(services, [reader], nothing).differences == []
+    assert verify.compare(services.engine, [reader], nothing).differences == []
 
     # A push never came: only `write` and `hybrid` read the timeline.
     timeline = store.keys.timeline(reader)
     latest = truth.feed(reader)[0]
     assert store.command("LREM", timeline, 1, latest) == 1
-    found = verify.compare(services, [reader], nothing).differences
+    found = verify.compare(services.engine, [reader], nothing).differences
     assert [(one.strategy, one.missing, one.extra) for one in found] == [
         ("write", 1, 0),
         ("hybrid", 1, 0),
@@ -60,7 +60,7 @@ def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store
     # And one came that should not have.
     foreign = max(set(truth.feed(other)) - set(truth.feed(reader)))
     store.command("LPUSH", timeline, foreign)
-    found = verify.compare(services, [reader], nothing).differences
+    found = verify.compare(services.engine, [reader], nothing).differences
     assert [(one.strategy, one.missing, one.extra) for one in found] == [
         ("write", 1, 1),
         ("hybrid", 1, 1),
@@ -70,27 +70,27 @@ def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store
 def test_the_truth_follows_unfollowing_and_deleting(loaded: Services, store: Store) -> None:
     reader = next(u for u in range(1, 81) if len(Truth(store).feed(u)) > 3)
     latest = Truth(store).feed(reader)[0]
-    loaded.publishing.delete(latest)
+    loaded.engine.delete(latest)
     assert latest not in Truth(store).feed(reader)
-    authors = loaded.feeds.page(reader, "read", 20).items
+    authors = loaded.engine.feed(reader, "read", 20).items
     followee = next(post.author_id for post in authors if post.author_id != reader)
-    loaded.graph.unfollow(reader, followee)
+    loaded.engine.unfollow(reader, followee)
     remaining = Truth(store).feed(reader)
     assert remaining
-    bodies = [loaded.publishing.post(post) for post in remaining]
+    bodies = [loaded.engine.post(post) for post in remaining]
     assert followee not in {post.author_id for post in bodies}
-    assert verify.compare(loaded, [reader], nothing).differences == []
+    assert verify.compare(loaded.engine, [reader], nothing).differences == []
 
 
 def test_no_worker_means_it_delivers_itself(loaded: Services) -> None:
-    verify.publish_random(loaded, 20, 9, nothing)
-    assert loaded.control_store.queue().jobs > 0
-    verify.drain(loaded)
-    assert loaded.control_store.queue().jobs == 0
+    verify.publish_random(loaded.engine, 20, 9, nothing)
+    assert loaded.engine.control_store.queue().jobs > 0
+    verify.drain(loaded.engine)
+    assert loaded.engine.control_store.queue().jobs == 0
 
 
 def test_waiting_has_an_end(loaded: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify._Helper, "help_or_wait", lambda helper: None)
-    verify.publish_random(loaded, 20, random.randrange(100), nothing)
+    verify.publish_random(loaded.engine, 20, random.randrange(100), nothing)
     with pytest.raises(TimeoutError, match="jobs"):
-        verify.drain(loaded, patience=0.05)
+        verify.drain(loaded.engine, patience=0.05)

@@ -26,52 +26,52 @@ CELEBRITY, READERS = 0, range(1, 9)
 @pytest.fixture
 def crowd(services: Services) -> Services:
     """A celebrity whom eight readers follow; all have a timeline."""
-    add_users(services.store, range(12))
+    add_users(services.engine.store, range(12))
     for reader in READERS:
-        services.graph.follow(reader, CELEBRITY)
-        services.feeds.page(reader, "write")
+        services.engine.follow(reader, CELEBRITY)
+        services.engine.feed(reader, "write")
     return services
 
 
 def deliver(services: Services) -> None:
-    services.deliverer("w").run_until_idle()
+    services.engine.deliverer("w").run_until_idle()
 
 
 @pytest.mark.parametrize("how", STRATEGIES)
 def test_a_post_reaches_every_follower(crowd: Services, how: Strategy) -> None:
-    post, fanout = crowd.publishing.publish(CELEBRITY, "hello", how)
+    post, fanout = crowd.engine.publish(CELEBRITY, "hello", how)
     assert fanout.recipients == len(READERS)
     assert fanout.status == ("queued" if how == "write" else "pull")
     deliver(crowd)
     for reader in READERS:
-        assert crowd.feeds.compare(reader, 5).identical
-        assert crowd.feeds.page(reader, how).items == [post]
+        assert crowd.engine.compare(reader, 5).identical
+        assert crowd.engine.feed(reader, how).items == [post]
 
 
 def test_pushed_deliveries_are_accounted_for(crowd: Services) -> None:
-    crowd.graph.follow(9, CELEBRITY)  # has no timeline: dormant
-    post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
+    crowd.engine.follow(9, CELEBRITY)  # has no timeline: dormant
+    post, _ = crowd.engine.publish(CELEBRITY, "hello", "write")
     deliver(crowd)
-    fanout = crowd.publishing.fanout(post.id)
+    fanout = crowd.engine.fanout(post.id)
     assert (fanout.status, fanout.recipients) == ("done", 9)
     assert (fanout.delivered, fanout.skipped) == (8, 1)
     assert fanout.lag_ms is not None
-    assert crowd.control_store.queue().backlog == 0
+    assert crowd.engine.control_store.queue().backlog == 0
 
 
 def test_the_author_sees_the_post_at_once(crowd: Services) -> None:
-    crowd.feeds.page(CELEBRITY, "write")
-    post, _ = crowd.publishing.publish(CELEBRITY, "mine", "write")
+    crowd.engine.feed(CELEBRITY, "write")
+    post, _ = crowd.engine.publish(CELEBRITY, "mine", "write")
     for how in STRATEGIES:
-        assert crowd.feeds.page(CELEBRITY, how).items == [post]
+        assert crowd.engine.feed(CELEBRITY, how).items == [post]
 
 
 def test_ids_rise_though_the_clock_goes_back(crowd: Services) -> None:
-    first, _ = crowd.publishing.publish(CELEBRITY, "before", "write")
+    first, _ = crowd.engine.publish(CELEBRITY, "before", "write")
     # The shard has given out an id of an hour from now: as if its clock had been there.
     ahead = first.id + (3_600_000 << 12)
-    crowd.store.command("SET", crowd.store.keys.last_id(0), ahead)
-    ids = [crowd.publishing.publish(CELEBRITY, f"post {n}", "write")[0].id for n in range(40)]
+    crowd.engine.store.command("SET", crowd.engine.store.keys.last_id(0), ahead)
+    ids = [crowd.engine.publish(CELEBRITY, f"post {n}", "write")[0].id for n in range(40)]
     assert ids == sorted(set(ids))
     assert ids[0] > ahead
     deliver(crowd)
@@ -79,66 +79,66 @@ def test_ids_rise_though_the_clock_goes_back(crowd: Services) -> None:
 
 
 def test_a_follow_shows_old_posts_and_an_unfollow_hides_them(crowd: Services) -> None:
-    post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
+    post, _ = crowd.engine.publish(CELEBRITY, "hello", "write")
     deliver(crowd)
-    crowd.feeds.page(9, "write")
-    crowd.graph.follow(9, CELEBRITY)
-    assert [crowd.feeds.page(9, how).items for how in STRATEGIES] == [[post]] * 3
-    crowd.graph.unfollow(9, CELEBRITY)
-    assert [crowd.feeds.page(9, how).items for how in STRATEGIES] == [[]] * 3
+    crowd.engine.feed(9, "write")
+    crowd.engine.follow(9, CELEBRITY)
+    assert [crowd.engine.feed(9, how).items for how in STRATEGIES] == [[post]] * 3
+    crowd.engine.unfollow(9, CELEBRITY)
+    assert [crowd.engine.feed(9, how).items for how in STRATEGIES] == [[]] * 3
 
 
 def test_a_deleted_post_leaves_every_feed_and_the_page_is_filled_up(crowd: Services) -> None:
-    posts = [crowd.publishing.publish(CELEBRITY, f"post {n}", "write")[0] for n in range(5)]
+    posts = [crowd.engine.publish(CELEBRITY, f"post {n}", "write")[0] for n in range(5)]
     deliver(crowd)
-    crowd.publishing.delete(posts[3].id)
+    crowd.engine.delete(posts[3].id)
     for how in STRATEGIES:
-        page = crowd.feeds.page(1, how, 3)
+        page = crowd.engine.feed(1, how, 3)
         assert page.items == [posts[4], posts[2], posts[1]]
         assert page.next_cursor is not None
     with pytest.raises(UnknownPost):
-        crowd.publishing.post(posts[3].id)
+        crowd.engine.post(posts[3].id)
     with pytest.raises(UnknownPost):
-        crowd.publishing.delete(posts[3].id)
+        crowd.engine.delete(posts[3].id)
 
 
 def test_a_page_that_ends_the_feed_has_no_cursor(crowd: Services) -> None:
     for n in range(4):
-        crowd.publishing.publish(CELEBRITY, f"post {n}", "write")
+        crowd.engine.publish(CELEBRITY, f"post {n}", "write")
     deliver(crowd)
     for how in STRATEGIES:
-        assert crowd.feeds.page(1, how, 4).next_cursor is None
-        assert crowd.feeds.page(1, how, 3).next_cursor is not None
+        assert crowd.engine.feed(1, how, 4).next_cursor is None
+        assert crowd.engine.feed(1, how, 3).next_cursor is not None
 
 
 def test_reading_from_a_timeline_takes_one_round_trip_or_two_on_a_cluster(crowd: Services) -> None:
-    crowd.publishing.publish(CELEBRITY, "hello", "write")
+    crowd.engine.publish(CELEBRITY, "hello", "write")
     deliver(crowd)
-    crowd.feeds.page(1, "write")
-    with crowd.store.meter() as cost:
-        crowd.feeds.page(1, "write")
-    wanted = 2 if crowd.store.is_cluster else 1
+    crowd.engine.feed(1, "write")
+    with crowd.engine.store.meter() as cost:
+        crowd.engine.feed(1, "write")
+    wanted = 2 if crowd.engine.store.is_cluster else 1
     assert cost.commands == wanted
     assert cost.round_trips == wanted
 
 
 def test_going_back_to_push_delivers_what_was_held(crowd: Services) -> None:
-    deferred = [crowd.publishing.publish(CELEBRITY, f"held {n}", "read")[0].id for n in range(3)]
-    pushed = crowd.publishing.publish(CELEBRITY, "pushed", "write")[0].id
+    deferred = [crowd.engine.publish(CELEBRITY, f"held {n}", "read")[0].id for n in range(3)]
+    pushed = crowd.engine.publish(CELEBRITY, "pushed", "write")[0].id
     deliver(crowd)
-    assert crowd.releases.run(force=True) == 1
+    assert crowd.engine.releases.run(force=True) == 1
     deliver(crowd)
     assert crowd.snapshot()["backpressure"]["pull_authors"] == 0
     for reader in READERS:
         assert all_pages(crowd, reader, "write") == [pushed, *deferred[::-1]]
-    assert {crowd.publishing.fanout(post).status for post in deferred} == {"done"}
+    assert {crowd.engine.fanout(post).status for post in deferred} == {"done"}
 
 
 def test_a_worker_that_died_is_replaced_and_nothing_is_twice(crowd: Services) -> None:
     now = 0.0
-    dead, alive = crowd.deliverer("dead"), crowd.deliverer("alive")
+    dead, alive = crowd.engine.deliverer("dead"), crowd.engine.deliverer("alive")
     dead._clock = alive._clock = lambda: now
-    post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
+    post, _ = crowd.engine.publish(CELEBRITY, "hello", "write")
     dead.run_iteration()  # takes the job
     dead.run_iteration(3)  # delivers to three
     alive.reclaim()
@@ -148,7 +148,7 @@ def test_a_worker_that_died_is_replaced_and_nothing_is_twice(crowd: Services) ->
     assert alive.reclaim() == 1
     alive.run_until_idle()
     dead.run_until_idle()  # a zombie: harmless
-    fanout = crowd.publishing.fanout(post.id)
+    fanout = crowd.engine.fanout(post.id)
     assert (fanout.status, fanout.delivered) == ("done", len(READERS))
     for reader in READERS:
         assert all_pages(crowd, reader, "write") == [post.id]
@@ -156,9 +156,9 @@ def test_a_worker_that_died_is_replaced_and_nothing_is_twice(crowd: Services) ->
 
 def test_a_beating_job_is_not_claimed(crowd: Services) -> None:
     now = 0.0
-    slow, other = crowd.deliverer("slow"), crowd.deliverer("other")
+    slow, other = crowd.engine.deliverer("slow"), crowd.engine.deliverer("other")
     slow._clock = other._clock = lambda: now
-    crowd.publishing.publish(CELEBRITY, "hello", "write")
+    crowd.engine.publish(CELEBRITY, "hello", "write")
     slow.run_iteration()
     for _ in range(10):
         now += 0.6
@@ -167,8 +167,8 @@ def test_a_beating_job_is_not_claimed(crowd: Services) -> None:
 
 
 def test_an_allowance_bounds_a_turn(crowd: Services) -> None:
-    worker = crowd.deliverer("w")
-    crowd.publishing.publish(CELEBRITY, "hello", "write")
+    worker = crowd.engine.deliverer("w")
+    crowd.engine.publish(CELEBRITY, "hello", "write")
     worker.run_iteration()
     worker.run_iteration(2)
     assert worker.delivered == 2
@@ -178,41 +178,41 @@ def test_an_allowance_counts_deliveries_and_is_passed_by_less_than_a_follower(
     backend: Backend,
 ) -> None:
     services = one_reader(backend, log_cap=100, timeline_cap=50, chunk=200)
-    add_users(services.store, range(9))
+    add_users(services.engine.store, range(9))
     for reader in range(2, 9):
-        services.graph.follow(reader, 0)
-        services.feeds.page(reader, "write")
-    deferred = [services.publishing.publish(0, f"held {n}", "read")[0].id for n in range(20)]
-    pushed = services.publishing.publish(0, "pushed", "write")[0].id
+        services.engine.follow(reader, 0)
+        services.engine.feed(reader, "write")
+    deferred = [services.engine.publish(0, f"held {n}", "read")[0].id for n in range(20)]
+    pushed = services.engine.publish(0, "pushed", "write")[0].id
     deliver(services)
-    services.releases.run(force=True)
-    services.counters.flush(force=True)
-    cost = services.counters.read().total["cost:delivery"]
-    worker = services.deliverer("w")
+    services.engine.releases.run(force=True)
+    services.engine.counters.flush(force=True)
+    cost = services.engine.counters.read().total["cost:delivery"]
+    worker = services.engine.deliverer("w")
     worker.run_iteration()  # takes the release
     for tokens, delivered in ((2, 21), (0, 21), (21, 42), (41, 84), (42, 126)):
         worker.run_iteration(tokens)
         assert worker.delivered == worker.processed == delivered
-    services.counters.flush(force=True)
-    assert services.counters.read().total["cost:delivery"] - cost == 126
+    services.engine.counters.flush(force=True)
+    assert services.engine.counters.read().total["cost:delivery"] - cost == 126
     worker.run_until_idle()
     for reader in range(1, 9):
         assert all_pages(services, reader, "write") == [pushed, *deferred[::-1]]
 
 
 def test_a_key_makes_a_post_once(crowd: Services) -> None:
-    first = crowd.publishing.publish(CELEBRITY, "hello", "write", "key-1")
-    again = crowd.publishing.publish(CELEBRITY, "hello", "write", "key-1")
+    first = crowd.engine.publish(CELEBRITY, "hello", "write", "key-1")
+    again = crowd.engine.publish(CELEBRITY, "hello", "write", "key-1")
     assert again == first
     with pytest.raises(KeyReused):
-        crowd.publishing.publish(CELEBRITY, "other", "write", "key-1")
+        crowd.engine.publish(CELEBRITY, "other", "write", "key-1")
     with pytest.raises(BadRequest):
-        crowd.publishing.publish(CELEBRITY, "hello", "write", "with space")
+        crowd.engine.publish(CELEBRITY, "hello", "write", "with space")
 
 
 def test_fifty_parallel_equal_posts_make_one(crowd: Services, backend: Backend) -> None:
     def publish(_: int) -> int:
-        return crowd.publishing.publish(CELEBRITY, "hello", "write", "same")[0].id
+        return crowd.engine.publish(CELEBRITY, "hello", "write", "same")[0].id
 
     with ThreadPoolExecutor(10) as pool:
         assert len(set(pool.map(publish, range(50)))) == 1
@@ -225,23 +225,23 @@ def test_a_high_backlog_holds_large_authors_and_sheds_at_the_limit(backend: Back
         backlog_low=2, backlog_high=8, backlog_limit=10, large_author_followers=4
     )
     services = Services(settings, backend.store(settings.shards))
-    add_users(services.store, range(20))
+    add_users(services.engine.store, range(20))
     for reader in READERS:
-        services.graph.follow(reader, CELEBRITY)
-        services.feeds.page(reader, "write")
+        services.engine.follow(reader, CELEBRITY)
+        services.engine.feed(reader, "write")
     small = 4  # lives on the celebrity's shard
     for reader in (1, 2, 3):
-        services.graph.follow(reader, small)
-    assert services.publishing.publish(CELEBRITY, "one", "write")[1].status == "queued"
-    deferred, fanout = services.publishing.publish(CELEBRITY, "two", "write")
+        services.engine.follow(reader, small)
+    assert services.engine.publish(CELEBRITY, "one", "write")[1].status == "queued"
+    deferred, fanout = services.engine.publish(CELEBRITY, "two", "write")
     assert fanout.status == "pull"
     assert services.snapshot()["backpressure"]["stage"] == "shedding"
-    assert services.feeds.page(1, "write").items[0] == deferred, "readers see it at once"
+    assert services.engine.feed(1, "write").items[0] == deferred, "readers see it at once"
     with pytest.raises(Overloaded):
-        services.publishing.publish(small, "three followers do not fit", "write")
-    assert max(services.control_store.queue().backlogs) <= 10
+        services.engine.publish(small, "three followers do not fit", "write")
+    assert max(services.engine.control_store.queue().backlogs) <= 10
     deliver(services)
-    assert services.releases.run(force=True) == 1
+    assert services.engine.releases.run(force=True) == 1
     deliver(services)
     assert services.snapshot()["backpressure"]["pull_authors"] == 0
     assert services.snapshot()["backpressure"]["stage"] == "normal"
@@ -250,57 +250,57 @@ def test_a_high_backlog_holds_large_authors_and_sheds_at_the_limit(backend: Back
 
 def test_a_failing_job_becomes_a_dead_letter_and_can_be_requeued(crowd: Services) -> None:
     now = 0.0
-    worker = crowd.deliverer("w")
+    worker = crowd.engine.deliverer("w")
     worker._clock = lambda: now
-    broken = crowd.store.keys.followers(1, CELEBRITY)
-    post, _ = crowd.publishing.publish(CELEBRITY, "poison", "write")
-    crowd.store.command("RENAME", broken, crowd.store.keys.followers(1, 99))
-    crowd.store.command("SET", broken, "no list")
+    broken = crowd.engine.store.keys.followers(1, CELEBRITY)
+    post, _ = crowd.engine.publish(CELEBRITY, "poison", "write")
+    crowd.engine.store.command("RENAME", broken, crowd.engine.store.keys.followers(1, 99))
+    crowd.engine.store.command("SET", broken, "no list")
     for _ in range(20):
         worker.run_iteration()
         worker.reclaim()
         now += 0.6
-    assert crowd.publishing.fanout(post.id).status == "dead"
-    assert crowd.control_store.queue().backlog == 0
-    (dead_letter,) = crowd.jobs.dead(10)
+    assert crowd.engine.fanout(post.id).status == "dead"
+    assert crowd.engine.control_store.queue().backlog == 0
+    (dead_letter,) = crowd.engine.jobs.dead(10)
     assert "WRONGTYPE" in dead_letter.reason
-    crowd.store.command("DEL", broken)
-    crowd.store.command("RENAME", crowd.store.keys.followers(1, 99), broken)
-    crowd.dead_letters.requeue(dead_letter.id)
+    crowd.engine.store.command("DEL", broken)
+    crowd.engine.store.command("RENAME", crowd.engine.store.keys.followers(1, 99), broken)
+    crowd.engine.dead_letters.requeue(dead_letter.id)
     worker.run_until_idle()
-    assert crowd.publishing.fanout(post.id).status == "done"
+    assert crowd.engine.fanout(post.id).status == "done"
     for reader in READERS:
         assert all_pages(crowd, reader, "write") == [post.id]
 
 
 def test_a_job_whose_entry_is_lost_is_found(crowd: Services) -> None:
-    post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
-    crowd.store.command("XTRIM", crowd.store.keys.jobs(0), "MAXLEN", 0)
+    post, _ = crowd.engine.publish(CELEBRITY, "hello", "write")
+    crowd.engine.store.command("XTRIM", crowd.engine.store.keys.jobs(0), "MAXLEN", 0)
     deliver(crowd)
-    assert crowd.publishing.fanout(post.id).status == "queued"
-    assert crowd.jobs.sweep() == 1
+    assert crowd.engine.fanout(post.id).status == "queued"
+    assert crowd.engine.jobs.sweep() == 1
     deliver(crowd)
-    assert crowd.publishing.fanout(post.id).status == "done"
+    assert crowd.engine.fanout(post.id).status == "done"
 
 
 def test_who_is_not_there(crowd: Services) -> None:
     for wrong in (500, MAX_USER_ID - 1, MAX_USER_ID + 5):
         with pytest.raises(UnknownUser):
-            crowd.publishing.publish(wrong, "hello", "write")
+            crowd.engine.publish(wrong, "hello", "write")
         for how in STRATEGIES:
             with pytest.raises(UnknownUser):
-                crowd.feeds.page(wrong, how)
+                crowd.engine.feed(wrong, how)
         with pytest.raises(UnknownUser):
-            crowd.graph.follow(1, wrong)
+            crowd.engine.follow(1, wrong)
     with pytest.raises(SelfFollow):
-        crowd.graph.follow(1, 1)
+        crowd.engine.follow(1, 1)
     with pytest.raises(UnknownPost):
-        crowd.publishing.post(2**52)
+        crowd.engine.post(2**52)
 
 
 def test_a_log_keeps_its_newest_posts(backend: Backend) -> None:
     services = one_reader(backend, log_cap=5)
-    ids = [services.publishing.publish(0, f"post {n}", "write")[0].id for n in range(9)]
+    ids = [services.engine.publish(0, f"post {n}", "write")[0].id for n in range(9)]
     deliver(services)
     for how in STRATEGIES:
         assert all_pages(services, 1, how) == ids[:3:-1]
@@ -311,6 +311,6 @@ def test_a_restarted_server_gets_the_library_again(crowd: Services, store: Store
         store.redis.execute_command("FUNCTION FLUSH", target_nodes="primaries")
     else:
         store.redis.function_flush()
-    post, _ = crowd.publishing.publish(CELEBRITY, "hello", "write")
+    post, _ = crowd.engine.publish(CELEBRITY, "hello", "write")
     deliver(crowd)
     assert all_pages(crowd, 1, "write") == [post.id]

@@ -97,7 +97,7 @@ def test_what_others_keep_on_the_server_is_untouched(
     assert len(before) > 500
 
     settings = small_settings(redis_port=port_of(server), rate_limit="1000/minute")
-    app = create_app(settings, connect(settings))
+    app = create_app(settings, connect(settings.store_url, settings))
     run: FlaskCliRunner = app.test_cli_runner()
 
     def command(*words: str) -> None:
@@ -128,7 +128,7 @@ def test_what_others_keep_on_the_server_is_untouched(
 
 def test_two_installations_share_a_server(server: redis.Redis) -> None:
     ours, theirs = (
-        Services(settings, connect(settings))
+        Services(settings, connect(settings.store_url, settings))
         for settings in (
             small_settings(redis_port=port_of(server), key_prefix=prefix)
             for prefix in ("one:", "another/")
@@ -136,16 +136,16 @@ def test_two_installations_share_a_server(server: redis.Redis) -> None:
     )
     posts = []
     for services in (ours, theirs):
-        add_users(services.store, range(3))
-        services.graph.follow(1, 0)
-        services.feeds.page(1, "write")
-        posts.append(services.publishing.publish(0, "hello", "write")[0].id)
+        add_users(services.engine.store, range(3))
+        services.engine.follow(1, 0)
+        services.engine.feed(1, "write")
+        posts.append(services.engine.publish(0, "hello", "write")[0].id)
         services.snapshot()
-    theirs.deliverer("w").run_until_idle()
+    theirs.engine.deliverer("w").run_until_idle()
     assert all_pages(theirs, 1, "write") == [posts[1]]
-    assert ours.control_store.queue().backlog == 1, "their worker leaves our job alone"
+    assert ours.engine.control_store.queue().backlog == 1, "their worker leaves our job alone"
     before = {name: server.dump(name) for name in server.scan_iter("another/*")}
-    bulk = Bulk(ours.store, "me", 60)
+    bulk = Bulk(ours.engine.store, "me", 60)
     bulk.take_over()
     bulk.wipe()
     assert {name: server.dump(name) for name in server.scan_iter("another/*")} == before

@@ -22,7 +22,7 @@ def started(backend: Backend, **changes: Any) -> FlaskClient:
     """A web process with a live worker beside it, on an empty store."""
     settings = small_settings(**changes)
     client = create_app(settings, backend.store(settings.shards)).test_client()
-    services_of(client).control_store.heartbeat(WorkerState("w", 0, 0))
+    services_of(client).engine.control_store.heartbeat(WorkerState("w", 0, 0))
     return client
 
 
@@ -72,7 +72,7 @@ def test_an_empty_store_that_was_asked_for_is_ready(backend: Backend) -> None:
 
 def test_a_load_that_failed_is_not_told_as_under_way(backend: Backend) -> None:
     client = started(backend, dataset="medium")
-    store = services_of(client).store
+    store = services_of(client).engine.store
     store.command("HSET", store.keys.dataset, "status", "failed", "error", "It was stopped.")
     assert not judged_alike(client)
     page = text_of(client.get("/"))
@@ -90,7 +90,7 @@ def test_a_load_under_way_is_told_with_its_progress(backend: Backend) -> None:
 
 def test_without_a_worker_nothing_is_ready(backend: Backend) -> None:
     client = started(backend)
-    services_of(client).control_store.leave("w")
+    services_of(client).engine.control_store.leave("w")
     assert not judged_alike(client)
     assert "flask --app app.main worker" in text_of(client.get("/status"))
 
@@ -102,8 +102,8 @@ def full() -> Any:
         servers.running(servers.valkey_binary(), port=settings.redis_port) as port,
         redis.Redis(port=port) as raw,
     ):
-        client = create_app(settings, connect(settings)).test_client()
-        services_of(client).control_store.heartbeat(WorkerState("w", 0, 0))
+        client = create_app(settings, connect(settings.store_url, settings)).test_client()
+        services_of(client).engine.control_store.heartbeat(WorkerState("w", 0, 0))
         raw.config_set("maxmemory", 1)
         yield client
 
@@ -122,6 +122,6 @@ def test_a_full_store_takes_no_writes_and_the_rest_is_judged_all_the_same(full: 
 
 def test_a_store_that_is_away_leaves_the_rest_unknown() -> None:
     settings = small_settings(redis_port=servers.free_port())
-    client = create_app(settings, connect(settings)).test_client()
+    client = create_app(settings, connect(settings.store_url, settings)).test_client()
     assert not judged_alike(client)
     assert "does not answer" in text_of(client.get("/status"))

@@ -37,23 +37,23 @@ def test_a_choice_stays_once_it_was_made(
 def crowd(backend: Backend, **changes: object) -> Services:
     settings = small_settings(**changes)
     services = Services(settings, backend.store(settings.shards))
-    add_users(services.store, range(20))
+    add_users(services.engine.store, range(20))
     for reader in range(1, 8):
-        services.graph.follow(reader, 0)
-        services.feeds.page(reader, "write")
+        services.engine.follow(reader, 0)
+        services.engine.feed(reader, "write")
     return services
 
 
 def measure(services: Services, *, delivery: float, fetch: float, merge: float) -> None:
     for name, seconds in (("delivery", delivery), ("log_fetch", fetch), ("log_merge", merge)):
-        services.counters.cost(name, ENOUGH, int(seconds * ENOUGH * 1e9))
-    services.counters.flush(force=True)
+        services.engine.counters.cost(name, ENOUGH, int(seconds * ENOUGH * 1e9))
+    services.engine.counters.flush(force=True)
 
 
 def test_without_measurements_the_threshold_decides(backend: Backend) -> None:
     services = crowd(backend, celebrity_followers=7)
-    assert services.publishing.publish(0, "many followers", "hybrid")[1].status == "pull"
-    assert services.publishing.publish(1, "none", "hybrid")[1].status == "queued"
+    assert services.engine.publish(0, "many followers", "hybrid")[1].status == "pull"
+    assert services.engine.publish(1, "none", "hybrid")[1].status == "queued"
     assert services.snapshot()["hybrid"]["measured"] is False
 
 
@@ -61,7 +61,7 @@ def test_measured_costs_decide(backend: Backend) -> None:
     services = crowd(backend, celebrity_followers=1_000)
     measure(services, delivery=1.0, fetch=1e-6, merge=1e-6)
     for n in range(12):  # posts follow each other within the second, hardly anybody reads
-        status = services.publishing.publish(0, f"post {n}", "hybrid")[1].status
+        status = services.engine.publish(0, f"post {n}", "hybrid")[1].status
     assert status == "pull"
     assert (services.snapshot()["hybrid"]["delivery_us"] or 0) > 1000
 
@@ -70,17 +70,17 @@ def test_cheap_deliveries_are_pushed_above_the_threshold(backend: Backend) -> No
     services = crowd(backend, celebrity_followers=2)
     measure(services, delivery=1e-9, fetch=1.0, merge=1.0)
     for reader in range(1, 8):
-        services.feeds.page(reader, "read")
-    assert services.publishing.publish(0, "hello", "hybrid")[1].status == "queued"
+        services.engine.feed(reader, "read")
+    assert services.engine.publish(0, "hello", "hybrid")[1].status == "queued"
 
 
 def test_kept_logs_serve_deep_pages_too(backend: Backend) -> None:
     services = crowd(backend, log_cache_ms=60_000)
-    ids = [services.publishing.publish(0, f"post {n}", "read")[0].id for n in range(130)]
+    ids = [services.engine.publish(0, f"post {n}", "read")[0].id for n in range(130)]
     seen: list[int] = []
     cursor = None
     while True:
-        page = services.feeds.page(1, "hybrid", 40, cursor)
+        page = services.engine.feed(1, "hybrid", 40, cursor)
         seen += [post.id for post in page.items]
         if (cursor := page.next_cursor) is None:
             break

@@ -14,7 +14,6 @@ import pytest
 import redis
 
 from app.bootstrap import Services
-from app.engine.delivery.worker import Worker
 from app.engine.errors import StoreDown
 from app.engine.models import STRATEGIES
 from app.engine.store.connecting import connect
@@ -60,24 +59,24 @@ class Away:
 
     def __init__(self, ports: list[int], *, with_controls: bool) -> None:
         probe = opened(ports[0])
-        controls = self._home(probe, probe.store.keys.control)
+        controls = self._home(probe, probe.engine.store.keys.control)
         self.node = Node(
             controls if with_controls else next(port for port in ports if port != controls)
         )
         self._port = next(port for port in ports if port != self.node.port)
         self.services = opened(self._port)
-        keys = self.services.store.keys
+        keys = self.services.engine.store.keys
         self.gone = {u for u in USERS if self._home(probe, keys.timeline(u)) == self.node.port}
         self.authors = [user for user in USERS if user not in self.gone][:2]
-        add_users(self.services.store, USERS)
+        add_users(self.services.engine.store, USERS)
         for user in USERS:
             for author in set(self.authors) - {user}:
-                self.services.graph.follow(user, author)
+                self.services.engine.follow(user, author)
         for user in USERS:
-            self.services.feeds.page(user, "write")
+            self.services.engine.feed(user, "write")
 
         self._workers = [
-            Worker(opened(self._port), f"worker {number}") for number in range(WORKERS)
+            opened(self._port).engine.worker(f"worker {number}") for number in range(WORKERS)
         ]
         for worker in self._workers:
             worker.step()  # finds the Cluster
@@ -97,20 +96,20 @@ class Away:
 
     @staticmethod
     def _home(services: Services, key: str) -> int:
-        return int(services.store.redis.get_node_from_key(key).port)
+        return int(services.engine.store.redis.get_node_from_key(key).port)
 
     def publish(self, author: int) -> int:
-        return self.services.publishing.publish(self.authors[author], "hello", "write")[0].id
+        return self.services.engine.publish(self.authors[author], "hello", "write")[0].id
 
     def delivered(self, post: int) -> bool:
         """Whether all who can be reached have the post."""
-        batch, keys = self.services.store.batch(), self.services.store.keys
+        batch, keys = self.services.engine.store.batch(), self.services.engine.store.keys
         for user in set(USERS) - self.gone:
             batch.add("LPOS", keys.timeline(user), post)
         return None not in batch.run()
 
     def drained(self) -> bool:
-        queue = self.services.control_store.queue()
+        queue = self.services.engine.control_store.queue()
         return not (queue.jobs or queue.backlog)
 
 
@@ -134,8 +133,8 @@ def test_a_primary_killed_and_back(ports: list[int], with_controls: bool) -> Non
         after = away.publish(1)
         until(lambda: away.delivered(after))
         time.sleep(4)  # the jobs' silence speaks against nobody
-        assert away.services.control_store.queue().backlog == len(away.gone)
-        assert not away.services.dead_letters.list()
+        assert away.services.engine.control_store.queue().backlog == len(away.gone)
+        assert not away.services.engine.dead_letters.list()
         with away.node.back(*KEEPING):
             until(away.drained)
             for user in USERS:
@@ -193,7 +192,7 @@ def opened(port: int) -> Services:
         pulled_authors_cache_ms=0,
         open_jobs=8,
     )
-    return Services(settings, connect(settings))
+    return Services(settings, connect(settings.store_url, settings))
 
 
 def until(condition: Callable[[], object]) -> None:

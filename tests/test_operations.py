@@ -20,21 +20,21 @@ AUTHOR, READERS = 9, range(1, 8)
 
 @pytest.fixture
 def crowd(services: Services) -> Services:
-    add_users(services.store, range(12))
+    add_users(services.engine.store, range(12))
     for reader in READERS:
-        services.graph.follow(reader, AUTHOR)
-        services.feeds.page(reader, "write")
+        services.engine.follow(reader, AUTHOR)
+        services.engine.feed(reader, "write")
     return services
 
 
 def repaired(services: Services) -> Repaired:
-    return repair(services, lambda done, total: None)
+    return repair(services.engine, lambda done, total: None)
 
 
 def break_timeline(services: Services, reader: int) -> str:
-    name = services.store.keys.timeline(reader)
-    services.store.command("DEL", name)
-    services.store.command("SET", name, "no list")
+    name = services.engine.store.keys.timeline(reader)
+    services.engine.store.command("DEL", name)
+    services.engine.store.command("SET", name, "no list")
     return name
 
 
@@ -43,7 +43,7 @@ class Aging:
 
     def __init__(self, services: Services) -> None:
         self.now = 0.0
-        self.worker = services.deliverer("w")
+        self.worker = services.engine.deliverer("w")
         self.worker._clock = lambda: self.now
 
     def works(self, iterations: int, seconds: float = 0.3) -> None:
@@ -55,45 +55,45 @@ class Aging:
 
 def fail_until_dead(services: Services) -> None:
     Aging(services).works(20, 0.6)
-    assert services.control_store.queue().dead == 1
+    assert services.engine.control_store.queue().dead == 1
 
 
 def test_a_failed_chunk_is_not_pushed_twice(crowd: Services) -> None:
     """Part of the chunk was made when it failed; the next tries must not repeat that part."""
     name = break_timeline(crowd, READERS[0])
-    post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
+    post, _ = crowd.engine.publish(AUTHOR, "to all", "write")
     fail_until_dead(crowd)
-    crowd.store.command("DEL", name)
-    crowd.dead_letters.requeue(letter_of(crowd))
-    crowd.deliverer("other").run_until_idle()
+    crowd.engine.store.command("DEL", name)
+    crowd.engine.dead_letters.requeue(letter_of(crowd))
+    crowd.engine.deliverer("other").run_until_idle()
     for reader in READERS:
         assert all_pages(crowd, reader, "write") == [post.id]
-        name = crowd.store.keys.timeline(reader)
-        assert crowd.store.command("LRANGE", name, 0, -1).count(str(post.id).encode()) <= 1
+        name = crowd.engine.store.keys.timeline(reader)
+        assert crowd.engine.store.command("LRANGE", name, 0, -1).count(str(post.id).encode()) <= 1
 
 
 def letter_of(services: Services) -> str:
-    (dead_letter,) = services.dead_letters.list()
+    (dead_letter,) = services.engine.dead_letters.list()
     return dead_letter.id
 
 
 def test_letters_that_die_out_of_order(crowd: Services) -> None:
     """A younger job may die before an older one."""
-    add_users(crowd.store, range(12))
+    add_users(crowd.engine.store, range(12))
     for reader in READERS:
         break_timeline(crowd, reader)
     jobs = []
     for text in ("first", "second"):
-        crowd.publishing.publish(AUTHOR, text, "write")
-        batch = crowd.store.batch()
-        crowd.jobs.ask(batch, "w", "now", 1)
-        jobs += [job for reply in batch.run() for job in crowd.jobs.answer(reply).jobs]
+        crowd.engine.publish(AUTHOR, text, "write")
+        batch = crowd.engine.store.batch()
+        crowd.engine.jobs.ask(batch, "w", "now", 1)
+        jobs += [job for reply in batch.run() for job in crowd.engine.jobs.answer(reply).jobs]
     for job in reversed(jobs):
-        died = [crowd.jobs.fail(job, "on purpose") for _ in range(5)]
+        died = [crowd.engine.jobs.fail(job, "on purpose") for _ in range(5)]
         assert died == [False] * 4 + [True]
-    assert crowd.control_store.queue().dead == 2
-    assert crowd.control_store.queue().backlog == 0
-    assert [dead_letter.post_id for dead_letter in crowd.dead_letters.list()] == [
+    assert crowd.engine.control_store.queue().dead == 2
+    assert crowd.engine.control_store.queue().backlog == 0
+    assert [dead_letter.post_id for dead_letter in crowd.engine.dead_letters.list()] == [
         jobs[0].id,
         jobs[1].id,
     ]
@@ -106,8 +106,8 @@ class Killed(BaseException):
 def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(
     crowd: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad, _ = crowd.publishing.publish(AUTHOR, "poison", "write")
-    good = [crowd.publishing.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(5)]
+    bad, _ = crowd.engine.publish(AUTHOR, "poison", "write")
+    good = [crowd.engine.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(5)]
     now, ends = 0.0, 0
     opened = Deliverer._opened
 
@@ -119,7 +119,7 @@ def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(
     monkeypatch.setattr(Deliverer, "_opened", opened_or_killed)
 
     def born() -> Deliverer:
-        worker = crowd.deliverer(f"worker-{ends}")
+        worker = crowd.engine.deliverer(f"worker-{ends}")
         worker._clock = lambda: now
         return worker
 
@@ -133,10 +133,10 @@ def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(
             worker = born()
         now += 0.3
     assert 1 <= ends <= 6
-    (dead_letter,) = crowd.dead_letters.list()
+    (dead_letter,) = crowd.engine.dead_letters.list()
     assert dead_letter.post_id == bad.id
     assert "end its workers" in dead_letter.reason
-    assert {crowd.publishing.fanout(post).status for post in good} == {"done"}
+    assert {crowd.engine.fanout(post).status for post in good} == {"done"}
     assert all_pages(crowd, READERS[0], "write") == good[::-1]
 
 
@@ -156,60 +156,64 @@ def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(
 def test_a_job_record_that_cannot_be_read_ends_no_worker_and_becomes_a_dead_letter(
     crowd: Services, damage: tuple[str | bytes, ...], named: str
 ) -> None:
-    bad, _ = crowd.publishing.publish(AUTHOR, "broken", "write")
-    good = [crowd.publishing.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(2)]
+    bad, _ = crowd.engine.publish(AUTHOR, "broken", "write")
+    good = [crowd.engine.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(2)]
     command, *fields = damage
-    crowd.store.command(command, crowd.store.keys.job(bad.id), *fields)
+    crowd.engine.store.command(command, crowd.engine.store.keys.job(bad.id), *fields)
     aging = Aging(crowd)
     for _ in range(4):
         aging.worker.run_iteration()
-    assert {crowd.publishing.fanout(post).status for post in good} == {"done"}, "at once"
+    assert {crowd.engine.fanout(post).status for post in good} == {"done"}, "at once"
     aging.works(40)
-    (dead_letter,) = crowd.dead_letters.list()
+    (dead_letter,) = crowd.engine.dead_letters.list()
     assert (dead_letter.post_id, dead_letter.tries) == (bad.id, 5)
     assert dead_letter.reason.endswith(f"cannot be read; missing or damaged: {named}.")
-    assert crowd.control_store.queue().jobs == 0
+    assert crowd.engine.control_store.queue().jobs == 0
     for again in (True, False):
-        (dead_letter,) = crowd.dead_letters.list()
-        (crowd.dead_letters.requeue if again else crowd.dead_letters.discard)(dead_letter.id)
+        (dead_letter,) = crowd.engine.dead_letters.list()
+        (crowd.engine.dead_letters.requeue if again else crowd.engine.dead_letters.discard)(
+            dead_letter.id
+        )
         aging.works(30)
-    assert crowd.dead_letters.list() == []
+    assert crowd.engine.dead_letters.list() == []
 
 
 def test_a_job_record_that_is_gone_is_forgotten_and_stops_nobody(crowd: Services) -> None:
-    bad, _ = crowd.publishing.publish(AUTHOR, "broken", "write")
-    name = crowd.store.keys.job(bad.id)
-    crowd.store.command("SET", name, "overwritten by somebody")
-    good, _ = crowd.publishing.publish(AUTHOR, "good", "write")
+    bad, _ = crowd.engine.publish(AUTHOR, "broken", "write")
+    name = crowd.engine.store.keys.job(bad.id)
+    crowd.engine.store.command("SET", name, "overwritten by somebody")
+    good, _ = crowd.engine.publish(AUTHOR, "good", "write")
     aging = Aging(crowd)
     aging.works(20)
-    assert crowd.publishing.fanout(good.id).status == "done"
-    assert crowd.control_store.queue().jobs == 0
-    assert crowd.dead_letters.list() == []
+    assert crowd.engine.fanout(good.id).status == "done"
+    assert crowd.engine.control_store.queue().jobs == 0
+    assert crowd.engine.dead_letters.list() == []
 
 
 @pytest.mark.parametrize("when", ["taken", "delivered"])
 def test_a_job_record_that_is_overwritten_on_the_way_stops_nobody(
     crowd: Services, when: str
 ) -> None:
-    bad, _ = crowd.publishing.publish(AUTHOR, "broken", "write")
-    good = [crowd.publishing.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(2)]
+    bad, _ = crowd.engine.publish(AUTHOR, "broken", "write")
+    good = [crowd.engine.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(2)]
     aging = Aging(crowd)
     aging.worker.run_iteration()
     if when == "delivered":
         aging.worker.run_iteration(3)
     else:  # its chunk fails as well, and nobody can note that
         break_fans(crowd, bad.id)
-    crowd.store.command("SET", crowd.store.keys.job(bad.id), "overwritten")
+    crowd.engine.store.command("SET", crowd.engine.store.keys.job(bad.id), "overwritten")
     aging.works(20)
-    assert {crowd.publishing.fanout(post).status for post in good} == {"done"}
-    assert crowd.control_store.queue().jobs == 0
+    assert {crowd.engine.fanout(post).status for post in good} == {"done"}
+    assert crowd.engine.control_store.queue().jobs == 0
 
 
 def break_fans(services: Services, job: int) -> None:
     """The job's deliveries fail: its cursors are no hashes."""
-    for shard in range(services.store.shards):
-        services.store.command("SET", services.store.keys.cursor(shard, job), "no cursor")
+    for shard in range(services.engine.store.shards):
+        services.engine.store.command(
+            "SET", services.engine.store.keys.cursor(shard, job), "no cursor"
+        )
 
 
 @pytest.mark.parametrize("where", ["cursor", "followers"])
@@ -217,28 +221,28 @@ def test_what_cannot_be_read_beside_the_record_is_a_failure_of_that_job_alone(
     crowd: Services, where: str
 ) -> None:
     alone = 10  # nobody follows, so the followers are counted when the job is opened
-    bad, _ = crowd.publishing.publish(alone if where == "followers" else AUTHOR, "bad", "write")
-    good = [crowd.publishing.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(2)]
+    bad, _ = crowd.engine.publish(alone if where == "followers" else AUTHOR, "bad", "write")
+    good = [crowd.engine.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(2)]
     if where == "cursor":
         break_fans(crowd, bad.id)
     else:
-        crowd.store.command("SET", crowd.store.keys.followers(1, alone), "no list")
+        crowd.engine.store.command("SET", crowd.engine.store.keys.followers(1, alone), "no list")
     aging = Aging(crowd)
     for _ in range(4):
         aging.worker.run_iteration()
-    assert {crowd.publishing.fanout(post).status for post in good} == {"done"}, "at once"
+    assert {crowd.engine.fanout(post).status for post in good} == {"done"}, "at once"
     aging.works(40)
-    (dead_letter,) = crowd.dead_letters.list()
+    (dead_letter,) = crowd.engine.dead_letters.list()
     assert (dead_letter.post_id, dead_letter.tries) == (bad.id, 5)
     assert "WRONGTYPE" in dead_letter.reason
 
 
 def test_a_job_that_gets_on_is_never_put_aside(crowd: Services) -> None:
     """Its worker dies after every single follower."""
-    post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
+    post, _ = crowd.engine.publish(AUTHOR, "to all", "write")
     now = 0.0
     for incarnation in range(40):
-        worker = crowd.deliverer(f"worker-{incarnation}")
+        worker = crowd.engine.deliverer(f"worker-{incarnation}")
         worker._clock = lambda seconds=now: seconds  # type: ignore[misc]
         worker.run_iteration(0)
         worker.reclaim()
@@ -247,17 +251,17 @@ def test_a_job_that_gets_on_is_never_put_aside(crowd: Services) -> None:
         worker.reclaim()
         worker.run_iteration(1)
         worker.run_iteration(1)
-    assert crowd.dead_letters.list() == []
-    assert crowd.publishing.fanout(post.id).status == "done"
+    assert crowd.engine.dead_letters.list() == []
+    assert crowd.engine.fanout(post.id).status == "done"
     for reader in READERS:
         assert all_pages(crowd, reader, "write") == [post.id]
 
 
 def test_letters_by_http(crowd: Services, backend: Backend) -> None:
-    client = create_app(crowd.settings, crowd.store).test_client()
+    client = create_app(crowd.settings, crowd.engine.store).test_client()
     assert client.get("/api/dead-letters").json == {"dead_letters": []}
     name = break_timeline(crowd, READERS[0])
-    post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
+    post, _ = crowd.engine.publish(AUTHOR, "to all", "write")
     fail_until_dead(crowd)
     (dead_letter,) = client.get("/api/dead-letters").get_json()["dead_letters"]
     assert dead_letter["post_id"] == post.id
@@ -269,13 +273,13 @@ def test_letters_by_http(crowd: Services, backend: Backend) -> None:
             404,
             "/how-it-works#error-unknown-dead-letter",
         )
-    crowd.store.command("DEL", name)
+    crowd.engine.store.command("DEL", name)
     assert client.post(f"/api/dead-letters/{dead_letter['id']}/requeue").status_code == 204
     assert client.post(f"/api/dead-letters/{dead_letter['id']}/requeue").status_code == 404
-    crowd.deliverer("other").run_until_idle()
-    assert crowd.publishing.fanout(post.id).status == "done"
+    crowd.engine.deliverer("other").run_until_idle()
+    assert crowd.engine.fanout(post.id).status == "done"
     break_timeline(crowd, READERS[0])
-    crowd.publishing.publish(AUTHOR, "once more", "write")
+    crowd.engine.publish(AUTHOR, "once more", "write")
     fail_until_dead(crowd)
     (dead_letter,) = client.get("/api/dead-letters").get_json()["dead_letters"]
     assert client.delete(f"/api/dead-letters/{dead_letter['id']}").status_code == 204
@@ -283,10 +287,10 @@ def test_letters_by_http(crowd: Services, backend: Backend) -> None:
 
 
 def test_commands(crowd: Services) -> None:
-    run = create_app(crowd.settings, crowd.store).test_cli_runner()
+    run = create_app(crowd.settings, crowd.engine.store).test_cli_runner()
     assert "The dead-letter queue is empty" in run.invoke(args=["dead-letters", "list"]).output
     break_timeline(crowd, READERS[0])
-    crowd.publishing.publish(AUTHOR, "to all", "write")
+    crowd.engine.publish(AUTHOR, "to all", "write")
     fail_until_dead(crowd)
     assert "WRONGTYPE" in run.invoke(args=["dead-letters", "list"]).output
     assert run.invoke(args=["dead-letters", "discard"]).exit_code == 2
@@ -299,17 +303,17 @@ def test_commands(crowd: Services) -> None:
 
 
 def test_repair_finds_what_was_changed_by_hand(crowd: Services) -> None:
-    posts = [crowd.publishing.publish(AUTHOR, f"post {n}", "write")[0].id for n in range(4)]
-    crowd.deliverer("w").run_until_idle()
+    posts = [crowd.engine.publish(AUTHOR, f"post {n}", "write")[0].id for n in range(4)]
+    crowd.engine.deliverer("w").run_until_idle()
     assert repaired(crowd).differed == []
-    store = crowd.store
+    store = crowd.engine.store
     names = {reader: store.keys.timeline(reader) for reader in READERS}
     store.command("LREM", names[1], 1, posts[2])  # lacks a post
     store.command("LPUSH", names[2], posts[3])  # has one twice
     store.command("LPUSH", names[3], posts[3] + 1)  # has one that never was: readers skip it
     store.command("DEL", names[4])  # dormant
     break_timeline(crowd, 5)
-    other, _ = crowd.publishing.publish(8, "by somebody else", "write")
+    other, _ = crowd.engine.publish(8, "by somebody else", "write")
     store.command("LPUSH", names[6], other.id)  # has one of somebody not followed
     found = repaired(crowd)
     assert sorted(found.differed) == [1, 2, 5, 6]
@@ -319,33 +323,33 @@ def test_repair_finds_what_was_changed_by_hand(crowd: Services) -> None:
 
 
 def test_repair_leaves_alone_what_is_on_its_way(crowd: Services) -> None:
-    crowd.publishing.publish(AUTHOR, "queued", "write")
-    crowd.publishing.publish(8, "pulled", "read")
+    crowd.engine.publish(AUTHOR, "queued", "write")
+    crowd.engine.publish(8, "pulled", "read")
     assert repaired(crowd).differed == []
 
 
 def test_repair_queues_lost_jobs_and_corrects_the_backlog(crowd: Services) -> None:
-    post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
-    shard = AUTHOR % crowd.store.shards
-    crowd.store.command("XDEL", crowd.store.keys.jobs(shard), f"{post.id}-0")
-    crowd.store.command("HSET", crowd.store.keys.backlog(shard), "deliveries", 1234)
+    post, _ = crowd.engine.publish(AUTHOR, "to all", "write")
+    shard = AUTHOR % crowd.engine.store.shards
+    crowd.engine.store.command("XDEL", crowd.engine.store.keys.jobs(shard), f"{post.id}-0")
+    crowd.engine.store.command("HSET", crowd.engine.store.keys.backlog(shard), "deliveries", 1234)
     found = repaired(crowd)
     assert found.jobs_queued == 1
     assert found.backlogs == {shard: (1234, len(READERS))}
-    crowd.deliverer("w").run_until_idle()
-    assert crowd.control_store.queue().backlog == 0
-    assert crowd.publishing.fanout(post.id).status == "done"
+    crowd.engine.deliverer("w").run_until_idle()
+    assert crowd.engine.control_store.queue().backlog == 0
+    assert crowd.engine.fanout(post.id).status == "done"
 
 
 def test_dead_workers_leave_the_streams(crowd: Services) -> None:
-    crowd.publishing.publish(AUTHOR, "to all", "write")
-    crowd.deliverer("busy").run_iteration(1)
+    crowd.engine.publish(AUTHOR, "to all", "write")
+    crowd.engine.deliverer("busy").run_iteration(1)
     for n in range(10):
-        crowd.deliverer(f"dead-{n}").run_iteration()
-    crowd.deliverer("live").run_iteration()
-    crowd.jobs.forget_workers(["live"])
-    stream = crowd.store.keys.jobs(AUTHOR % crowd.store.shards)
-    readers = {row["name"] for row in crowd.store.redis.xinfo_consumers(stream, GROUP)}
+        crowd.engine.deliverer(f"dead-{n}").run_iteration()
+    crowd.engine.deliverer("live").run_iteration()
+    crowd.engine.jobs.forget_workers(["live"])
+    stream = crowd.engine.store.keys.jobs(AUTHOR % crowd.engine.store.shards)
+    readers = {row["name"] for row in crowd.engine.store.redis.xinfo_consumers(stream, GROUP)}
     assert readers - {b"live"} == {b"busy"}, "busy has taken a job"
 
 
@@ -360,41 +364,41 @@ def test_held_posts_of_a_very_large_author_return_in_parts(backend: Backend) -> 
         log_cap=100,
     )
     services = Services(settings, backend.store(2))
-    add_users(services.store, range(12))
+    add_users(services.engine.store, range(12))
     for reader in READERS:
-        services.graph.follow(reader, AUTHOR)
-        services.feeds.page(reader, "write")
-    posts = [services.publishing.publish(AUTHOR, f"post {n}", "write")[0].id for n in range(6)]
-    assert services.pulled_authors.get(AUTHOR) is not None
-    worker = services.deliverer("w")
+        services.engine.follow(reader, AUTHOR)
+        services.engine.feed(reader, "write")
+    posts = [services.engine.publish(AUTHOR, f"post {n}", "write")[0].id for n in range(6)]
+    assert services.engine.pulled_authors.get(AUTHOR) is not None
+    worker = services.engine.deliverer("w")
     for _ in range(20):
         worker.run_until_idle()
-        services.releases.run(force=True)
-        assert max(services.control_store.queue().backlogs) <= 10
-    assert services.pulled_authors.get(AUTHOR) is None
+        services.engine.releases.run(force=True)
+        assert max(services.engine.control_store.queue().backlogs) <= 10
+    assert services.engine.pulled_authors.get(AUTHOR) is None
     for reader in READERS:
         assert all_pages(services, reader, "write") == posts[::-1]
-        assert services.publishing.fanout(posts[3]).status == "done"
+        assert services.engine.fanout(posts[3]).status == "done"
 
 
 def test_a_restarted_server_is_noticed(crowd: Services) -> None:
     """What a worker saw delivered may have been undone: it must not acknowledge by memory."""
-    post, _ = crowd.publishing.publish(AUTHOR, "to all", "write")
-    worker = crowd.deliverer("w")
+    post, _ = crowd.engine.publish(AUTHOR, "to all", "write")
+    worker = crowd.engine.deliverer("w")
     worker.run_iteration()
     worker.run_iteration(6)
-    batch = crowd.store.batch()
-    for shard in range(crowd.store.shards):
-        batch.add("DEL", crowd.store.keys.cursor(shard, post.id))
+    batch = crowd.engine.store.batch()
+    for shard in range(crowd.engine.store.shards):
+        batch.add("DEL", crowd.engine.store.keys.cursor(shard, post.id))
     for reader in READERS:
-        batch.add("DEL", crowd.store.keys.timeline(reader))
+        batch.add("DEL", crowd.engine.store.keys.timeline(reader))
     batch.run()
     for reader in READERS:  # timelines as they were before the deliveries
-        crowd.store.command("RPUSH", crowd.store.keys.timeline(reader), 0)
+        crowd.engine.store.command("RPUSH", crowd.engine.store.keys.timeline(reader), 0)
     worker._incarnations = ["another life"] * len(worker._incarnations)
     worker.run_iteration()
     assert worker.jobs_open == 0
-    other = crowd.deliverer("other")
+    other = crowd.engine.deliverer("other")
     now = 0.0
     other._clock = lambda: now
     other.reclaim()
@@ -406,17 +410,22 @@ def test_a_restarted_server_is_noticed(crowd: Services) -> None:
 
 
 def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Services) -> None:
-    crowd.publishing.publish(AUTHOR, "to all", "write")
-    shard = AUTHOR % crowd.store.shards
-    batch = crowd.store.batch()
-    crowd.jobs.ask(batch, "w", "now", 1)
-    answers = [crowd.jobs.answer(reply) for reply in batch.run()]
+    crowd.engine.publish(AUTHOR, "to all", "write")
+    shard = AUTHOR % crowd.engine.store.shards
+    batch = crowd.engine.store.batch()
+    crowd.engine.jobs.ask(batch, "w", "now", 1)
+    answers = [crowd.engine.jobs.answer(reply) for reply in batch.run()]
     (job,) = (job for answer in answers for job in answer.jobs if isinstance(job, Job))
     assert job.shard == shard
-    if isinstance(crowd.store.redis, redis.Redis) and "fake" in type(crowd.store.redis).__module__:
+    if (
+        isinstance(crowd.engine.store.redis, redis.Redis)
+        and "fake" in type(crowd.engine.store.redis).__module__
+    ):
         pytest.skip("fakeredis keeps nothing between two calls of a script")
-    crowd.jobs.finish(batch, job, Progress(7, 7, 0), "before")
-    crowd.jobs.finish(batch, job, Progress(7, 7, 0), answers[shard % len(answers)].incarnation)
+    crowd.engine.jobs.finish(batch, job, Progress(7, 7, 0), "before")
+    crowd.engine.jobs.finish(
+        batch, job, Progress(7, 7, 0), answers[shard % len(answers)].incarnation
+    )
     late, fine = batch.run()
     assert late == [-1, 0]
     assert fine[0] == 1
@@ -426,15 +435,15 @@ def test_orphans_do_not_wait_behind_new_jobs(backend: Backend) -> None:
     """A worker that is full of new jobs still claims those of a dead one."""
     settings = small_settings(shards=2, open_jobs=2)
     services = Services(settings, backend.store(2))
-    add_users(services.store, range(12))
+    add_users(services.engine.store, range(12))
     for reader in READERS:
-        services.graph.follow(reader, AUTHOR)
-    services.publishing.publish(AUTHOR, "orphan", "write")
-    services.deliverer("dead").run_iteration()
+        services.engine.follow(reader, AUTHOR)
+    services.engine.publish(AUTHOR, "orphan", "write")
+    services.engine.deliverer("dead").run_iteration()
     for n in range(10):
-        services.publishing.publish(AUTHOR, f"new {n}", "write")
+        services.engine.publish(AUTHOR, f"new {n}", "write")
     now = 0.0
-    full = services.deliverer("full")
+    full = services.engine.deliverer("full")
     full._clock = lambda: now
     full.run_iteration()
     full.run_iteration(1)
@@ -450,24 +459,24 @@ def test_chunks_are_small_while_somebody_reads(backend: Backend) -> None:
         pytest.skip("fakeredis keeps nothing between two calls of a script")
     settings = small_settings(shards=1, chunk=4, chunk_while_read=1, chunks_in_flight=1)
     services = Services(settings, backend.store(1))
-    add_users(services.store, range(42))
+    add_users(services.engine.store, range(42))
     for reader in range(1, 41):
-        services.graph.follow(reader, 0)
-    services.publishing.publish(0, "to all", "write")
+        services.engine.follow(reader, 0)
+    services.engine.publish(0, "to all", "write")
     now, calls = 0.0, []
-    worker = services.deliverer("w")
+    worker = services.engine.deliverer("w")
     worker._clock = lambda: now
-    planned = services.jobs.deliver
+    planned = services.engine.jobs.deliver
 
     def deliver(batch: Batch, job: Job, shard: int, chunk: int, posts: list[int]) -> None:
         calls.append(chunk)
         planned(batch, job, shard, chunk, posts)
 
-    services.jobs.deliver = deliver  # type: ignore[method-assign]
+    services.engine.jobs.deliver = deliver  # type: ignore[method-assign]
     worker.run_iteration()  # takes the job
     worker.run_iteration()
     assert calls == [4]
-    services.feeds.page(41, "read")
+    services.engine.feed(41, "read")
     worker.run_iteration()  # sees the page
     worker.run_iteration()
     assert calls == [4, 4, 1, 1, 1, 1]
@@ -475,4 +484,4 @@ def test_chunks_are_small_while_somebody_reads(backend: Backend) -> None:
     worker.run_iteration()
     assert calls[6:] == [4]
     worker.run_until_idle()
-    assert services.control_store.queue().backlog == 0
+    assert services.engine.control_store.queue().backlog == 0

@@ -32,12 +32,12 @@ def client(backend: Backend, settings: Settings) -> FlaskClient:
 def people(client: FlaskClient) -> FlaskClient:
     """Twelve users, eight of whom follow the first one; offered under every kind."""
     services = services_of(client)
-    add_users(services.store, range(12))
+    add_users(services.engine.store, range(12))
     for reader in READERS:
-        services.graph.follow(reader, STAR)
-        services.feeds.page(reader, "write")
+        services.engine.follow(reader, STAR)
+        services.engine.feed(reader, "write")
     for kind in KINDS:
-        services.store.command("RPUSH", services.store.keys.directory(kind), STAR)
+        services.engine.store.command("RPUSH", services.engine.store.keys.directory(kind), STAR)
     return client
 
 
@@ -60,7 +60,7 @@ def test_a_form_posts_and_the_page_tells_what_became_of_it(people: FlaskClient) 
     form = {"author_id": STAR, "text": "By <b>form</b>", "strategy": "both"}
     answer = people.post("/", data=form)
     assert answer.status_code == 303
-    services_of(people).deliverer("w").run_until_idle()
+    services_of(people).engine.deliverer("w").run_until_idle()
     page = people.get(answer.location)
     assert page.text.count('class="story ') == 2
     assert "By &lt;b&gt;form&lt;/b&gt;" in page.text
@@ -97,7 +97,7 @@ def test_a_form_that_is_refused_comes_back_with_what_was_typed(
 
 
 def test_the_workers_obey_the_form(people: FlaskClient) -> None:
-    control = services_of(people).control
+    control = services_of(people).engine.control
     for rate_limit, paused, rate in (
         ("paused", True, None),
         ("500", False, 500),
@@ -160,14 +160,17 @@ def test_every_error_has_its_place_on_the_page_that_explains_it(client: FlaskCli
 
 def test_the_status_page_lists_every_setting(people: FlaskClient) -> None:
     page = people.get("/status").text
-    for row in status_page.rows(Settings(), {}):
+    for row in status_page.rows(Settings()):
         assert f"<code>{row['env']}</code>" in page
         assert row["source"] == "default"
 
 
-def test_a_setting_tells_where_it_comes_from_and_hides_a_password() -> None:
-    environ = {"REDIS_URL": "redis://me:secret@db:6379/0", "FANOUT_CHUNK": "10"}
-    rows = {row["env"]: row for row in status_page.rows(Settings.from_env(environ), environ)}
+def test_a_setting_tells_where_it_comes_from_and_hides_a_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://me:secret@db:6379/0")
+    monkeypatch.setenv("FANOUT_CHUNK", "10")
+    rows = {row["env"]: row for row in status_page.rows(Settings())}
     assert rows["REDIS_URL"]["value"] == "redis://***@db:6379/0"
     assert (rows["FANOUT_CHUNK"]["value"], rows["FANOUT_CHUNK"]["default"]) == (
         "10",

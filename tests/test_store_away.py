@@ -14,7 +14,7 @@ from tests.test_api import check_problem, publish
 
 def test_the_store_goes_away_and_comes_back() -> None:
     settings = small_settings(redis_port=servers.free_port(), store_timeout=0.5)
-    app = create_app(settings, connect(settings))
+    app = create_app(settings, connect(settings.store_url, settings))
     services: Services = app.extensions["fanout"]
     client = app.test_client()
     paths = ["/api/feed/1", "/api/compare/1", "/api/metrics", "/api/users", "/metrics"]
@@ -28,9 +28,9 @@ def test_the_store_goes_away_and_comes_back() -> None:
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503
     with servers.running(servers.valkey_binary(), port=settings.redis_port):
-        add_users(services.store, range(2))
+        add_users(services.engine.store, range(2))
         assert publish(client).status_code == 202
     check_problem(publish(client), 503, "store-down")
     with servers.running(servers.valkey_binary(), port=settings.redis_port):
-        add_users(services.store, range(2))
+        add_users(services.engine.store, range(2))
         assert publish(client).status_code == 202

@@ -34,8 +34,8 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
 @pytest.fixture
 def client(port: int) -> Any:
     settings = small_settings(redis_url=f"redis://127.0.0.1:{port}")
-    client = create_app(settings, connect(settings)).test_client()
-    store = services(client).store
+    client = create_app(settings, connect(settings.store_url, settings)).test_client()
+    store = services(client).engine.store
     store.command("DEL", store.keys.log(AUTHOR))
     add_users(store, range(8))
     return client
@@ -90,7 +90,7 @@ def test_the_same_key_tells_what_became_of_the_post(client: Any, lose: Lose) -> 
 
 
 def test_a_batchs_writes_are_made_once_at_most(client: Any, lose: Lose) -> None:
-    store = services(client).store
+    store = services(client).engine.store
     batch = store.batch()
     counters = [f"test-counter:{{{shard}}}" for shard in range(store.shards)]
     for counter in counters:
@@ -116,5 +116,5 @@ def services(client: Any) -> Services:
 
 
 def posts(client: Any) -> int:
-    store = services(client).store
+    store = services(client).engine.store
     return int(store.command("LLEN", store.keys.log(AUTHOR)))

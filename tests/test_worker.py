@@ -9,7 +9,7 @@ import pytest
 
 from app.bootstrap import Services
 from app.engine.delivery import worker as loop
-from app.engine.delivery.worker import Worker
+from app.engine.delivery.deliverer import Deliverer
 from tests.conftest import Backend, add_users, small_settings
 
 AUTHOR, READERS, POSTS = 0, range(1, 41), 60
@@ -22,7 +22,7 @@ class Rounds:
         self.services = services
         self.now = 100.0
         self.workers = [
-            Worker(services, f"w{n}", clock=lambda: self.now) for n in range(1, 1 + workers)
+            services.engine.worker(f"w{n}", clock=lambda: self.now) for n in range(1, 1 + workers)
         ]
 
     def made_in(self, seconds: float) -> int:
@@ -42,43 +42,43 @@ class Rounds:
 def crowd(backend: Backend) -> Services:
     """2,400 deliveries to make."""
     services = Services(small_settings(open_jobs=8, chunk=20), backend.store(4))
-    add_users(services.store, range(41))
+    add_users(services.engine.store, range(41))
     for reader in READERS:
-        services.graph.follow(reader, AUTHOR)
-        services.feeds.page(reader, "write")
+        services.engine.follow(reader, AUTHOR)
+        services.engine.feed(reader, "write")
     for n in range(POSTS):
-        services.publishing.publish(AUTHOR, f"post {n}", "write")
+        services.engine.publish(AUTHOR, f"post {n}", "write")
     return services
 
 
 def test_from_full_speed_the_limit_holds_at_once(crowd: Services) -> None:
     rounds = Rounds(crowd, 1)
     assert rounds.made_in(0.5) > 300
-    crowd.control.set(deliveries_per_second=100)
+    crowd.engine.control.set(deliveries_per_second=100)
     rounds.made_in(loop.CONTROLS_SECONDS)  # until it looks
     assert 190 <= rounds.made_in(2) <= 210
 
 
 def test_from_a_pause_and_changed_on_the_way_the_limit_holds(crowd: Services) -> None:
     rounds = Rounds(crowd, 1)
-    crowd.control.set(paused=True, deliveries_per_second=100)
+    crowd.engine.control.set(paused=True, deliveries_per_second=100)
     assert rounds.made_in(2) == 0
-    crowd.control.set(deliveries_per_second=100)
+    crowd.engine.control.set(deliveries_per_second=100)
     rounds.made_in(loop.CONTROLS_SECONDS)
     assert 190 <= rounds.made_in(2) <= 210
-    crowd.control.set(deliveries_per_second=300)
+    crowd.engine.control.set(deliveries_per_second=300)
     rounds.made_in(loop.CONTROLS_SECONDS)
     assert 570 <= rounds.made_in(2) <= 630
-    crowd.control.set(deliveries_per_second=50)
+    crowd.engine.control.set(deliveries_per_second=50)
     rounds.made_in(loop.CONTROLS_SECONDS)
     assert 90 <= rounds.made_in(2) <= 110
 
 
 def test_workers_share_the_limit(crowd: Services) -> None:
     rounds = Rounds(crowd, 3)
-    crowd.control.set(paused=True)
+    crowd.engine.control.set(paused=True)
     rounds.made_in(0.5)
-    crowd.control.set(deliveries_per_second=120)
+    crowd.engine.control.set(deliveries_per_second=120)
     rounds.made_in(1)  # until each has jobs and knows of the others
     assert 340 <= rounds.made_in(3) <= 380
     assert min(worker._deliverer.delivered for worker in rounds.workers) > 60
@@ -86,17 +86,17 @@ def test_workers_share_the_limit(crowd: Services) -> None:
 
 def test_a_release_keeps_the_limit_on_average(backend: Backend) -> None:
     services = Services(small_settings(log_cap=100, timeline_cap=50), backend.store(4))
-    add_users(services.store, range(41))
+    add_users(services.engine.store, range(41))
     for reader in READERS:
-        services.graph.follow(reader, AUTHOR)
-        services.feeds.page(reader, "write")
+        services.engine.follow(reader, AUTHOR)
+        services.engine.feed(reader, "write")
     for n in range(20):
-        services.publishing.publish(AUTHOR, f"held {n}", "read")
-    services.publishing.publish(AUTHOR, "pushed", "write")
-    services.deliverer("before").run_until_idle()
-    services.releases.run(force=True)
+        services.engine.publish(AUTHOR, f"held {n}", "read")
+    services.engine.publish(AUTHOR, "pushed", "write")
+    services.engine.deliverer("before").run_until_idle()
+    services.engine.releases.run(force=True)
     rounds = Rounds(services, 1)
-    services.control.set(deliveries_per_second=40)
+    services.engine.control.set(deliveries_per_second=40)
     made = rounds.made_in(10)
     assert made % 21 == 0
     assert 360 <= made <= 440
@@ -113,21 +113,21 @@ def test_no_exception_ends_the_loop(
 ) -> None:
     monkeypatch.setattr(loop, "REFUSED_SECONDS", 0.01)
     error = KeyError("surprise")
-    worker = Worker(crowd, "w")
     owner, name = where.split(".")
-    target = worker._deliverer if owner == "deliverer" else getattr(crowd, owner)
-    real, failures = getattr(type(target), name), [error] * 3
+    part = Deliverer if owner == "deliverer" else type(getattr(crowd.engine, owner))
+    real, failures = getattr(part, name), [error] * 3
 
     def fails_thrice(*args: Any, **options: Any) -> Any:
         if failures:
             raise failures.pop()
-        if not crowd.control_store.queue().jobs:
+        if not crowd.engine.control_store.queue().jobs:
             worker.stop()
         return real(*args, **options)
 
-    monkeypatch.setattr(type(target), name, fails_thrice)
+    monkeypatch.setattr(part, name, fails_thrice)
+    worker = crowd.engine.worker("w")
     worker.run()
-    assert crowd.control_store.queue().backlog == 0
+    assert crowd.engine.control_store.queue().backlog == 0
     logged = [record.exc_info for record in caplog.records if record.exc_info]
     assert [exc_info[1] for exc_info in logged] == [error] * 3
 
@@ -136,7 +136,7 @@ def test_no_exception_ends_the_loop(
 def test_an_order_to_end_does_end_the_loop(
     crowd: Services, end: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = Worker(crowd, "w")
+    worker = crowd.engine.worker("w")
     monkeypatch.setattr(worker, "step", Mock(side_effect=end))
     with pytest.raises(end):
         worker.run()

@@ -98,22 +98,22 @@ def verify(posts: int, users: str, number: int) -> None:
     """
     services = _services()
     with failing_clearly():
-        everyone = Truth(services.store).users()
+        everyone = Truth(services.engine.store).users()
     if not everyone:
         raise click.ClickException("There are no users. Run `flask --app app.main seed` first.")
     chosen = _chosen(everyone, users, number)
     with failing_clearly(), bar() as progress:
         task = progress.add_task("publishing", total=posts or 1)
         verifying.publish_random(
-            services, posts, number, lambda done, _: progress.update(task, completed=done)
+            services.engine, posts, number, lambda done, _: progress.update(task, completed=done)
         )
         progress.update(task, description="waiting for the deliveries")
-        verifying.drain(services)
+        verifying.drain(services.engine)
         progress.update(task, description="comparing", total=len(chosen), completed=0)
         verdict = verifying.compare(
-            services, chosen, lambda done, _: progress.update(task, completed=done)
+            services.engine, chosen, lambda done, _: progress.update(task, completed=done)
         )
-    services.counters.flush(force=True)
+    services.engine.counters.flush(force=True)
     click.echo(
         f"{verdict.users:,} users, {verdict.feeds:,} feeds, {verdict.pages:,} pages, "
         f"{verdict.posts:,} posts compared with the truth: "

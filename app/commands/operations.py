@@ -33,7 +33,7 @@ def repair() -> None:
     with failing_clearly(), bar() as progress:
         task = progress.add_task("comparing", total=None)
         found = repair_all(
-            services, lambda done, total: progress.update(task, completed=done, total=total)
+            services.engine, lambda done, total: progress.update(task, completed=done, total=total)
         )
     click.echo(
         f"{found.users:,} users, {found.timelines:,} timelines compared with the truth: "
@@ -56,7 +56,7 @@ dead_letters = AppGroup("dead-letters", help="The dead-letter queue: jobs that k
 def list_dead_letters(limit: int) -> None:
     """Show the newest dead letters and why they are there."""
     with failing_clearly():
-        found = _services().dead_letters.list(limit)
+        found = _services().engine.dead_letters.list(limit)
     if not found:
         click.echo("The dead-letter queue is empty.")
     for dead_letter in found:
@@ -75,7 +75,7 @@ def requeue(ids: tuple[str, ...], every: bool) -> None:
     with failing_clearly():
         chosen = _chosen(ids, every)
         for name in chosen:
-            _services().dead_letters.requeue(name)
+            _services().engine.dead_letters.requeue(name)
     click.echo(f"{len(chosen):,} jobs were requeued.")
 
 
@@ -87,7 +87,7 @@ def discard(ids: tuple[str, ...], every: bool) -> None:
     with failing_clearly():
         chosen = _chosen(ids, every)
         for name in chosen:
-            _services().dead_letters.discard(name)
+            _services().engine.dead_letters.discard(name)
     click.echo(
         f"{len(chosen):,} dead letters were discarded. `flask repair` repairs the timelines."
     )
@@ -100,7 +100,7 @@ def _chosen(ids: tuple[str, ...], every: bool) -> list[str]:
         )
     if not every:
         return list(ids)
-    return [dead_letter.id for dead_letter in _services().dead_letters.list(LIST_LIMIT)]
+    return [dead_letter.id for dead_letter in _services().engine.dead_letters.list(LIST_LIMIT)]
 
 
 def _services() -> Services:

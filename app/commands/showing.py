@@ -48,7 +48,7 @@ class Memory:
         self.after: int | None = None
 
     def _now(self) -> int | None:
-        used: int | None = self._services.control_store.server()["memory_bytes"]
+        used: int | None = self._services.engine.control_store.server()["memory_bytes"]
         return used
 
     def finish(self) -> None:

@@ -50,7 +50,7 @@ def publish_random(engine: Engine, count: int, seed: int, report: Report) -> Non
         text = f"Post {number} of {count}, by {author}, {strategy}."
         while True:
             try:
-                engine.publishing.publish(author, text, strategy)
+                engine.publish(author, text, strategy)
                 break
             except Overloaded:
                 helper.help_or_wait()
@@ -115,7 +115,7 @@ def _whole_feed(engine: Engine, user_id: int, strategy: Strategy) -> tuple[list[
     cursor: str | None = None
     pages = 0
     while pages == 0 or cursor:
-        feed = engine.feeds.page(user_id, strategy, engine.settings.page_limit, cursor)
+        feed = engine.feed(user_id, strategy, engine.settings.page_limit, cursor)
         ids += [post.id for post in feed.items]
         cursor = feed.next_cursor
         pages += 1

@@ -1,24 +1,27 @@
-"""The engine: its parts, wired to one store."""
+"""The engine: its parts, wired to one store, and the verbs that an application calls."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-
-from app.settings import Settings
+from collections.abc import Callable, Iterable
+from typing import Any, Self
 
 from .delivery.controls import Controls
 from .delivery.dead_letters import DeadLetters
 from .delivery.deliverer import Deliverer
 from .delivery.maintenance import Maintenance
 from .delivery.releases import Releases
+from .delivery.worker import Worker
 from .feeds.feeds import Feeds
 from .feeds.log_cache import LogCache
 from .following import Following
 from .metrics.reporting import Reporting
+from .models import Comparison, Fanout, Feed, Post, Strategy
 from .publishing.hybrid import Hybrid
 from .publishing.publishing import Publishing
+from .settings import EngineSettings
 from .store.client import Store
+from .store.connecting import connect
 from .store.control import Control
 from .store.counters import Metrics
 from .store.graph import Graph
@@ -29,31 +32,42 @@ from .store.timelines import Timelines
 
 
 class Engine:
-    """Publishing, feeds and deliveries of one process. Nothing is asked of the store yet.
+    """Publishing, feeds and deliveries of one process; safe to share between its threads.
 
-    `clock` tells the seconds by which kept copies and the lease time-outs of jobs are judged.
+        engine = Engine.connect("redis://localhost:6379/0", key_prefix="myapp:")
+        engine.add_users([1, 2])
+        engine.follow(2, 1)
+        post, fanout = engine.publish(1, "Hello")
+        engine.run_worker()  # in a process of its own: makes the deliveries until SIGTERM
+        page = engine.feed(2)
+
+    Nothing is asked of the store before the first call. Every call raises `StoreDown` while the
+    store does not answer. User ids are whole numbers from 0 to 2**27 - 1, post ids have 53 bits and
+    order by time.
     """
 
     def __init__(
-        self, settings: Settings, store: Store, clock: Callable[[], float] = time.monotonic
+        self, settings: EngineSettings, store: Store, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        """`clock` tells the seconds by which kept copies and the lease time-outs of jobs are
+        judged."""
         self.settings = settings
         self.store = store
         self.clock = clock
-        graph = Graph(store, settings)
+        self.graph = Graph(store, settings)
         self.posts = Posts(store, settings)
         self.jobs = Jobs(store, settings)
         self.pulled_authors = PulledAuthors(store, settings.pulled_authors_cache_ms / 1000, clock)
         self.counters = Metrics(store)
         self.control_store = Control(store)
         hybrid = Hybrid(
-            settings, self.counters, self.control_store, self.posts, self.pulled_authors, graph
+            settings, self.counters, self.control_store, self.posts, self.pulled_authors, self.graph
         )
         log_cache = LogCache(self.posts, self.counters, settings.log_cache_ms / 1000, clock)
         self.publishing = Publishing(
             settings,
             self.posts,
-            graph,
+            self.graph,
             self.pulled_authors,
             hybrid,
             log_cache,
@@ -64,23 +78,138 @@ class Engine:
             store,
             settings,
             self.posts,
-            graph,
+            self.graph,
             Timelines(store, settings),
             self.pulled_authors,
             log_cache,
             self.counters,
         )
-        self.graph = Following(graph)
+        self.following = Following(self.graph)
         self.metrics = Reporting(
             settings, self.counters, self.control_store, self.pulled_authors, hybrid
         )
         self.control = Controls(self.control_store)
-        self.releases = Releases(settings, self.pulled_authors, graph, self.control_store)
+        self.releases = Releases(settings, self.pulled_authors, self.graph, self.control_store)
         self.maintenance = Maintenance(self.jobs, self.control_store, settings.shards)
         self.dead_letters = DeadLetters(self.jobs, settings.shards)
 
-    def deliverer(self, worker: str) -> Deliverer:
-        """A deliverer of its own for one worker."""
+    @classmethod
+    def connect(cls, url: str, **settings: Any) -> Self:
+        """An engine on the Redis or Valkey server at `url`, or on the Cluster of which it is any
+        node; `settings` are fields of `EngineSettings`.
+
+        Raises `pydantic.ValidationError` for a setting's value; a server that is away shows at the
+        first call.
+        """
+        chosen = EngineSettings(**settings)
+        return cls(chosen, connect(url, chosen))
+
+    def close(self) -> None:
+        """Sends the last counts and closes the connections."""
+        self.counters.flush(force=True)
+        self.store.close()
+
+    def add_users(self, user_ids: Iterable[int]) -> None:
+        """Makes the users exist: only they may post, follow and be followed. Harmless to repeat.
+
+        Raises `BadRequest` for an id outside 0 to 2**27 - 1; nobody was added then.
+        """
+        self.graph.add(user_ids)
+
+    def follow(self, user_id: int, author_id: int) -> None:
+        """Makes the user follow the author. Harmless to repeat.
+
+        Raises `SelfFollow`, `UnknownUser`, or `BadRequest` when the user follows as many people as
+        `following_limit` allows.
+        """
+        self.following.follow(user_id, author_id)
+
+    def unfollow(self, user_id: int, author_id: int) -> None:
+        """Ends it. Harmless to repeat. Raises `SelfFollow`, `UnknownUser`."""
+        self.following.unfollow(user_id, author_id)
+
+    def publish(
+        self,
+        author_id: int,
+        text: str,
+        strategy: Strategy = "hybrid",
+        idempotency_key: str | None = None,
+    ) -> tuple[Post, Fanout]:
+        """Accepts a post; its deliveries are made by the workers.
+
+        `write` pushes, `read` leaves the post to the readers' pull, `hybrid` chooses for each
+        author. While the backlog is high a large author's push is deferred: readers pull it.
+        The same post with the same `idempotency_key` (1-255 visible ASCII characters) is accepted
+        once in a day and answered alike each time.
+
+        Raises `BadText`, `BadRequest`, `UnknownUser`, `KeyReused`, `Overloaded`; after `NoAnswer`
+        it may have been accepted, and repeating it with the same key finds out.
+        """
+        return self.publishing.publish(author_id, text, strategy, idempotency_key)
+
+    def post(self, post_id: int) -> Post:
+        """The post. Raises `UnknownPost`."""
+        return self.publishing.post(post_id)
+
+    def delete(self, post_id: int) -> None:
+        """Removes the post from every feed. Raises `UnknownPost`."""
+        self.publishing.delete(post_id)
+
+    def fanout(self, post_id: int) -> Fanout:
+        """How far the post's deliveries are. Raises `UnknownPost`, also an hour after the last
+        delivery, or after a pulled post was accepted."""
+        return self.publishing.fanout(post_id)
+
+    def feed(
+        self,
+        user_id: int,
+        strategy: Strategy = "hybrid",
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> Feed:
+        """One page of the user's feed, newest first: at most `limit` posts.
+
+        `cursor` is `next_cursor` of the page before; None there means the feed's end.
+        Raises `BadRequest`, `BadCursor`, `UnknownUser`.
+        """
+        return self.feeds.page(user_id, strategy, limit, cursor)
+
+    def compare(self, user_id: int, limit: int = 20) -> Comparison:
+        """The newest page under every strategy, and whether all are the same. Raises as `feed`."""
+        return self.feeds.compare(user_id, limit)
+
+    def deliverer(self, name: str) -> Deliverer:
+        """Makes deliveries in the caller's own loop, as the worker of that name."""
         return Deliverer(
-            self.store, self.settings, self.jobs, self.posts, self.counters, worker, self.clock
+            self.store, self.settings, self.jobs, self.posts, self.counters, name, self.clock
         )
+
+    def worker(
+        self,
+        name: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        first: Callable[[Worker], object] = lambda _: False,
+    ) -> Worker:
+        """A worker for this process; `name` is by default its host and process id.
+
+        `first` is called in every iteration before the deliveries; what it returns tells whether it
+        had anything to do, and the deliveries wait for the next iteration then.
+        """
+        chores = (self.releases.run, self.maintenance.run)
+        return Worker(
+            self.store,
+            self.control_store,
+            self.counters,
+            self.deliverer,
+            chores,
+            name,
+            clock,
+            first,
+        )
+
+    def run_worker(self, name: str | None = None) -> None:
+        """Makes the deliveries until SIGTERM or SIGINT, in the process's main thread. While the
+        store does not answer it waits and tries again."""
+        worker = self.worker(name)
+        worker.handle_signals()
+        worker.run()

@@ -17,7 +17,7 @@ def _accept(context: Context, author: int) -> float:
     """Seconds to accept a post; nobody delivers it."""
     fixture = context.fixture
     begun = time.perf_counter()
-    fixture.services.publishing.publish(author, "accepted", "write")
+    fixture.services.engine.publish(author, "accepted", "write")
     return time.perf_counter() - begun
 
 
@@ -49,14 +49,14 @@ def growth(context: Context) -> Outcome:
     time = fixed + each * followers, since a job has a price of its own."""
     fixture = context.fixture
     sizes = [size for size in fixture.authors if size >= 100]
-    deliverer = fixture.services.deliverer("bench")
+    deliverer = fixture.services.engine.deliverer("bench")
     times: dict[int, list[float]] = {size: [] for size in sizes}
     for number in range(context.rounds + 1):
         for size in sizes:
             # As many authors as there are, so that small audiences are not found in a cache.
             total = 0.0
             for author in fixture.authors[size]:
-                post, _ = fixture.services.publishing.publish(author, "growth", "write")
+                post, _ = fixture.services.engine.publish(author, "growth", "write")
                 total += seconds_of(deliverer.run_until_idle)
                 if author == fixture.authors[size][0]:
                     check_heads(fixture, author, post.id)

@@ -138,12 +138,12 @@ def safety(context: Context) -> Outcome:
     """Row 5."""
     fixture = context.fixture
     settings, author = fixture.settings, fixture.large
-    deliverer = fixture.services.deliverer("bench")
+    deliverer = fixture.services.engine.deliverer("bench")
 
     def safe() -> float:
         spent = 0.0
         for _ in range(POSTS):
-            post, _ = fixture.services.publishing.publish(author, "safe", "write")
+            post, _ = fixture.services.engine.publish(author, "safe", "write")
             spent += seconds_of(deliverer.run_until_idle)
             check_heads(fixture, author, post.id)
         return POSTS * context.sizes.large / spent
@@ -151,7 +151,7 @@ def safety(context: Context) -> Outcome:
     def bare() -> float:
         spent = 0.0
         for _ in range(POSTS):
-            post, _ = fixture.services.publishing.publish(author, "bare", "read")
+            post, _ = fixture.services.engine.publish(author, "bare", "read")
             spent += seconds_of(lambda post_id=post.id: _bare(fixture, author, post_id))  # type: ignore[misc]
             check_heads(fixture, author, post.id)
             fixture.client.delete(*map(fixture.store.keys.pulled, range(settings.shards)))

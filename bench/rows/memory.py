@@ -41,7 +41,7 @@ def _ids(fixture: Fixture, count: int) -> list[int]:
     """Ids of real posts, ascending."""
     author = FIRST_AUTHOR
     fixture.exist([author])
-    publish = fixture.services.publishing.publish
+    publish = fixture.services.engine.publish
     return [publish(author, "memory", "write")[0].id for _ in range(count)]
 
 

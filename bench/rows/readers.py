@@ -56,7 +56,7 @@ def _first(fixture: Fixture, author: int) -> float:
     waiting = _top_up(fixture, author, [])
     time.sleep(0.1)  # under way: the posts take several times as long
     begun = time.perf_counter()
-    fixture.services.feeds.page(fixture.page_readers[0], "write")
+    fixture.services.engine.feed(fixture.page_readers[0], "write")
     spent = time.perf_counter() - begun
     wait_until_done(fixture, waiting)
     return spent
@@ -64,7 +64,7 @@ def _first(fixture: Fixture, author: int) -> float:
 
 def _reads(fixture: Fixture, author: int | None) -> list[float]:
     """Seconds of each read; with an author, while posts of the author are being delivered."""
-    feeds, readers = fixture.services.feeds, fixture.page_readers
+    feeds, readers = fixture.services.engine.feeds, fixture.page_readers
     waiting: list[int] = []
     times: list[float] = []
     for number in range(READS):
@@ -80,7 +80,7 @@ def _reads(fixture: Fixture, author: int | None) -> list[float]:
 
 def _top_up(fixture: Fixture, author: int, waiting: list[int]) -> list[int]:
     """Keeps POSTS posts under way."""
-    publishing = fixture.services.publishing
+    publishing = fixture.services.engine.publishing
     remaining = [post for post in waiting if publishing.fanout(post).status != "done"]
     while len(remaining) < POSTS:
         remaining.append(publishing.publish(author, "busy", "write")[0].id)

@@ -64,7 +64,7 @@ def _pages(
     def ours() -> float:
         def work() -> None:
             for reader in readers:
-                fixture.services.feeds.page(reader, strategy, LIMIT)
+                fixture.services.engine.feed(reader, strategy, LIMIT)
 
         return 1e3 * seconds_of(work) / len(readers)
 
@@ -89,7 +89,7 @@ def _bodies(fixture: Fixture, post_ids: list[int]) -> list[Any]:
 
 def _same(fixture: Fixture, reader: int, strategy: Strategy, bodies: list[Any]) -> None:
     """Ours returns the same posts."""
-    items = fixture.services.feeds.page(reader, strategy, LIMIT).items
+    items = fixture.services.engine.feed(reader, strategy, LIMIT).items
     wanted = [(fields["author_id"], fields["text"]) for fields in map(orjson.loads, bodies)]
     if [(post.author_id, post.text) for post in items] != wanted or len(items) != LIMIT:
         raise AssertionError(f"the page of reader {reader} is not the same")

@@ -36,9 +36,7 @@ def cluster(context: Context) -> Outcome:
 
 def _rate(fixture: Fixture) -> float:
     author = fixture.large
-    posts = [
-        fixture.services.publishing.publish(author, "two", "write")[0].id for _ in range(POSTS)
-    ]
+    posts = [fixture.services.engine.publish(author, "two", "write")[0].id for _ in range(POSTS)]
     wait_until_done(fixture, posts)
     if fixture.heads(author, posts[-1]) != fixture.sizes.large:
         raise AssertionError("a follower did not get the last post")
@@ -49,7 +47,7 @@ def wait_until_done(fixture: Fixture, posts: list[int], patience: float = 120) -
     """Returns when all these posts are delivered."""
     end = time.monotonic() + patience
     for post in posts:
-        while fixture.services.publishing.fanout(post).status != "done":
+        while fixture.services.engine.fanout(post).status != "done":
             if time.monotonic() > end:
                 raise TimeoutError("the worker did not deliver in time")
             time.sleep(0.05)

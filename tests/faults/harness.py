@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import orjson
@@ -77,7 +78,8 @@ class Rig:
             "FANOUT_WEB_WORKERS": "2",
             **settings,
         }
-        self.settings = Settings.from_env(self.env)
+        with patch.dict(os.environ, self.env):
+            self.settings = Settings.from_environment()
         self.server: Process | None = None
         self.web: Process | None = None
         self.workers: dict[str, Process] = {}
@@ -87,7 +89,7 @@ class Rig:
         self.posts: dict[int, list[int]] = {}
         self._open: list[redis.Redis | Client] = []
         self.start_store()
-        self.store: Store = connect(self.settings)
+        self.store: Store = connect(self.settings.store_url, self.settings)
         self.services: Services = Services(self.settings, self.store)
 
     # -------------------------------------------------------------- processes
@@ -116,7 +118,9 @@ class Rig:
         """Starts workers and returns when all are heard of."""
         names = [self.start_worker() for _ in range(count)]
         wait_until(
-            lambda: set(names) <= {worker.name for worker in self.services.control.workers()},
+            lambda: (
+                set(names) <= {worker.name for worker in self.services.engine.control.workers()}
+            ),
             30,
             "the workers did not start",
         )
@@ -221,7 +225,7 @@ class Rig:
 
     def publish(self, author: int, text: str = "a post", key: str | None = None) -> int:
         """Publishes by our own client, with the `write` strategy; the id, which is kept."""
-        post, _ = self.services.publishing.publish(author, text, "write", key)
+        post, _ = self.services.engine.publish(author, text, "write", key)
         self.posts[author].append(post.id)
         return post.id
 
@@ -239,12 +243,14 @@ class Rig:
 
     def queue(self) -> Any:
         """The queue as it is now."""
-        return self.services.control_store.queue()
+        return self.services.engine.control_store.queue()
 
     def _is_idle(self) -> bool:
         queue = self.queue()
         waiting = [
-            p for p in self.services.pulled_authors.all() if p.why in ("deferred", "returning")
+            p
+            for p in self.services.engine.pulled_authors.all()
+            if p.why in ("deferred", "returning")
         ]
         return not queue.jobs and not queue.backlog and not waiting
 
@@ -282,7 +288,7 @@ class Rig:
         ids: list[int] = []
         cursor = None
         while True:
-            page = self.services.feeds.page(reader, strategy, 100, cursor)
+            page = self.services.engine.feed(reader, strategy, 100, cursor)
             ids += [post.id for post in page.items]
             cursor = page.next_cursor
             if cursor is None:

@@ -44,10 +44,10 @@ def test_an_hour_back(
     before = client.get("/api/metrics")[1]
     server = rig.raw()
     asleep = rig.readers(2)[0]
-    marker = rig.services.feeds._timelines
+    marker = rig.services.engine.feeds._timelines
     server.delete(rig.store.keys.timeline(asleep))
     assert marker.begin_rebuild(asleep), "a rebuild is under way when the clock jumps"
-    rig.services.control.set(False, 8_000)
+    rig.services.engine.control.set(False, 8_000)
     time.sleep(0.5)
     for n in range(10):
         rig.posts[1].append(insist(client, 1, f"under way {n}", f"under-way-{n}"))
@@ -56,14 +56,14 @@ def test_an_hour_back(
     wait_until(lambda: server.time()[0] < wall - HOUR / 2, 5, "the server's clock did not jump")
     jumped = time.monotonic()
     # A worker is killed: its jobs must be claimed although the clock says they are fresh.
-    victim = next(job.worker for job in rig.services.jobs.pending(100))
+    victim = next(job.worker for job in rig.services.engine.jobs.pending(100))
     rig.kill_worker(victim)
     ready = []
     for _ in range(20):
         ready.append(client.get("/readyz")[0])
         time.sleep(0.05)
     wait_until(
-        lambda: all(job.worker != victim for job in rig.services.jobs.pending(100)),
+        lambda: all(job.worker != victim for job in rig.services.engine.jobs.pending(100)),
         5,
         "the jobs of the dead worker were not claimed",
     )

@@ -36,7 +36,7 @@ def test_what_durability_costs(
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(post, range(2, 2 + CLIENTS)))
     accepting = len(seconds) / (time.perf_counter() - begun)
-    worker = rig.services.deliverer("here")
+    worker = rig.services.engine.deliverer("here")
     worker.run_until_idle()
     spent = 0.0
     for _ in range(ROUNDS):

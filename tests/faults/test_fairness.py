@@ -23,9 +23,9 @@ def test_ordinary_posts_beside_a_celebrity(
     slowest = 0.0
     for _ in range(ROUNDS):
         celebrity = rig.publish(1)
-        while rig.services.publishing.fanout(celebrity).status != "done":
+        while rig.services.engine.fanout(celebrity).status != "done":
             beside.append(_ordinary(rig, len(beside), pause=0.005))
-        slowest = max(slowest, rig.services.publishing.fanout(celebrity).lag_ms or 0.0)
+        slowest = max(slowest, rig.services.engine.fanout(celebrity).lag_ms or 0.0)
     rig.drain()
     lags = _lags(rig, beside)
     found = rig.check()
@@ -50,7 +50,7 @@ def _lags(rig: Rig, posts: list[int]) -> list[float]:
     """Milliseconds from acceptance to the last delivery."""
 
     def done() -> bool:
-        return all(rig.services.publishing.fanout(post).status == "done" for post in posts)
+        return all(rig.services.engine.fanout(post).status == "done" for post in posts)
 
     wait_until(done, 20, "ordinary posts were not delivered")
-    return [rig.services.publishing.fanout(post).lag_ms or 0.0 for post in posts]
+    return [rig.services.engine.fanout(post).lag_ms or 0.0 for post in posts]

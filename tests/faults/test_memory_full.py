@@ -16,7 +16,7 @@ POSTS = 60 if LONG else 20
 def test_maxmemory(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
     rig = start(server_options=("--maxmemory-policy", "noeviction"))
     rig.load({1: FOLLOWERS, 2: 100})
-    rig.services.control.set(False, 40_000)
+    rig.services.engine.control.set(False, 40_000)
     rig.start_workers(2)
     rig.start_web()
     raw, client = rig.raw(), rig.client()
@@ -49,10 +49,10 @@ def test_maxmemory(start: Callable[..., Rig], tell: Callable[[str], None]) -> No
     time.sleep(1.5 if not LONG else 10)
     partly = _partly_delivered(rig)
     full_backlog = rig.queue().backlog
-    workers = len(rig.services.control.workers())
+    workers = len(rig.services.engine.control.workers())
     controlled = client.put("/api/workers", {"deliveries_per_second": 40_000})[0]
     raw.config_set("maxmemory", 0)
-    rig.services.control.set()
+    rig.services.engine.control.set()
     begun = time.monotonic()
     for n in range(20):
         rig.posts[2].append(insist(client, 2, f"refused {n}", f"key-{n}"))

@@ -74,7 +74,7 @@ def test_ten_times_the_load(start: Callable[..., Rig], tell: Callable[[str], Non
     )
     large, small = list(range(1, LARGE + 1)), list(range(LARGE + 1, LARGE + SMALL + 1))
     rig.load({**dict.fromkeys(large, LARGE_FOLLOWERS), **dict.fromkeys(small, SMALL_FOLLOWERS)})
-    rig.services.control.set(False, CAPACITY)
+    rig.services.engine.control.set(False, CAPACITY)
     rig.start_workers(2)
     rig.start_web()
     fullest = [0]
@@ -108,10 +108,10 @@ def test_ten_times_the_load(start: Callable[..., Rig], tell: Callable[[str], Non
     offered = over_load.offered / SECONDS
     deferred = [
         pulled_author
-        for pulled_author in rig.services.pulled_authors.all()
+        for pulled_author in rig.services.engine.pulled_authors.all()
         if pulled_author.why == "deferred"
     ]
-    rig.services.control.set()
+    rig.services.engine.control.set()
     begun = time.monotonic()
     rig.drain(
         60 * (4 if LONG else 1)
@@ -155,4 +155,4 @@ def _rate(rig: Rig, seconds: float) -> float:
 
 
 def _made(rig: Rig) -> int:
-    return sum(worker.delivered for worker in rig.services.control.workers())
+    return sum(worker.delivered for worker in rig.services.engine.control.workers())

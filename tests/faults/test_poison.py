@@ -29,7 +29,7 @@ def test_a_job_that_always_fails(start: Callable[..., Rig], tell: Callable[[str]
         assert time.monotonic() - begun < 30, "it was never put aside"
         good = rig.publish(2 + len(lags) % (AUTHORS - 1))
         _wait(rig, good)
-        lags.append(rig.services.publishing.fanout(good).lag_ms or 0.0)
+        lags.append(rig.services.engine.fanout(good).lag_ms or 0.0)
         time.sleep(0.05)
     aside = time.monotonic() - begun
     client = rig.client()
@@ -58,7 +58,7 @@ def test_a_job_that_kills_its_workers_or_cannot_be_read_is_put_aside(
 ) -> None:
     rig = start()
     rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
-    rig.services.control.set(paused=True)
+    rig.services.engine.control.set(paused=True)
     if kind == "kills":
         rig.worker_command = ["-m", "tests.faults.deadly_worker"]
     rig.start_workers(2)
@@ -67,7 +67,7 @@ def test_a_job_that_kills_its_workers_or_cannot_be_read_is_put_aside(
         rig.store.command("HSET", rig.store.keys.job(bad), "counts", "not, numbers")
     for n in range(40):
         rig.publish(2 + n % (AUTHORS - 1))
-    rig.services.control.set()
+    rig.services.engine.control.set()
     begun, ended = time.monotonic(), 0
     while not rig.queue().dead:
         assert time.monotonic() - begun < 60, "it was never put aside"
@@ -79,7 +79,7 @@ def test_a_job_that_kills_its_workers_or_cannot_be_read_is_put_aside(
         time.sleep(0.05)
     aside = time.monotonic() - begun
     rig.drain()
-    (dead_letter,) = rig.services.dead_letters.list()
+    (dead_letter,) = rig.services.engine.dead_letters.list()
     rig.posts[1].remove(bad)
     found = rig.check(sample=2)
     tell(
@@ -93,6 +93,6 @@ def test_a_job_that_kills_its_workers_or_cannot_be_read_is_put_aside(
 
 def _wait(rig: Rig, post: int) -> None:
     def done() -> bool:
-        return rig.services.publishing.fanout(post).status == "done"
+        return rig.services.engine.fanout(post).status == "done"
 
     wait_until(done, 10, "an ordinary post waited")

@@ -24,7 +24,7 @@ def test_kill_9_of_the_server(
 ) -> None:
     rig = start(append_only=append_only)
     rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
-    rig.services.control.set(False, 100_000)
+    rig.services.engine.control.set(False, 100_000)
     rig.start_workers(2)
     rig.start_web()
     accepted: dict[str, tuple[int, int, float]] = {}
@@ -67,7 +67,7 @@ def test_kill_9_of_the_server(
         rig.posts[author].append(again)
     for key, author in unknown.items():
         rig.posts[author].append(insist(client, author, key, key))
-    rig.services.control.set(False, None)
+    rig.services.engine.control.set(False, None)
     rig.drain()
     found = rig.check()
     tell(

@@ -19,12 +19,12 @@ def test_a_zombie_is_harmless(start: Callable[..., Rig], tell: Callable[[str], N
     rig.load(dict.fromkeys(range(1, 9), FOLLOWERS))
     takeovers = []
     for _ in range(ROUNDS):
-        rig.services.control.set(False, 50_000)
+        rig.services.engine.control.set(False, 50_000)
         rig.start_workers(2)
         for n in range(POSTS):
             rig.publish(1 + n % 8)
-        wait_until(lambda: rig.services.jobs.pending(500), 5, "nobody took a job")
-        frozen = rig.services.jobs.pending(500)[0].worker
+        wait_until(lambda: rig.services.engine.jobs.pending(500), 5, "nobody took a job")
+        frozen = rig.services.engine.jobs.pending(500)[0].worker
         process = rig.workers[frozen]
         os.kill(process.pid, signal.SIGSTOP)
         begun = time.monotonic()
@@ -32,11 +32,11 @@ def test_a_zombie_is_harmless(start: Callable[..., Rig], tell: Callable[[str], N
         _wait_for_takeover(rig, frozen)
         takeovers.append(time.monotonic() - begun)
         # Some of the work is left for the zombie to meet.
-        rig.services.control.set(False, 8_000)
+        rig.services.engine.control.set(False, 8_000)
         time.sleep(max(0.0, FROZEN_SECONDS - takeovers[-1]))
         os.kill(process.pid, signal.SIGCONT)
         time.sleep(0.5)
-        rig.services.control.set(False, None)
+        rig.services.engine.control.set(False, None)
         rig.drain()
         for name in list(rig.workers):
             rig.kill_worker(name)
@@ -55,4 +55,4 @@ def _wait_for_takeover(rig: Rig, name: str) -> None:
 
 
 def _has_jobs(rig: Rig, name: str) -> bool:
-    return any(job.worker == name for job in rig.services.jobs.pending(500))
+    return any(job.worker == name for job in rig.services.engine.jobs.pending(500))

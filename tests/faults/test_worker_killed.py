@@ -32,13 +32,15 @@ class Watch:
     def killed(self, worker: str) -> None:
         now = time.monotonic()
         with self._lock:
-            for job in self._rig.services.jobs.pending(500):
+            for job in self._rig.services.engine.jobs.pending(500):
                 if job.worker == worker:
                     self._orphans[job.shard, job.entry] = (worker, now)
 
     def run(self, over: threading.Event) -> None:
         while not over.is_set():
-            owners = {(j.shard, j.entry): j.worker for j in self._rig.services.jobs.pending(500)}
+            owners = {
+                (j.shard, j.entry): j.worker for j in self._rig.services.engine.jobs.pending(500)
+            }
             now = time.monotonic()
             with self._lock:
                 for position, (worker, since) in list(self._orphans.items()):
@@ -51,7 +53,7 @@ class Watch:
 def test_kill_9_at_random_moments(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
     rig = start()
     rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
-    rig.services.control.set(False, PACE)
+    rig.services.engine.control.set(False, PACE)
     rig.start_workers(3)
     draw, watch = random.Random(7), Watch(rig)
     with in_background(watch.run):
@@ -62,15 +64,17 @@ def test_kill_9_at_random_moments(start: Callable[..., Rig], tell: Callable[[str
             for _ in range(BURST):
                 rig.publish(draw.randint(1, AUTHORS))
             time.sleep(draw.uniform(0, 0.3))
-            busy = {job.worker for job in rig.services.jobs.pending(500)}.intersection(rig.workers)
+            busy = {job.worker for job in rig.services.engine.jobs.pending(500)}.intersection(
+                rig.workers
+            )
             victim = draw.choice(sorted(busy) or list(rig.workers))  # one may have all the jobs
             rig.kill_worker(victim)
             watch.killed(victim)
             rig.start_worker()
-        rig.services.control.set(False, None)
+        rig.services.engine.control.set(False, None)
         rig.drain()
     found = rig.check()
-    total = rig.services.counters.read().total
+    total = rig.services.engine.counters.read().total
     tell(
         f"{KILLS} kills, {found['deliveries']:,} deliveries, {len(watch.seconds)} orphaned jobs: "
         f"{found['missing']} missing, {found['duplicate']} duplicate; redelivery p50 "

@@ -30,7 +30,7 @@ class Histories(Races, Sequences):
         before = self.keys.get((author, key)) if key else None
         if before and before[0] != how:
             with pytest.raises(KeyReused):
-                self.services.publishing.publish(author, f"a post by {author}", how, key)
+                self.services.engine.publish(author, f"a post by {author}", how, key)
             return
         self.post(author, how, key=key)
 

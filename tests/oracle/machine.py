@@ -93,7 +93,7 @@ class Machine(RuleBasedStateMachine):
 
     def new_worker(self) -> Deliverer:
         self.born += 1
-        return self.services.deliverer(f"worker-{self.born}")
+        return self.services.engine.deliverer(f"worker-{self.born}")
 
     def process(self) -> Services:
         """The process that the next request comes to."""
@@ -117,11 +117,11 @@ class Machine(RuleBasedStateMachine):
     ) -> bool:
         """Publishes and checks the answer. `after_count` happens between the count of the
         followers and the post. Returns whether a new post is on its way to followers."""
-        queue, shard = self.services.control_store.queue(), author % SHARDS
+        queue, shard = self.services.engine.control_store.queue(), author % SHARDS
         backlog, deferring = queue.backlogs[shard], queue.deferring[shard]
         followers = len(self.followers(author))
         limits, process = self.settings, process or self.process()
-        publishing = process.publishing
+        publishing = process.engine.publishing
         before = self.keys.get((author, key)) if key else None
         full = backlog + followers > limits.backlog_limit
         large = followers >= limits.large_author_followers
@@ -160,7 +160,7 @@ class Machine(RuleBasedStateMachine):
         return followers > 0
 
     def remove(self, post: int) -> None:
-        self.process().publishing.delete(post)
+        self.process().engine.delete(post)
         del self.truth.posts[post]
 
     def _edge_changes(self, followee: int) -> None:
@@ -171,14 +171,14 @@ class Machine(RuleBasedStateMachine):
     def follow(self, follower: int, followee: int) -> None:
         if follower != followee:
             self._edge_changes(followee)
-            self.services.graph.follow(follower, followee)
+            self.services.engine.follow(follower, followee)
             self.truth.following[follower].add(followee)
 
     @rule(follower=user, followee=user)
     def unfollow(self, follower: int, followee: int) -> None:
         if follower != followee:
             self._edge_changes(followee)
-            self.services.graph.unfollow(follower, followee)
+            self.services.engine.unfollow(follower, followee)
             self.truth.following[follower].discard(followee)
 
     @rule(worker=either, tokens=token_counts)
@@ -187,9 +187,9 @@ class Machine(RuleBasedStateMachine):
 
     def checked_turn(self, worker: Deliverer, tokens: int | None = None) -> None:
         """Within a turn a backlog only falls. Holding ends at the low mark, not before."""
-        before = self.services.control_store.queue()
+        before = self.services.engine.control_store.queue()
         worker.run_iteration(tokens)
-        after = self.services.control_store.queue()
+        after = self.services.engine.control_store.queue()
         for shard in range(SHARDS):
             assert after.backlogs[shard] <= before.backlogs[shard]
             if before.deferring[shard] and before.backlogs[shard] > self.settings.backlog_low:
@@ -215,19 +215,19 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def release(self) -> None:
-        self.services.releases.run(force=True)
+        self.services.engine.releases.run(force=True)
 
     @rule(reader=user)
     def break_timeline(self, reader: int) -> None:
         """Deliveries to this reader fail from now on."""
-        store = self.services.store
+        store = self.services.engine.store
         store.command("SET", store.keys.timeline(reader), "no list")
         self.broken.add(reader)
 
     @rule(reader=user)
     def lose_timeline(self, reader: int) -> None:
         """It expired, or was broken and is repaired."""
-        store = self.services.store
+        store = self.services.engine.store
         store.command("DEL", store.keys.timeline(reader))
         self.broken.discard(reader)
 
@@ -237,13 +237,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def sweep(self) -> None:
-        self.services.jobs.sweep()
+        self.services.engine.jobs.sweep()
 
     @rule()
     def requeue(self) -> None:
-        for dead_letter in self.services.dead_letters.list():
+        for dead_letter in self.services.engine.dead_letters.list():
             with suppress(Overloaded):
-                self.services.dead_letters.requeue(dead_letter.id)
+                self.services.engine.dead_letters.requeue(dead_letter.id)
                 self.bounded_backlog()
 
     @rule(reader=user, how=strategy, limit=st.integers(1, 6))
@@ -258,7 +258,7 @@ class Machine(RuleBasedStateMachine):
         assert set(ids) <= set(truth)
         for post in set(truth) - set(ids):
             assert how != "read"
-            status = self.services.publishing.fanout(post).status
+            status = self.services.engine.fanout(post).status
             if status == "pull":
                 by, at = self.posted[post]
                 assert by is not process
@@ -271,7 +271,7 @@ class Machine(RuleBasedStateMachine):
         ids: list[int] = []
         cursor = None
         while True:
-            page = process.feeds.page(reader, how, limit, cursor)
+            page = process.engine.feed(reader, how, limit, cursor)
             ids += [post.id for post in page.items]
             assert ids == sorted(set(ids), reverse=True)
             cursor = page.next_cursor
@@ -282,24 +282,24 @@ class Machine(RuleBasedStateMachine):
         """Heals everything and lets the workers come to an end, so that no backlog is left."""
         self.heal()
         for _ in range(50):
-            self.services.releases.run(force=True)
+            self.services.engine.releases.run(force=True)
             self.sweep()
             self.requeue()
             self.work_it_off()
             waiting = [
                 pulled_author
-                for pulled_author in self.services.pulled_authors.all()
+                for pulled_author in self.services.engine.pulled_authors.all()
                 if pulled_author.releasing or pulled_author.why in ("deferred", "returning")
             ]
-            queue = self.services.control_store.queue()
+            queue = self.services.engine.control_store.queue()
             if queue.jobs == 0 and queue.dead == 0 and not waiting:
                 break
             self.time_passes(1.2)
         assert (queue.jobs, queue.backlog, queue.dead, waiting) == (0, 0, 0, [])
-        assert self.services.metrics.stage(queue) == "normal"
-        assert self.services.jobs.audit_backlogs() == [(0, 0)] * SHARDS
+        assert self.services.engine.metrics.stage(queue) == "normal"
+        assert self.services.engine.jobs.audit_backlogs() == [(0, 0)] * SHARDS
         for post in self.pushed:
-            fanout = self.services.publishing.fanout(post)
+            fanout = self.services.engine.fanout(post)
             assert fanout.status == "done"
             assert fanout.delivered + fanout.skipped == fanout.recipients
         self.pushed.clear()
@@ -315,7 +315,7 @@ class Machine(RuleBasedStateMachine):
                 assert ids == self.truth.feed(reader)
 
     def bounded_backlog(self) -> None:
-        queue = self.services.control_store.queue()
+        queue = self.services.engine.control_store.queue()
         assert all(0 <= part <= self.settings.backlog_limit for part in queue.backlogs)
 
     @invariant()
@@ -323,8 +323,8 @@ class Machine(RuleBasedStateMachine):
         if not hasattr(self, "services"):
             return
         self.bounded_backlog()
-        assert all(said == is_so for said, is_so in self.services.jobs.audit_backlogs())
-        store, limits = self.services.store, self.settings
+        assert all(said == is_so for said, is_so in self.services.engine.jobs.audit_backlogs())
+        store, limits = self.services.engine.store, self.settings
         batch = store.batch()
         for reader in range(USERS):
             batch.add("LRANGE", store.keys.timeline(reader), 0, -1)

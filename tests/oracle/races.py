@@ -64,7 +64,7 @@ class Races(Machine):
             if then:
                 self.post(author, then)
 
-        graph = self.services.releases._graph
+        graph = self.services.engine.releases._graph
         with squeezed(graph, "follower_counts", after=follows_and_reads):
             self.release()
         self.read(follower, "write", 6)
@@ -114,7 +114,7 @@ class Races(Machine):
         self.lose_timeline(reader)
         process = self.process()
         when = "before" if position == "install" else "after"
-        with squeezed(process.feeds._timelines, position, **{when: act}):
+        with squeezed(process.engine.feeds._timelines, position, **{when: act}):
             self.whole_feed(reader, "write", 6, process)
         self.bounded()
         self.read(reader, "write", 3)
@@ -178,10 +178,10 @@ class Races(Machine):
         self.come_to_rest()
         self.read(reader, "write", 6)
         process = self.process()
-        fetch: tuple[object, str] = (process.pulled_authors, "all")
+        fetch: tuple[object, str] = (process.engine.pulled_authors, "all")
         if copied == "logs":
             self.post(author, "read", process=process)
-            fetch = (process.posts, "log_pages")
+            fetch = (process.engine.posts, "log_pages")
         self.now += LOG_AGE + 0.1
         with squeezed(*fetch, after=lambda: self.post(author, "read", process=process)):
             self.whole_feed(reader, "hybrid", 6, process)
@@ -219,7 +219,7 @@ class Races(Machine):
             return
         self.post(author, "write")
         self.workers[worker].run_iteration()
-        redis, finish = self.services.store.redis, self.workers[worker]._finish
+        redis, finish = self.services.engine.store.redis, self.workers[worker]._finish
         names = redis.keys()
         saved = [(name, redis.dump(name), max(0, redis.pttl(name))) for name in names]
 
@@ -236,19 +236,19 @@ class Races(Machine):
     @rule(worker=either)
     def nobody_takes_a_living_job(self, worker: int) -> None:
         """A beat between the look at a job and its claim keeps it where it is."""
-        seen = self.services.jobs.pending(100)
+        seen = self.services.engine.jobs.pending(100)
         self.now += 0.3
         self.workers[worker].run_iteration(1)
-        now = {(row.shard, row.entry): row for row in self.services.jobs.pending(100)}
+        now = {(row.shard, row.entry): row for row in self.services.engine.jobs.pending(100)}
         for row in seen:
             after = now.get((row.shard, row.entry))
             if after is None or after.heartbeat != row.heartbeat:
-                assert self.services.jobs.reclaim(row, "a stranger") is None
+                assert self.services.engine.jobs.reclaim(row, "a stranger") is None
 
     @rule(data=st.data())
     def lose_a_stream_entry(self, data: Any) -> None:
         shard = data.draw(st.integers(0, SHARDS - 1))
-        store = self.services.store
+        store = self.services.engine.store
         entries = store.redis.xrange(store.keys.jobs(shard))
         if entries:
             lost = data.draw(st.sampled_from([entry for entry, _ in entries]))
@@ -258,7 +258,7 @@ class Races(Machine):
     def lose_the_group(self, shard: int, swept: bool, worker: int) -> None:
         """The sweeper, or whoever asks for jobs next, makes it anew."""
         self.post(shard, "write")  # a user of this shard
-        store = self.services.store
+        store = self.services.engine.store
         if store.command("EXISTS", store.keys.jobs(shard)):
             store.command("XGROUP", "DESTROY", store.keys.jobs(shard), "workers")
             if swept:

@@ -21,9 +21,9 @@ def test_histories(backend: Backend) -> None:
 
 @pytest.mark.parametrize("how", STRATEGIES)
 def test_a_feed_goes_on_past_the_cap(services: Services, how: Strategy) -> None:
-    add_users(services.store, range(3))
-    services.graph.follow(1, 0)
-    services.feeds.page(1, "write")
-    ids = [services.publishing.publish(0, f"post {n}", "write")[0].id for n in range(20)]
-    services.deliverer("w").run_until_idle()
+    add_users(services.engine.store, range(3))
+    services.engine.follow(1, 0)
+    services.engine.feed(1, "write")
+    ids = [services.engine.publish(0, f"post {n}", "write")[0].id for n in range(20)]
+    services.engine.deliverer("w").run_until_idle()
     assert all_pages(services, 1, how) == ids[::-1]

@@ -18,9 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.settings import Settings
-
 from ..errors import StoreDown
+from ..settings import EngineSettings
 from ..store.client import Batch, Store
 from ..store.counters import Metrics
 from ..store.failures import Refused, does_not_answer
@@ -60,7 +59,7 @@ class Deliverer:
     def __init__(
         self,
         store: Store,
-        settings: Settings,
+        settings: EngineSettings,
         jobs: Jobs,
         posts: Posts,
         metrics: Metrics,

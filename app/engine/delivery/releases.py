@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import time
 
-from app.settings import Settings
-
+from ..settings import EngineSettings
 from ..store.control import Control
 from ..store.graph import Graph
 from ..store.pulled_authors import PulledAuthors
@@ -25,7 +24,11 @@ class Releases:
     """Looks a few times a second for authors who may return to push."""
 
     def __init__(
-        self, settings: Settings, pulled_authors: PulledAuthors, graph: Graph, control: Control
+        self,
+        settings: EngineSettings,
+        pulled_authors: PulledAuthors,
+        graph: Graph,
+        control: Control,
     ) -> None:
         self._settings = settings
         self._pulled_authors = pulled_authors

@@ -1,4 +1,4 @@
-"""The worker's loop: deliver while there is something to deliver, sleep until the bell rings."""
+"""The worker's loop: deliver while there is anything, sleep until a wake-up notification."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 
-from ..engine import Engine
 from ..errors import StoreDown
-from ..store.control import RateLimit, WorkerState
+from ..store.client import Store
+from ..store.control import Control, RateLimit, WorkerState
+from ..store.counters import Metrics
 from ..store.wake_ups import WakeUps
 from .deliverer import Deliverer
 from .token_budget import TokenBudget
@@ -23,7 +23,7 @@ CONTROLS_SECONDS = 0.2
 what the page promises."""
 REFUSED_SECONDS = 1.0
 IDLE_SECONDS = 0.2
-"""Longest sleep. The bell wakes earlier; this bounds the wait when a ring was lost."""
+"""Longest sleep. A notification wakes earlier; this bounds the wait when one was lost."""
 
 log = logging.getLogger("fanout.worker")
 
@@ -34,23 +34,29 @@ class Worker:
 
     def __init__(
         self,
-        engine: Engine,
-        name: str | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        first: Callable[[Worker], object] = lambda _: False,
+        store: Store,
+        control: Control,
+        counters: Metrics,
+        deliverer: Callable[[str], Deliverer],
+        chores: Sequence[Callable[[], object]],
+        name: str | None,
+        clock: Callable[[], float],
+        first: Callable[[Worker], object],
     ) -> None:
-        """`first` is called in every iteration before the deliveries; what it returns tells whether
-        it had anything to do, and the deliveries wait for the next iteration then."""
-        self._engine = engine
+        """See `Engine.worker`. `chores` are done between the deliveries."""
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
-        self._deliverer: Deliverer = engine.deliverer(self.name)
+        self._store = store
+        self._control = control
+        self._counters = counters
+        self._deliverer = deliverer(self.name)
+        self._chores = (self._deliverer.reclaim, *chores)
         self._stopping = threading.Event()
         self._clock = clock
         self._rate_limit = RateLimit()
         self._next_look = 0.0
         self._budget = TokenBudget(clock)
         self._first = first
-        self._wake_up = WakeUps(engine.store)
+        self._wake_up = WakeUps(store)
 
     def stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
         """Asks the loop to end; fit as a signal handler."""
@@ -95,15 +101,14 @@ class Worker:
 
     def step(self) -> bool:
         """One round of the loop. Returns whether there was anything to do."""
-        engine = self._engine
         self._unless_away(self.look_at_controls)
         if self._unless_away(lambda: self._first(self)):
             return True
         worked = self._deliver()
         if not self._rate_limit.paused:
-            for chore in (self._deliverer.reclaim, engine.releases.run, engine.maintenance.run):
+            for chore in self._chores:
                 worked = self._unless_away(chore) or worked
-        self._unless_away(engine.counters.flush)
+        self._unless_away(self._counters.flush)
         return worked
 
     def _unless_away(self, do: Callable[[], object]) -> bool:
@@ -112,7 +117,7 @@ class Worker:
         try:
             return bool(do())
         except StoreDown:
-            if not self._engine.store.is_cluster:
+            if not self._store.is_cluster:
                 raise
             return False
 
@@ -129,18 +134,17 @@ class Worker:
         if self._clock() < self._next_look:
             return
         self._next_look = self._clock() + CONTROLS_SECONDS
-        control = self._engine.control_store
-        control.heartbeat(
+        self._control.heartbeat(
             WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered)
         )
-        self._rate_limit = control.rate_limit()
+        self._rate_limit = self._control.rate_limit()
         rate = 0 if self._rate_limit.paused else self._rate_limit.deliveries_per_second
         self._budget.limit(rate, self._sharers() if rate else 1)
 
     def _sharers(self) -> int:
         """Workers with open jobs share the limit evenly. While idle it counts all: whoever gets a
         job next must not have saved up for all."""
-        live = self._engine.control_store.workers()
+        live = self._control.workers()
         counted = {one.name for one in live if one.jobs_open or not self._deliverer.jobs_open}
         return len(counted | {self.name})
 
@@ -150,14 +154,14 @@ class Worker:
             return
         try:
             self._wake_up.wait(IDLE_SECONDS)
-        except StoreDown:  # the next turn finds out whether that goes for all
+        except StoreDown:  # the next iteration finds out whether that goes for all
             self._wake_up.close()
             self._stopping.wait(IDLE_SECONDS)
 
     def _leave(self) -> None:
         self._wake_up.close()
         try:
-            self._engine.counters.flush(force=True)
-            self._engine.control_store.leave(self.name)
+            self._counters.flush(force=True)
+            self._control.leave(self.name)
         except StoreDown:
             log.info("the store is gone already; the heartbeat will expire by itself")

@@ -18,10 +18,9 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-from app.settings import Settings
-
 from ..errors import BadRequest, StoreFull, UnknownUser
 from ..models import STRATEGIES, Comparison, Feed, Post, Strategy
+from ..settings import EngineSettings
 from ..store.client import Store
 from ..store.counters import Metrics
 from ..store.graph import Graph
@@ -43,7 +42,7 @@ class Feeds:
     def __init__(
         self,
         store: Store,
-        settings: Settings,
+        settings: EngineSettings,
         posts: Posts,
         graph: Graph,
         timelines: Timelines,

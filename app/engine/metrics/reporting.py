@@ -8,11 +8,10 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from app.settings import Settings
-
 from ..errors import StoreFull
 from ..models import STRATEGIES, Strategy
 from ..publishing.hybrid import Choice, Hybrid
+from ..settings import EngineSettings
 from ..store.control import Control, Queue, Server, Stage, WorkerState
 from ..store.counters import WINDOW_SECONDS, Counts, Metrics, buckets
 from ..store.pulled_authors import PulledAuthors
@@ -94,7 +93,7 @@ class Reporting:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: EngineSettings,
         metrics: Metrics,
         control: Control,
         pulled_authors: PulledAuthors,

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 from typing_extensions import TypedDict
 
-from app.settings import Settings
-
 from ..ids import millis_of
 from ..models import STRATEGIES, PullReason
+from ..settings import EngineSettings
 from ..store.control import Control
 from ..store.counters import WINDOW_SECONDS, Counts, Metrics, buckets
 from ..store.graph import Graph
@@ -60,7 +59,7 @@ class Hybrid:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: EngineSettings,
         metrics: Metrics,
         control: Control,
         posts: Posts,

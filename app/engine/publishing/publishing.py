@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import time
 
-from app.settings import Settings
-
 from .. import text as texts
 from ..errors import BadRequest, NoAnswer, UnknownPost
 from ..feeds.log_cache import LogCache
 from ..ids import MAX_ID, created_at, shard_of_post
 from ..models import STRATEGIES, Fanout, FanoutStatus, Post, PullReason, Strategy
+from ..settings import EngineSettings
 from ..store.counters import Metrics
 from ..store.graph import Graph
 from ..store.jobs import Jobs
@@ -27,7 +26,7 @@ class Publishing:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: EngineSettings,
         posts: Posts,
         graph: Graph,
         pulled_authors: PulledAuthors,

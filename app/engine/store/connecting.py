@@ -9,9 +9,8 @@ from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
-from app.settings import Settings
-
 from ..errors import WrongShards
+from ..settings import EngineSettings
 from .client import Store
 from .failures import store_errors
 from .keys import Keys
@@ -21,17 +20,17 @@ LOAD_SECONDS = 60.0
 """Time-out of the calls that load a dataset; a server that writes a lot may stop for seconds."""
 
 
-def connect(settings: Settings) -> Store:
-    """The store that the settings name, not yet connected."""
+def connect(url: str, settings: EngineSettings) -> Store:
+    """The store at this URL, not yet connected."""
     keys = Keys(settings.key_prefix, settings.shards)
     return Store(
-        lambda: _open(settings, keys, settings.store_timeout),
+        lambda: _open(url, settings, keys, settings.store_timeout),
         keys,
-        lambda: _open(settings, keys, LOAD_SECONDS),
+        lambda: _open(url, settings, keys, LOAD_SECONDS),
     )
 
 
-def _open(settings: Settings, keys: Keys, call_seconds: float) -> Any:
+def _open(url: str, settings: EngineSettings, keys: Keys, call_seconds: float) -> Any:
     """A client for the URL; asks the server whether it is part of a Cluster."""
     options: dict[str, Any] = {
         "socket_timeout": call_seconds,
@@ -39,11 +38,11 @@ def _open(settings: Settings, keys: Keys, call_seconds: float) -> Any:
         "retry": Retry(NoBackoff(), 0),  # a call whose answer got lost may have happened
     }
     with store_errors():
-        client: Any = redis.Redis.from_url(settings.store_url, **options)
+        client: Any = redis.Redis.from_url(url, **options)
         if client.info("cluster").get("cluster_enabled"):
             client.close()
             options["socket_connect_timeout"] = min(settings.store_timeout, NODE_SECONDS)
-            client = RedisCluster.from_url(settings.store_url, **options)
+            client = RedisCluster.from_url(url, **options)
         _check_shards(client, keys)
     return client
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import redis
 
-from app.settings import Settings
-
 from ..errors import BadRequest
+from ..settings import EngineSettings
 from .client import Store
 from .keys import MAX_USER_ID
 
@@ -16,10 +15,21 @@ from .keys import MAX_USER_ID
 class Graph:
     """Users and edges."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: EngineSettings) -> None:
         self._store = store
         self._keys = store.keys
         self._settings = settings
+
+    def add(self, user_ids: Iterable[int]) -> None:
+        """Makes the users exist. Raises `BadRequest` before any is added."""
+        users = list(user_ids)
+        for user in users:
+            if not 0 <= user < MAX_USER_ID:
+                raise BadRequest(f"A user's id lies between 0 and {MAX_USER_ID - 1}, not {user}.")
+        batch = self._store.batch()
+        for user in users:
+            batch.add("SETBIT", *self._keys.bit(user), 1)
+        batch.run()
 
     def exist(self, user_ids: Sequence[int]) -> list[bool]:
         """Which of the users exist."""

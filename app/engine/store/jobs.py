@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from app.settings import Settings
-
 from ..errors import Overloaded
 from ..models import Fanout
+from ..settings import EngineSettings
 from .client import Batch, Store
 from .job_records import (
     Answer,
@@ -31,7 +30,7 @@ SWEEP_COUNT = 200
 class Jobs:
     """The jobs of all shards. Methods that take a `Batch` add to a round trip of the caller's."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: EngineSettings) -> None:
         self._store = store
         self._keys = store.keys
         self._settings = settings

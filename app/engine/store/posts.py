@@ -11,11 +11,10 @@ from typing import Any, cast
 import orjson
 import redis
 
-from app.settings import Settings
-
 from ..errors import KeyReused, NoAnswer, Overloaded, UnknownUser
 from ..ids import created_at
 from ..models import Post, PullReason, Strategy
+from ..settings import EngineSettings
 from .client import Store
 
 _UNKNOWN_FATE = "The store did not answer in time; the post may have been accepted. "
@@ -43,7 +42,7 @@ class Accepted:
 class Posts:
     """Posts by id, and each author's log."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: EngineSettings) -> None:
         self._store = store
         self._keys = store.keys
         self._settings = settings

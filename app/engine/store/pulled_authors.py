@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from app.settings import Settings
-
 from ..models import PullReason
+from ..settings import EngineSettings
 from .client import Store
 from .replies import pairs
 
@@ -84,7 +83,7 @@ class PulledAuthors:
         value = self._store.command("HGET", self._keys.pulled(self._keys.shard(author)), author)
         return None if value is None else _pulled_author(author, value.decode())
 
-    def release(self, author: int, counts: Sequence[int], settings: Settings) -> bool:
+    def release(self, author: int, counts: Sequence[int], settings: EngineSettings) -> bool:
         """Queues the delivery of held posts: of the oldest as many as fit under the backlog's high
         mark, one at least. False: nothing to do, or no room in the backlog."""
         released = self._store.call(

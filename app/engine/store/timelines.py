@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from app.settings import Settings
-
+from ..settings import EngineSettings
 from .client import Store
 
 MOST_SENT = 1_000
@@ -33,7 +32,7 @@ class TimelinePage:
 class Timelines:
     """Timelines by user."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: EngineSettings) -> None:
         self._store = store
         self._keys = store.keys
         self._settings = settings

@@ -20,13 +20,13 @@ api = APIBlueprint(
 @api.get("", responses={200: RootModel[DeadLetterList]})
 def listing(query: DeadLettersQuery) -> Response:
     """The newest dead letters and why they are there"""
-    return jsonify(DeadLetterList(dead_letters=services().dead_letters.list(query.limit)))
+    return jsonify(DeadLetterList(dead_letters=services().engine.dead_letters.list(query.limit)))
 
 
 @api.post("/<dead_letter_id>/requeue", responses={204: None})
 def requeue(path: DeadLetterPath) -> tuple[str, int]:
     """Queue the job anew; it goes on where it stopped"""
-    services().dead_letters.requeue(path.dead_letter_id)
+    services().engine.dead_letters.requeue(path.dead_letter_id)
     return "", 204
 
 
@@ -36,5 +36,5 @@ def discard(path: DeadLetterPath) -> tuple[str, int]:
 
     The post stays in its author's log; `flask repair` mends timelines that lack it.
     """
-    services().dead_letters.discard(path.dead_letter_id)
+    services().engine.dead_letters.discard(path.dead_letter_id)
     return "", 204

@@ -24,11 +24,11 @@ def feed(path: UserPath, query: FeedQuery) -> Response:
 
     Send `next_cursor` of one page as `cursor` to get the next; it is null on the last page.
     """
-    page = services().feeds.page(path.user_id, query.strategy, query.limit, query.cursor)
+    page = services().engine.feed(path.user_id, query.strategy, query.limit, query.cursor)
     return jsonify(page)
 
 
 @api.get("/compare/<int:user_id>", responses={200: RootModel[Comparison]})
 def compare(path: UserPath, query: CompareQuery) -> Response:
     """The newest page under every strategy, with what each cost"""
-    return jsonify(services().feeds.compare(path.user_id, query.limit))
+    return jsonify(services().engine.compare(path.user_id, query.limit))

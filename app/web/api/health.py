@@ -85,7 +85,7 @@ def dataset(services: Services) -> Check:
 
 
 def _store(services: Services) -> Check:
-    store = services.store
+    store = services.engine.store
     batch = store.batch()
     for key in (store.keys.control, *(store.keys.jobs(shards[0]) for shards in store.groups)):
         batch.call("writable", key)
@@ -97,11 +97,11 @@ def _store(services: Services) -> Check:
 
 
 def _workers(services: Services) -> Check:
-    count = len(services.control.workers())
+    count = len(services.engine.control.workers())
     detail = count_of(count, "worker")
     if not count:
         detail = f"None was heard of in the last {WORKER_TIMEOUT_SECONDS:g} seconds. "
         detail += "Start one: flask --app app.main worker"
-    elif services.control.rate_limit().paused:
+    elif services.engine.control.rate_limit().paused:
         detail += ", told to pause"
     return Check(count > 0, detail, {"count": count})

@@ -25,7 +25,7 @@ def publish(body: PostBody) -> tuple[Response, int]:
     It is stored and visible to its author when this returns; the followers' timelines are filled
     by the workers. With an Idempotency-Key the same request may be repeated safely.
     """
-    post, fanout = services().publishing.publish(
+    post, fanout = services().engine.publish(
         body.author_id, body.text, body.strategy, request.headers.get("Idempotency-Key")
     )
     answer: Published = {
@@ -42,13 +42,13 @@ def publish(body: PostBody) -> tuple[Response, int]:
 @api.get("/<int:post_id>", responses={200: RootModel[Post]})
 def read(path: PostPath) -> Response:
     """One post"""
-    return jsonify(services().publishing.post(path.post_id))
+    return jsonify(services().engine.post(path.post_id))
 
 
 @api.delete("/<int:post_id>", responses={204: None})
 def delete(path: PostPath) -> tuple[str, int]:
     """Remove a post from every feed"""
-    services().publishing.delete(path.post_id)
+    services().engine.delete(path.post_id)
     return "", 204
 
 
@@ -58,6 +58,6 @@ def fanout(path: PostPath) -> Response:
 
     Kept for an hour after the last delivery.
     """
-    services().publishing.post(path.post_id)  # nothing is told of a deleted one
-    state = services().publishing.fanout(path.post_id)
+    services().engine.post(path.post_id)  # nothing is told of a deleted one
+    state = services().engine.fanout(path.post_id)
     return jsonify(RootModel[Fanout](state).model_dump())

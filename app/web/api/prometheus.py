@@ -47,7 +47,7 @@ class StoreCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families; see `HISTOGRAMS` and `COUNTERS` for most of their names."""
         now = self._services.snapshot()  # adds this process's own counts first
-        total = self._services.counters.read().total
+        total = self._services.engine.counters.read().total
         for operation, (name, text) in HISTOGRAMS.items():
             family = HistogramMetricFamily(name, text, labels=["strategy"])
             for strategy in STRATEGIES:

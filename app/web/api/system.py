@@ -29,8 +29,8 @@ def metrics() -> Response:
 @api.put("/workers", responses={200: RootModel[RateLimit]})
 def set_workers(body: WorkersBody) -> Response:
     """Pause the workers, or bound the deliveries per second over all of them"""
-    services().control.set(body.paused, body.deliveries_per_second)
-    return jsonify(services().control.rate_limit())
+    services().engine.control.set(body.paused, body.deliveries_per_second)
+    return jsonify(services().engine.control.rate_limit())
 
 
 @api.post("/datasets", responses={202: RootModel[Dataset], 409: Problem})

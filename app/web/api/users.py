@@ -33,12 +33,12 @@ def one(path: UserPath) -> Response:
 @api.put("/<int:user_id>/following/<int:followee_id>", responses={204: None, 409: Problem})
 def follow(path: EdgePath) -> tuple[str, int]:
     """Follow somebody; harmless to repeat"""
-    services().graph.follow(path.user_id, path.followee_id)
+    services().engine.follow(path.user_id, path.followee_id)
     return "", 204
 
 
 @api.delete("/<int:user_id>/following/<int:followee_id>", responses={204: None, 409: Problem})
 def unfollow(path: EdgePath) -> tuple[str, int]:
     """Unfollow somebody; harmless to repeat"""
-    services().graph.unfollow(path.user_id, path.followee_id)
+    services().engine.unfollow(path.user_id, path.followee_id)
     return "", 204

@@ -27,7 +27,7 @@ def context(services: Services) -> dict[str, Any]:
     people = readers.cast(services)
     star = next((user for user in people if user.kind == "celebrity"), None)
     chosen, reader = posts_and_reader(services)
-    author_id = services.publishing.post(chosen[-1]).author_id if chosen else None
+    author_id = services.engine.post(chosen[-1]).author_id if chosen else None
     if author_id is None and star:
         author_id = star.id
     offered = readers.followers_of(services, author_id) if author_id is not None else []
@@ -58,7 +58,7 @@ def context(services: Services) -> dict[str, Any]:
         "comparison": side,
         "inspector": inspector.parts(services, post, reader, base()),
         "rate": _chosen_rate(snapshot),
-        "dead": services.jobs.dead(DEAD_LETTERS_PER_SHARD),
+        "dead": services.engine.jobs.dead(DEAD_LETTERS_PER_SHARD),
         "burst_result": _burst_result(),
     }
 
@@ -101,7 +101,7 @@ def base() -> str:
 
 def _exists(services: Services, post_id: int) -> bool:
     try:
-        services.publishing.post(post_id)
+        services.engine.post(post_id)
     except FanoutError as problem:
         _only_missing(problem)
         return False

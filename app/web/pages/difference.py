@@ -30,7 +30,7 @@ def explain(services: Services, comparison: Comparison) -> Difference | None:
         return None
     seen = {post.id for feed in comparison.strategies.values() for post in feed.items}
     missing = {key: _missing(seen, feed) for key, feed in comparison.strategies.items()}
-    records = services.jobs.fanouts(set().union(*missing.values()))
+    records = services.engine.jobs.fanouts(set().union(*missing.values()))
     states = Counter(record.status if record else None for record in records)
     states["queued"] += states.pop("running", 0)
     told = [

@@ -55,7 +55,7 @@ def parts(services: Services, post: Post | None, reader: User | None, base: str)
 
 
 def _post(services: Services, post: Post, base: str) -> Part:
-    store, author = services.store, post.author_id
+    store, author = services.engine.store, post.author_id
     keys = store.keys
     home = shard_of_post(post.id)
     wanted = [
@@ -90,7 +90,7 @@ def _post(services: Services, post: Post, base: str) -> Part:
 
 
 def _read(services: Services, reader: User, base: str) -> Part:
-    store = services.store
+    store = services.engine.store
     timeline = store.keys.timeline(reader.id)
     wanted = [
         (timeline, "post ids, newest first", "LLEN"),
@@ -121,8 +121,8 @@ def _recorded(services: Services, reader: User) -> Part:
     """Reads the feed by push and by pull, and keeps what was sent."""
     lines = []
     for strategy, label in (("write", "by write fan-out"), ("read", "by read fan-out")):
-        recorded = RecordingStore(services.store)
-        Services(services.settings, recorded).feeds.page(
+        recorded = RecordingStore(services.engine.store)
+        Services(services.settings, recorded).engine.feed(
             reader.id, "write" if strategy == "write" else "read", PAGE
         )
         lines.append(Copyable("\n".join(recorded.recorded), f"commands of one read {label}"))
@@ -155,7 +155,7 @@ def _look_up(store: Store, wanted: list[tuple[str, str, str]]) -> list[Key]:
 def _cli(services: Services) -> str:
     """How redis-cli reaches the store; an address that may contain a password is not shown."""
     url = services.settings.store_url
-    cluster = " -c" if services.store.is_cluster else ""
+    cluster = " -c" if services.engine.store.is_cluster else ""
     return (
         f"redis-cli{cluster} -u {url}" if "@" not in url else f'redis-cli{cluster} -u "$REDIS_URL"'
     )

@@ -24,7 +24,7 @@ def cast(services: Services) -> list[User]:
 
 def followers_of(services: Services, author_id: int) -> list[User]:
     """A handful of the author's followers from all shards, those who follow most people first."""
-    store = services.store
+    store = services.engine.store
     batch = store.batch()
     for shard in range(store.shards):
         batch.add("LRANGE", store.keys.followers(shard, author_id), 0, SAMPLE_PER_SHARD - 1)

@@ -55,7 +55,7 @@ def publish() -> AnyResponse | tuple[str, int]:
     try:
         author_id = demo_page.whole(form.get("author_id", ""), "author_id")
         posted = [
-            services().publishing.publish(author_id, form.get("text", ""), _strategy(name))[0].id
+            services().engine.publish(author_id, form.get("text", ""), _strategy(name))[0].id
             for name in picked
         ]
     except FanoutError as problem:
@@ -70,7 +70,7 @@ def workers() -> AnyResponse | tuple[str, int]:
     rate_limit = request.form.get("rate", "")
     try:
         rate = None if rate_limit in {"paused", "full"} else demo_page.whole(rate_limit, "rate")
-        services().control.set(rate_limit == "paused", rate)
+        services().engine.control.set(rate_limit == "paused", rate)
     except FanoutError as problem:
         return _refused(problem)
     return redirect(url_for("pages.demo", _anchor="pressure"), 303)
@@ -87,7 +87,7 @@ def burst() -> AnyResponse | tuple[str, int]:
             raise BadRequest(f"A burst has 1 to {demo_page.BURST_LIMIT} posts.")
         for index in range(1, count + 1):
             try:
-                services().publishing.publish(author_id, f"Burst, {index} of {count}.", "write")
+                services().engine.publish(author_id, f"Burst, {index} of {count}.", "write")
                 accepted += 1
             except FanoutError as problem:
                 if problem.slug != "overloaded":
@@ -105,13 +105,13 @@ def dead_letters() -> AnyResponse | tuple[str, int]:
     form = request.form
     try:
         name = form.get("dead_letter", "")
-        if not services().dead_letters.could_be(name):
+        if not services().engine.dead_letters.could_be(name):
             raise BadRequest("There is no such dead letter. Reload the page to see all.")
         match form.get("action"):
             case "requeue":
-                services().dead_letters.requeue(name)
+                services().engine.dead_letters.requeue(name)
             case "discard":
-                services().dead_letters.discard(name)
+                services().engine.dead_letters.discard(name)
             case _:
                 raise BadRequest(
                     "A dead letter is requeued or discarded: send action=requeue|discard."
@@ -126,7 +126,7 @@ def dead_letters() -> AnyResponse | tuple[str, int]:
 @bp.get("/parts/dead")
 def part_dead() -> str:
     """The dead-letter queue, as the page shows it."""
-    dead = services().jobs.dead(demo_page.DEAD_LETTERS_PER_SHARD)
+    dead = services().engine.jobs.dead(demo_page.DEAD_LETTERS_PER_SHARD)
     return render_template("parts/dead.html", dead=dead, snapshot=services().snapshot())
 
 
@@ -158,7 +158,7 @@ def part_feeds() -> str:
 def part_inspector() -> str:
     """Keys and commands of the newest of the posts and of the reader."""
     chosen, reader = demo_page.posts_and_reader(services())
-    post = services().publishing.post(chosen[-1]) if chosen else None
+    post = services().engine.post(chosen[-1]) if chosen else None
     found = inspector.parts(services(), post, reader, demo_page.base())
     return render_template("parts/inspector.html", inspector=found)
 

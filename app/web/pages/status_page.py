@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from app.bootstrap import Services
 from app.datasets.presets import PRESETS
 from app.engine.errors import FanoutError
-from app.settings import Settings, given
+from app.settings import Settings
 from app.settings import table as settings_table
 from app.web.api.health import away, readiness
 
@@ -38,21 +36,21 @@ def context(services: Services, reset: str | None) -> dict[str, Any]:
             "at": datetime.now(UTC).strftime("%H:%M:%S"),
             "checks": checks,
         },
-        "table": rows(services.settings, os.environ),
+        "table": rows(services.settings),
         "versions": versions(),
         "presets": [(preset.name, preset.users) for preset in PRESETS.values()],
         "asking": {"preset": reset, "seed": seed} if reset in PRESETS else None,
     }
 
 
-def rows(settings: Settings, environ: Mapping[str, str]) -> list[dict[str, str]]:
+def rows(settings: Settings) -> list[dict[str, str]]:
     """Every setting with value, default, where the value comes from, and help."""
     return [
         {
             "env": row["env"],
             "value": shown(getattr(settings, row["name"])),
             "default": shown(row["default"]),
-            "source": "environment" if given(row["env"], environ) else "default",
+            "source": "environment" if row["given"] else "default",
             "help": row["help"],
         }
         for row in settings_table()

@@ -69,12 +69,12 @@ class Side:
 def story(services: Services, post_id: int, reader: User | None) -> Story | None:
     """The story of a post; None when the post is gone. Reads the reader's feed once for it."""
     try:
-        post = services.publishing.post(post_id)
-        fanout = services.publishing.fanout(post_id)
+        post = services.engine.post(post_id)
+        fanout = services.engine.fanout(post_id)
     except UnknownPost:
         return None
     author = services.users.get(post.author_id)
-    read = services.feeds.page(reader.id, post.strategy, PAGE) if reader else None
+    read = services.engine.feed(reader.id, post.strategy, PAGE) if reader else None
     return Story(
         post,
         author,
@@ -87,7 +87,7 @@ def story(services: Services, post_id: int, reader: User | None) -> Story | None
 
 def compare(services: Services, reader: User, fresh: Collection[int]) -> Side:
     """The reader's feed by every strategy; posts in `fresh` are marked as new."""
-    return _side(services, services.feeds.compare(reader.id, PAGE), fresh)
+    return _side(services, services.engine.compare(reader.id, PAGE), fresh)
 
 
 def _side(services: Services, comparison: Comparison, fresh: Collection[int]) -> Side:
