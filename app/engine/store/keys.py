@@ -1,42 +1,42 @@
-"""Every key and channel the product uses is named here, and nowhere else but in
-`lua/05_keys.lua`, which gives the scripts the same names.
+"""The names of all keys and channels. `lua/05_keys.lua` gives the server functions the same names.
 
 All names start with one prefix, FANOUT_KEY_PREFIX. What does not start with it belongs to somebody
-else and is never read, changed, counted or deleted; several installations share a server by
-different prefixes.
+else and is never read, changed, counted or deleted. So several installations share a server.
 
 `{s}` is the hash tag of an author's shard, `{t}` of a reader's. A user lives on shard
 `user_id mod SHARDS`, so all that must change together sits in one Cluster slot.
 
-    after the prefix           type    holds                                       bounded by
-    post:{s}:<id>              string  the post's body, JSON                       text limit
-    log:{s}:<author>           list    the author's post ids, newest first         FANOUT_LOG_CAP
-    last_id:{s}                string  the newest id the shard has given out       one number
-    users:{t}                  bitmap  bit (user_id div SHARDS): the user exists   MAX_USER_ID
-    following:{t}:<user>       set     followees                                   the graph
-    followers:{t}:<author>          list    those followers who live on shard t         the graph
-    timeline:{t}:<user>        list    post ids, newest first; 20_timeline.lua     the cap
-    watermark:{t}                 string  newest id put into a timeline of the shard  one number
-    jobs:{s}                   stream  fan-out jobs not yet finished               the backlog
-    open:{s}                   set     their ids                                   the backlog
-    heartbeats:{s}                  hash    stream entry -> heartbeats of its job       the backlog
-    job:{s}:<job>              hash    a job's account; see 60_jobs.lua            hour after it
-    cursor:{t}:<job>           hash    how far the job got on shard t              day after it
-    backlog:{s}                hash    deliveries accepted and not yet made        one number
-    pulled:{s}                hash    author -> held posts; see 50_pulled_authors.lua    authors
-    dead:{s}                   stream  jobs that kept failing                      1,000 entries
-    repeat:{s}:<author>:<key>  hash    answer to a post with an Idempotency-Key    a day
-    metrics:*{m}               hashes  counters, latency buckets, active users,    fixed fields,
-                                       what each process has sent last             a day
-    workers{m} control{m}      hash    heartbeats; pause and pace                  live workers
-    loader:{t}                 string  token of the one loader that may write      a day
-    dataset{m}                 hash    which dataset is loaded, and how far        fixed fields
-    directory{m}:<kind>        list    users to offer on the page                  100 ids
-    limits:*                   hashes  FANOUT_RATE_LIMIT's counts, by address      two periods
-    doorbell                   channel wakes sleeping workers                      nothing kept
+    after the prefix           type     holds                                      bounded by
+    post:{s}:<id>              string   the post's body, JSON                      text limit
+    log:{s}:<author>           list     the author's post ids, newest first        FANOUT_LOG_CAP
+    last_id:{s}                string   the latest id that the shard allocated     one number
+    users:{t}                  bitmap   bit (user_id div SHARDS): the user exists  MAX_USER_ID
+    following:{t}:<user>       set      authors whom the user follows              the graph
+    followers:{t}:<author>     list     followers of the author on shard t         the graph
+    timeline:{t}:<user>        list     post ids, newest first; 20_timeline.lua    the cap
+    watermark:{t}              string   latest id in any timeline of the shard     one number
+    jobs:{s}                   stream   unfinished fan-out jobs                    the backlog
+    open:{s}                   set      their ids                                  the backlog
+    heartbeats:{s}             hash     stream entry -> heartbeats of its job      the backlog
+    job:{s}:<job>              hash     the job record; see 60_jobs.lua            an hour after it
+    cursor:{t}:<job>           hash     how far the job got on shard t             a day after it
+    backlog:{s}                hash     deliveries accepted and not yet made       one number
+    pulled:{s}                 hash     pulled authors; see 50_pulled_authors.lua  the authors
+    dead:{s}                   stream   the dead-letter queue                      1,000 entries
+    repeat:{s}:<author>:<key>  hash     answer to a post with an Idempotency-Key   a day
+    metrics:*{m}               hashes   counters, latency buckets, active users,   fixed fields,
+                                        last flush of each process                 a day
+    workers{m} control{m}      hash     workers' heartbeats; pause and rate limit  live workers
+    loader:{t}                 string   token of the one loader that may write     a day
+    dataset{m}                 hash     which dataset is loaded, and how far       fixed fields
+    directory{m}:<kind>        list     users to offer on the page                 100 ids
+    limits:*                   hashes   requests by address, FANOUT_RATE_LIMIT     two periods
+    wake-up                    channel  wake-up notifications for workers          nothing kept
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from ..ids import shard_of_post
 
@@ -58,27 +58,51 @@ def tag(shard: int) -> str:
 class Keys:
     """The names under one prefix, with the users spread over so many shards.
 
-    A method takes what the key belongs to and finds the shard itself; one that takes a shard names
-    something that every shard has.
+    Each attribute below is a name, or a function that makes one of what the key belongs to. A
+    function finds the shard of a user or a post itself; one that takes a shard names something
+    that every shard has.
     """
 
     def __init__(self, prefix: str, shards: int) -> None:
-        self.prefix = prefix
-        self.shards = shards
-        self.everything = f"{prefix}*"
-        """The pattern of all keys of ours, as SCAN takes it: a prefix has no characters of
-        patterns in it."""
+        def of_shard(family: str) -> Callable[[int], str]:
+            stem = f"{prefix}{family}:"
+            return lambda shard: f"{stem}{{{shard}}}"
+
+        def of_user(family: str) -> Callable[[int], str]:
+            stem = f"{prefix}{family}:"
+            return lambda user: f"{stem}{{{user % shards}}}:{user}"
+
+        def of_post(family: str) -> Callable[[int], str]:
+            stem = f"{prefix}{family}:"
+            return lambda post: f"{stem}{{{shard_of_post(post)}}}:{post}"
+
+        def on_shard(family: str) -> Callable[[int, int], str]:
+            stem = f"{prefix}{family}:"
+            return lambda shard, member: f"{stem}{{{shard}}}:{member}"
+
+        self.prefix, self.shards = prefix, shards
+        self.post, self.log = of_post("post"), of_user("log")
+        self.last_id, self.users = of_shard("last_id"), of_shard("users")
+        self.following, self.followers = of_user("following"), on_shard("followers")
+        self.timeline, self.watermark = of_user("timeline"), of_shard("watermark")
+        self.jobs, self.open = of_shard("jobs"), of_shard("open")
+        self.heartbeats, self.backlog = of_shard("heartbeats"), of_shard("backlog")
+        self.job, self.cursor = of_post("job"), on_shard("cursor")  # job ids are like posts' ids
+        self.pulled, self.dead = of_shard("pulled"), of_shard("dead")
+
         self.dataset = f"{prefix}dataset{META_TAG}"
         self.control = f"{prefix}control{META_TAG}"
         self.workers = f"{prefix}workers{META_TAG}"
         self.metrics_total = f"{prefix}metrics:total{META_TAG}"
         self.limits = f"{prefix}limits"
-        self.wake_up_channel = f"{prefix}doorbell"
-        """Wakes a sleeping worker. A hint only: a lost ring costs a short wait."""
+        self.wake_up_channel = f"{prefix}wake-up"
+        """Ends a worker's sleep. A hint only: a lost notification costs a short wait."""
+        self.everything = f"{prefix}*"
+        """The pattern of all our keys, for SCAN; a prefix has no characters of patterns in it."""
         self.lasting = (
-            self.dataset, self.control, self.workers, self.limits,
-            f"{prefix}last_id:", f"{prefix}loader:",
-        )  # fmt: skip
+            *(self.dataset, self.control, self.workers, self.limits),
+            *(f"{prefix}last_id:", f"{prefix}loader:"),
+        )
         """Beginnings of the names that outlive a dataset. No id is ever given out twice, so
         `last_id` is among them; loading itself needs `dataset` and `loader`."""
 
@@ -94,72 +118,8 @@ class Keys:
         """Where it stands whether the user exists: the key of a bitmap, and the bit in it."""
         return self.users(user % self.shards), user // self.shards
 
-    def post(self, post_id: int) -> str:
-        """The body of a post."""
-        return f"{self.prefix}post:{{{shard_of_post(post_id)}}}:{post_id}"
-
-    def log(self, author: int) -> str:
-        """An author's post ids."""
-        return f"{self.prefix}log:{{{author % self.shards}}}:{author}"
-
-    def last_id(self, shard: int) -> str:
-        """The newest id of a shard."""
-        return f"{self.prefix}last_id:{{{shard}}}"
-
-    def users(self, shard: int) -> str:
-        """Who exists on a shard."""
-        return f"{self.prefix}users:{{{shard}}}"
-
-    def following(self, user: int) -> str:
-        """Whom a user follows."""
-        return f"{self.prefix}following:{{{user % self.shards}}}:{user}"
-
-    def followers(self, shard: int, author: int) -> str:
-        """The author's followers on a shard; `shard` is the followers', not the author's."""
-        return f"{self.prefix}followers:{{{shard}}}:{author}"
-
-    def timeline(self, user: int) -> str:
-        """A user's materialised feed."""
-        return f"{self.prefix}timeline:{{{user % self.shards}}}:{user}"
-
-    def watermark(self, shard: int) -> str:
-        """The newest id in any timeline of a shard."""
-        return f"{self.prefix}watermark:{{{shard}}}"
-
-    def jobs(self, shard: int) -> str:
-        """A shard's unfinished jobs."""
-        return f"{self.prefix}jobs:{{{shard}}}"
-
-    def open(self, shard: int) -> str:
-        """The ids of a shard's unfinished jobs."""
-        return f"{self.prefix}open:{{{shard}}}"
-
-    def heartbeats(self, shard: int) -> str:
-        """The heartbeats of a shard's unfinished jobs."""
-        return f"{self.prefix}heartbeats:{{{shard}}}"
-
-    def job(self, job: int) -> str:
-        """A job's account. Its id tells the shard, as a post's does."""
-        return f"{self.prefix}job:{{{shard_of_post(job)}}}:{job}"
-
-    def cursor(self, shard: int, job_id: int) -> str:
-        """A job's cursor on a shard of its readers."""
-        return f"{self.prefix}cursor:{{{shard}}}:{job_id}"
-
-    def backlog(self, shard: int) -> str:
-        """A shard's deliveries to come."""
-        return f"{self.prefix}backlog:{{{shard}}}"
-
-    def pulled(self, shard: int) -> str:
-        """A shard's pull authors."""
-        return f"{self.prefix}pulled:{{{shard}}}"
-
-    def dead(self, shard: int) -> str:
-        """A shard's dead letters."""
-        return f"{self.prefix}dead:{{{shard}}}"
-
     def metrics_slice(self, number: int) -> str:
-        """Counters of one slice of time, see `app.engine.store.counters`."""
+        """Counters of one slice of time, see `counters.py`."""
         return f"{self.prefix}metrics:slice{META_TAG}:{number}"
 
     def metrics_flushed(self, process: str) -> str:
