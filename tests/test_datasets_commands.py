@@ -68,7 +68,7 @@ def test_seed_while_another_loads(run: Command) -> None:
 
 def test_a_store_that_is_down(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     def down(*_: Any) -> Any:
-        raise StoreDown("Redis does not answer. Run ./status.sh, then try again.")
+        raise StoreDown("Redis does not answer.")
 
     monkeypatch.setattr(Store, "call", down)
     monkeypatch.setattr(Store, "command", down)

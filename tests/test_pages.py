@@ -11,11 +11,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.bootstrap import Services
-from app.engine.errors import FanoutError
+from app.engine.errors import FanoutError, StoreDown, UnknownUser, WrongShards
 from app.engine.models import KINDS
 from app.main import create_app
 from app.settings import Settings
 from app.web.pages import formatting, recorded_commands, status_page
+from app.web.problems import ANSWERS, answer_to
 from app.web.security import host_allowed
 from tests.conftest import Backend, add_users
 
@@ -149,13 +150,28 @@ def test_numbers_are_the_same_as_json_and_csv(people: FlaskClient) -> None:
 def test_every_error_has_its_place_on_the_page_that_explains_it(client: FlaskClient) -> None:
     page = client.get("/how-it-works").text
 
-    def slugs(kind: type[FanoutError]) -> set[str]:
-        return {kind.slug}.union(*map(slugs, kind.__subclasses__()))
+    def kinds(kind: type[FanoutError]) -> set[type[FanoutError]]:
+        return {kind}.union(*map(kinds, kind.__subclasses__()))
 
-    found = slugs(FanoutError)
-    assert len(found) > 10
-    for slug in found:
-        assert f'id="error-{slug}"' in page
+    assert kinds(FanoutError) == set(ANSWERS)
+    for answer in ANSWERS.values():
+        assert f'id="error-{answer.slug}"' in page
+
+
+@pytest.mark.parametrize(
+    ("error", "next_step"),
+    [
+        (UnknownUser(7), "GET /api/users"),
+        (StoreDown("Redis does not answer."), "./status.sh"),
+        (WrongShards("The data is spread over 8 shards."), "FANOUT_SHARDS"),
+    ],
+)
+def test_an_answer_says_what_is_wrong_and_then_what_to_do(
+    error: FanoutError, next_step: str
+) -> None:
+    detail = answer_to(error).detail
+    assert detail.startswith(error.detail)
+    assert next_step in detail.removeprefix(error.detail)
 
 
 def test_the_status_page_lists_every_setting(people: FlaskClient) -> None:

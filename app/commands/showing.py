@@ -11,10 +11,31 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from app.bootstrap import Services
-from app.engine.errors import FanoutError
+from app.engine.errors import (
+    Busy,
+    FanoutError,
+    NoAnswer,
+    Overloaded,
+    StoreDown,
+    StoreFull,
+    UnknownDeadLetter,
+    WrongShards,
+)
 
 if TYPE_CHECKING:  # numpy is loaded only by the commands that load data
     from app.datasets.loading import Loaded
+
+
+ADVICE: dict[type[FanoutError], str] = {
+    Busy: "Wait until it is ready, then try again.",
+    NoAnswer: "Look before you try again; ./status.sh tells how Redis is.",
+    Overloaded: "Try again when it has drained.",
+    StoreDown: "Run ./status.sh, then try again.",
+    StoreFull: "Raise its maxmemory, or make space on its disk, then try again.",
+    UnknownDeadLetter: "`flask dead-letters list` shows all.",
+    WrongShards: "Start with FANOUT_SHARDS as the data has it, or clear the store first.",
+}
+"""What to do next, at a command line."""
 
 
 def bar() -> Progress:
@@ -34,7 +55,8 @@ def failing_clearly() -> Iterator[None]:
     try:
         yield
     except FanoutError as error:
-        raise click.ClickException(error.detail) from error
+        advice = ADVICE.get(type(error), "")
+        raise click.ClickException(f"{error.detail} {advice}".rstrip()) from error
     except TimeoutError as error:
         raise click.ClickException(str(error)) from error
 

@@ -68,7 +68,7 @@ class Datasets:
         """
         preset_of(preset)
         if not self._state.request(preset, checked_seed(seed)):
-            raise Busy("A dataset is being loaded. Wait until it is ready, then ask again.")
+            raise Busy("A dataset is being loaded.")
 
     def current(self) -> Dataset:
         """What is loaded or being loaded."""
@@ -145,7 +145,7 @@ class Datasets:
     def _leased(self, preset: str, seed: int, *, repeatable: bool) -> str:
         token = _new_token()
         if not self._state.lease(token, preset, seed, repeatable=repeatable):
-            raise Busy("Another process is loading a dataset. Wait until it is ready.")
+            raise Busy("Another process is loading a dataset.")
         return token
 
     def _generate(self, token: str, preset: str, seed: int, progress: Progress | None) -> Loaded:

@@ -25,7 +25,7 @@ class Users:
     def get(self, user_id: int) -> User:
         """One user. Raises `UnknownUser`."""
         if not self._graph.exist([user_id])[0]:
-            raise UnknownUser(f"There is no user {user_id}. GET /api/users lists some.")
+            raise UnknownUser(user_id)
         return self._described([user_id])[0]
 
     def list(self, kind: Kind | None = None, limit: int = 20) -> Sequence[User]:

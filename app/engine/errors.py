@@ -1,18 +1,10 @@
-"""What can go wrong, each with the HTTP status, the title and a slug that problem+json uses.
-
-A detail says what to do next, in words for the person who made the request.
-"""
+"""What can go wrong, in the domain's words. What to do next is said by whoever shows an error."""
 
 from __future__ import annotations
 
 
 class FanoutError(Exception):
-    """Base of all errors that a caller may see."""
-
-    status = 500
-    title = "Something went wrong"
-    slug = "internal"
-    retry_after: int | None = None
+    """Base of all errors that a caller may see; `detail` is a sentence for people."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -20,87 +12,60 @@ class FanoutError(Exception):
 
 
 class BadRequest(FanoutError):
-    """A field is missing, unknown, of the wrong kind or out of range."""
-
-    status, title, slug = 422, "The request has invalid fields", "invalid-fields"
+    """A value is missing, unknown, of the wrong kind or out of range."""
 
 
 class BadText(FanoutError):
-    """Empty, too long, or with characters that no text may contain."""
-
-    status, title, slug = 422, "The text cannot be posted", "bad-text"
+    """The text is empty, too long, or has characters that no text may contain."""
 
 
 class BadCursor(FanoutError):
-    """Malformed, or another user's."""
-
-    status, title, slug = 400, "The cursor is not valid", "bad-cursor"
+    """The page cursor is malformed, or another user's."""
 
 
 class UnknownUser(FanoutError):
     """Nobody has this id."""
 
-    status, title, slug = 404, "There is no such user", "unknown-user"
+    def __init__(self, user_id: int) -> None:
+        super().__init__(f"There is no user {user_id}.")
+        self.user_id = user_id
 
 
 class UnknownPost(FanoutError):
-    """Never written, or deleted."""
-
-    status, title, slug = 404, "There is no such post", "unknown-post"
+    """The post was never written, or was deleted."""
 
 
 class UnknownDeadLetter(FanoutError):
-    """Unknown, requeued, or discarded."""
-
-    status, title, slug = 404, "There is no such dead letter", "unknown-dead-letter"
+    """The dead letter never was, or was requeued or discarded."""
 
 
 class SelfFollow(FanoutError):
     """Follower and author are the same user."""
 
-    status, title, slug = 409, "Nobody follows themselves", "self-follow"
-
 
 class Busy(FanoutError):
     """A dataset is being loaded."""
 
-    status, title, slug = 409, "Something else is under way", "busy"
-
 
 class KeyReused(FanoutError):
-    """Same key, another text or strategy."""
-
-    status, title, slug = 422, "The Idempotency-Key was used for another post", "key-reused"
+    """The idempotency key was sent with another text or strategy."""
 
 
 class Overloaded(FanoutError):
     """The backlog is at its limit; nothing was accepted."""
 
-    status, title, slug = 503, "The backlog is full", "overloaded"
-    retry_after = 2
-
 
 class StoreDown(FanoutError):
     """The store does not answer, is loading, or is out of memory."""
-
-    status, title, slug = 503, "The store does not answer", "store-down"
-    retry_after = 1
 
 
 class NoAnswer(StoreDown):
     """The store was asked and did not answer in time; what it was asked may have happened."""
 
-    title, slug = "The store did not answer in time", "store-silent"
-
 
 class StoreFull(StoreDown):
     """The store answers but takes no writes now: it is out of memory, or its disk is full."""
 
-    status, title, slug = 503, "The store takes no writes", "store-full"
-    retry_after = 5
-
 
 class WrongShards(StoreDown):
     """The data in the store was spread over another number of shards."""
-
-    title, slug = "The store does not fit the settings", "wrong-shards"

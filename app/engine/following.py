@@ -24,9 +24,9 @@ class Following:
 
     def _check(self, user_id: int, followee_id: int) -> None:
         if user_id == followee_id:
-            raise SelfFollow("Own posts are in one's own feed already. Name another user.")
+            raise SelfFollow("Own posts are in one's own feed already.")
         for user, exists in zip(
             (user_id, followee_id), self._graph.exist([user_id, followee_id]), strict=True
         ):
             if not exists:
-                raise UnknownUser(f"There is no user {user}. GET /api/users lists some.")
+                raise UnknownUser(user)

@@ -8,6 +8,7 @@ import regex
 
 from .errors import BadText
 
+HALF_A_PAIR = "The text holds half of a surrogate pair, which is not valid Unicode."
 _GRAPHEME = regex.compile(r"\X")
 
 
@@ -22,16 +23,16 @@ def clean(text: str, limit: int) -> str:
     Raises `BadText` for what is empty, too long, or holds what no text may hold.
     """
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise BadText("The text holds half of a surrogate pair. Send it as valid Unicode.")
+        raise BadText(HALF_A_PAIR)
     if "\x00" in text:
-        raise BadText("The text holds a NUL character. Remove it.")
+        raise BadText("The text holds a NUL character, which no text may.")
     text = unicodedata.normalize("NFC", text).strip()
     if not text or not any(_is_visible(character) for character in text):
-        raise BadText("The text is empty. Write at least one visible character.")
+        raise BadText("The text is empty: it has no visible character.")
     # A cluster may hold many code points, so their number is bounded as well.
     if len(text) > 10 * limit or (found := length(text)) > limit:
         count = f"{len(text)} code points" if len(text) > 10 * limit else f"{found} characters"
-        raise BadText(f"The text has {count}; the limit is {limit} characters. Shorten it.")
+        raise BadText(f"The text has {count}; the limit is {limit} characters.")
     return text
 
 

@@ -13,34 +13,12 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.engine.errors import BadRequest, BadText, FanoutError
+from app.engine.text import HALF_A_PAIR
+from app.web.problems import BrokenJson, ErrorAnswer, NotJson, answer_to
 
 log = logging.getLogger("fanout.web")
 
 JSON_PATHS = ("/api/", "/metrics", "/healthz", "/readyz", "/parts/", "/numbers.")
-
-
-class NotJson(FanoutError):
-    """The content type is not JSON."""
-
-    status, title, slug = 415, "The body is not JSON", "not-json"
-
-
-class BrokenJson(FanoutError):
-    """The body does not parse, or is no object."""
-
-    status, title, slug = 400, "The JSON is broken", "broken-json"
-
-
-class HttpProblem(FanoutError):
-    """Any other HTTP error, in the form of ours. It means no more than its status says, for which
-    RFC 9457 has the type `about:blank`."""
-
-    slug = ""
-
-    def __init__(self, status: int, title: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.title = title
 
 
 def install(app: Flask) -> None:
@@ -58,10 +36,10 @@ def refuse_invalid(error: ValidationError) -> Response:
     for item in error.errors(include_url=False, include_input=False)[:3]:
         position = ".".join(str(part) for part in item["loc"]) or "body"
         found.append(f"{position}: {item['msg']}")
-    return problem(BadRequest("; ".join(found) + ". See /api/docs."))
+    return problem(answer_to(BadRequest("; ".join(found) + ". See /api/docs.")))
 
 
-def problem(error: FanoutError) -> Response:
+def problem(error: ErrorAnswer) -> Response:
     """The error as problem+json."""
     body = {
         "type": f"/how-it-works#error-{error.slug}" if error.slug else "about:blank",
@@ -91,14 +69,12 @@ def _check_body() -> None:
     if rule is None or rule.arguments & {"followee_id", "dead_letter_id"}:
         return  # no such route, which has an error of its own; or the address says it all
     if not request.is_json:
-        raise NotJson("Send the body as JSON, with the header Content-Type: application/json.")
+        raise NotJson("The content type is not JSON.")
     try:
         parsed = orjson.loads(request.get_data())
     except orjson.JSONDecodeError as error:
         if _has_half_a_pair(request.get_data()):
-            raise BadText(
-                "The text holds half of a surrogate pair. Send it as valid Unicode."
-            ) from None
+            raise BadText(HALF_A_PAIR) from None
         raise BrokenJson(f"{error}. Check quotes, commas and braces.") from None
     if not isinstance(parsed, dict):
         raise BrokenJson("The body must be a JSON object, such as {}.")
@@ -116,17 +92,18 @@ def _has_half_a_pair(body: bytes) -> bool:
 
 
 def _fanout_error(error: FanoutError) -> AnyResponse | tuple[str, int]:
-    if error.status >= 500:
-        log.warning("%s %s: %s", request.method, request.path, error.detail)
-    return _answer(error)
+    answer = answer_to(error)
+    if answer.status >= 500:
+        log.warning("%s %s: %s", request.method, request.path, answer.detail)
+    return _answer(answer)
 
 
 def _http_error(error: HTTPException) -> AnyResponse | tuple[str, int]:
     if error.response is not None:
         return cast(AnyResponse, error.response)
     code = error.code or 500
-    known = HttpProblem(code, error.name, _ADVICE.get(code, error.description or ""))
-    response = make_response(_answer(known))
+    detail = _ADVICE.get(code, error.description or "")
+    response = make_response(_answer(ErrorAnswer(code, error.name, detail=detail)))
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value  # Allow, Retry-After, Content-Range
@@ -135,12 +112,11 @@ def _http_error(error: HTTPException) -> AnyResponse | tuple[str, int]:
 
 def _unforeseen(error: Exception) -> AnyResponse | tuple[str, int]:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
-    return _answer(
-        FanoutError("This is a bug of ours; the log of the web process has the details.")
-    )
+    bug = FanoutError("This is a bug of ours; the log of the web process has the details.")
+    return _answer(answer_to(bug))
 
 
-def _answer(error: FanoutError) -> AnyResponse | tuple[str, int]:
+def _answer(error: ErrorAnswer) -> AnyResponse | tuple[str, int]:
     if request.path.startswith(JSON_PATHS):
         return problem(error)
     return render_template("error.html", error=error), error.status

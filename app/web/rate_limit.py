@@ -18,22 +18,12 @@ from limits import RateLimitItem, parse
 from limits.storage import RedisClusterStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from app.engine.errors import FanoutError
 from app.engine.store.client import Store
 from app.settings import BadSetting
+from app.web.problems import TooFast
 
 OFF = "none"
 COUNTED = frozenset({"POST", "PUT", "DELETE"})
-
-
-class TooFast(FanoutError):
-    """The client's bound is used up."""
-
-    status, title, slug = 429, "Too many requests", "too-fast"
-
-    def __init__(self, detail: str, retry_after: int) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
 
 
 def install(app: Flask, store: Store, bound: str) -> None:
@@ -69,12 +59,7 @@ class _Limiter:
                 stats = window.get_window_stats(self._bound, client)
             g.rate_limit = stats
         if not within:
-            wait = max(1, math.ceil(g.rate_limit.reset_time - time.time()))
-            raise TooFast(
-                f"At most {self._bound} for each client. Wait {wait} s and try again; "
-                "FANOUT_RATE_LIMIT sets the bound.",
-                wait,
-            )
+            raise TooFast(f"At most {self._bound} for each client.")
 
     def tell(self, response: Response) -> Response:
         """Adds the headers to answers of requests that were counted."""
@@ -84,6 +69,8 @@ class _Limiter:
             seconds = self._bound.get_expiry()
             response.headers["RateLimit-Policy"] = f'"client";q={self._bound.amount};w={seconds}'
             response.headers["RateLimit"] = f'"client";r={max(0, stats.remaining)};t={reset}'
+            if response.status_code == 429:
+                response.headers["Retry-After"] = str(max(1, reset))
         return response
 
     def _opened(self) -> SlidingWindowCounterRateLimiter:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Request, request
 
-from app.engine.errors import FanoutError
+from app.web.problems import ForeignHost, ForeignOrigin
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -50,18 +50,6 @@ HEADERS = (
 )
 
 
-class ForeignHost(FanoutError):
-    """The Host header names neither us nor an IP address."""
-
-    status, title, slug = 421, "This host name is not ours", "foreign-host"
-
-
-class ForeignOrigin(FanoutError):
-    """Another site's page sent the request."""
-
-    status, title, slug = 403, "Only our own pages may do that", "foreign-origin"
-
-
 def install(app: Flask, allowed_hosts: str) -> None:
     """Put the guards in front of every route of `app`.
 
@@ -72,15 +60,9 @@ def install(app: Flask, allowed_hosts: str) -> None:
     @app.before_request
     def guard() -> None:
         if request.path not in OPEN_PATHS and not host_allowed(request.host, names):
-            raise ForeignHost(
-                f"Open the page by localhost or an IP address, or add {request.host!r} to "
-                "FANOUT_ALLOWED_HOSTS and restart."
-            )
+            raise ForeignHost(f"The request was sent to {request.host!r}.")
         if request.method not in SAFE_METHODS and not same_origin(request):
-            raise ForeignOrigin(
-                "The request came from another site. Use the page itself, or a client that is no "
-                "browser, such as curl."
-            )
+            raise ForeignOrigin("The request came from another site.")
 
     app.wsgi_app = _hardened(app.wsgi_app, app.static_url_path or "/static")  # type: ignore[method-assign, assignment]
 

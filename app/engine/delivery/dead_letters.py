@@ -52,6 +52,4 @@ class DeadLetters:
     def _resolve(self, name: str, *, requeue: bool) -> None:
         position = self._position(name)
         if position is None or not self._jobs.resolve(*position, requeue=requeue):
-            raise UnknownDeadLetter(
-                f"There is no dead letter {name}. GET /api/dead-letters lists all."
-            )
+            raise UnknownDeadLetter(f"There is no dead letter {name}.")

@@ -156,7 +156,7 @@ class Feeds:
 
     def _require(self, user_id: int) -> None:
         if not self._graph.exist([user_id])[0]:
-            raise UnknownUser(f"There is no user {user_id}. GET /api/users lists some.")
+            raise UnknownUser(user_id)
 
 
 class _Reading:

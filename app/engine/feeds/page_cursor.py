@@ -31,10 +31,10 @@ def decode(user_id: int, cursor: str) -> int:
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != _LAYOUT.size + 4 or zlib.crc32(raw[:-4]) != int.from_bytes(raw[-4:]):
-        raise BadCursor("This is no cursor. Send `next_cursor` of the page before, unchanged.")
+        raise BadCursor("This is no cursor of a feed.")
     owner, last_id = _LAYOUT.unpack(raw[:-4])
     if owner != user_id:
         raise BadCursor(f"The cursor belongs to the feed of user {owner}, not to user {user_id}.")
     if not 0 < last_id <= MAX_ID:
-        raise BadCursor("The cursor points to no post. Start again without a cursor.")
+        raise BadCursor("The cursor points to no post.")
     return int(last_id)

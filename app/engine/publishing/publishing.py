@@ -121,8 +121,8 @@ class Publishing:
         found = self._jobs.fanouts([post_id])[0] if self._could_be(post_id) else None
         if found is None:
             raise UnknownPost(
-                f"Nothing is known of a fan-out of post {post_id}. "
-                "Accounts are kept for an hour after the last delivery."
+                f"Nothing is known of a fan-out of post {post_id}: job records are kept for an hour"
+                " after the last delivery."
             )
         return found
 

@@ -53,6 +53,6 @@ def _check_shards(client: Any, keys: Keys) -> None:
     if seeded and int(seeded) not in (0, keys.shards):
         client.close()
         raise WrongShards(
-            f"The data in the store is spread over {int(seeded)} shards, and FANOUT_SHARDS is "
-            f"{keys.shards}. Start with FANOUT_SHARDS={int(seeded)}, or clear the store first."
+            f"The data in the store is spread over {int(seeded)} shards; the settings say"
+            f" {keys.shards}."
         )

@@ -59,25 +59,22 @@ def store_errors() -> Iterator[None]:
             raise
         if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
             raise StoreFull(
-                "The store is out of memory and takes no writes. Reading still works. "
-                "Raise its maxmemory or remove data, then try again."
+                "The store is out of memory and takes no writes. Reading still works."
             ) from error
         if str(error).startswith("MISCONF"):
             raise StoreFull(
-                "The store cannot write to its disk and takes no writes. Reading still works. "
-                "Look at its log and at the free space, then try again."
+                "The store cannot write to its disk and takes no writes. Reading still works."
             ) from error
         if isinstance(error, Unanswered):
             raise NoAnswer(
-                "Redis did not answer in time. If you asked for a change, it may have been made: "
-                "look before you ask again. ./status.sh tells how Redis is."
+                "Redis did not answer in time. A change that was asked for may have been made."
             ) from error
         raise does_not_answer() from error
 
 
 def does_not_answer() -> StoreDown:
     """The error for a store that is away."""
-    return StoreDown("Redis does not answer. Run ./status.sh, then try again.")
+    return StoreDown("Redis does not answer.")
 
 
 class CircuitBreaker:

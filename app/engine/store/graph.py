@@ -88,8 +88,7 @@ class Graph:
         except redis.ResponseError as error:
             if str(error).startswith("FOLLOWLIMIT"):
                 raise BadRequest(
-                    f"User {user} follows {self._settings.following_limit} people, which is the "
-                    "limit. Unfollow somebody first."
+                    f"User {user} follows {self._settings.following_limit} people, the limit."
                 ) from error
             raise
         return bool(changed)

@@ -240,7 +240,7 @@ class Jobs:
             self._settings.backlog_limit,
         )
         if reply < 0:
-            raise Overloaded("The backlog has no room for this job. Try again when it has drained.")
+            raise Overloaded("The backlog has no headroom for this job.")
         return bool(reply)
 
     def fanouts(self, post_ids: Iterable[int]) -> list[Fanout | None]:

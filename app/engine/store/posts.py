@@ -17,13 +17,6 @@ from ..models import Post, PullReason, Strategy
 from ..settings import EngineSettings
 from .client import Store
 
-_UNKNOWN_FATE = "The store did not answer in time; the post may have been accepted. "
-_REPEAT = "Send it again with the same Idempotency-Key: it is accepted once only."
-_LOOK = (
-    "Look at the author's feed before you send it again. A post that is sent with an "
-    "Idempotency-Key can be repeated safely."
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -96,7 +89,9 @@ class Posts:
         except redis.ResponseError as error:
             raise _refusal(error, author_id) from error
         except NoAnswer as error:
-            raise NoAnswer(_UNKNOWN_FATE + (_LOOK if repeat_key is None else _REPEAT)) from error
+            raise NoAnswer(
+                "The store did not answer in time; the post may have been accepted."
+            ) from error
         reason = None if mode == b"push" else cast("PullReason", why.decode())
         return Accepted(int(post_id), reason, int(recipients), repeated == 1)
 
@@ -178,14 +173,9 @@ def _digest(text: bytes) -> str:
 
 def _refusal(error: redis.ResponseError, author_id: int) -> Exception:
     if str(error).startswith("NOUSER"):
-        return UnknownUser(f"There is no user {author_id}. GET /api/users lists some.")
+        return UnknownUser(author_id)
     if str(error).startswith("KEYREUSED"):
-        return KeyReused(
-            "This key was sent before with another text or strategy. Use a new key for a new post."
-        )
+        return KeyReused("This key was sent before with another text or strategy.")
     if str(error).startswith("OVERLOADED"):
-        return Overloaded(
-            "The backlog of deliveries is at its limit and this post was not accepted. "
-            "Try again in a moment, or start more workers."
-        )
+        return Overloaded("The backlog is at its limit; this post was not accepted.")
     return error

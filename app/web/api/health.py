@@ -12,6 +12,7 @@ from app.engine.errors import FanoutError, StoreFull
 from app.engine.store.control import WORKER_TIMEOUT_SECONDS
 from app.web.current import services
 from app.web.pages.formatting import count_of
+from app.web.problems import answer_to
 
 bp = Blueprint("health", __name__)
 
@@ -58,7 +59,7 @@ def readiness(services: Services) -> dict[str, Check]:
 def away(error: FanoutError) -> dict[str, Check]:
     """The judgement when nothing could be asked. To ask again would take another time-out."""
     unknown = Check(False, "Unknown while the store does not answer.")
-    return {"store": Check(False, error.detail), "worker": unknown, "dataset": unknown}
+    return {"store": Check(False, answer_to(error).detail), "worker": unknown, "dataset": unknown}
 
 
 def dataset(services: Services) -> Check:
@@ -92,7 +93,7 @@ def _store(services: Services) -> Check:
     try:
         batch.run()
     except StoreFull as full:
-        return Check(False, full.detail)
+        return Check(False, answer_to(full).detail)
     return Check(True, "It answers and takes writes.")
 
 

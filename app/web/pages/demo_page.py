@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from math import log10
 from typing import Any
 
 from flask import request
 
 from app.bootstrap import Services, Snapshot
-from app.engine.errors import BadRequest, FanoutError
+from app.engine.errors import BadRequest, StoreDown, UnknownPost, UnknownUser
 from app.engine.models import User
 from app.web.api import health
 from app.web.pages import inspector, readers, story
+from app.web.problems import answer_to
 
 DEFAULT_TEXT = "Hello, this is my first post today."
 MOST_POSTS = 2
@@ -63,9 +65,9 @@ def context(services: Services) -> dict[str, Any]:
     }
 
 
-def nothing(problem: FanoutError) -> dict[str, Any]:
+def nothing(error: StoreDown) -> dict[str, Any]:
     """The page's context while the store does not answer."""
-    return {"problem": problem, "snapshot": None, "stories": [], "star_log": 4}
+    return {"problem": answer_to(error), "snapshot": None, "stories": [], "star_log": 4}
 
 
 def posts_and_reader(services: Services) -> tuple[list[int], User | None]:
@@ -74,10 +76,8 @@ def posts_and_reader(services: Services) -> tuple[list[int], User | None]:
     reader = None
     reader_id = request.args.get("reader", type=int)
     if reader_id is not None:
-        try:
+        with suppress(UnknownUser):
             reader = services.users.get(reader_id)
-        except FanoutError as problem:
-            _only_missing(problem)
     return [int(v) for v in named[-MOST_POSTS:] if _exists(services, int(v))], reader
 
 
@@ -102,15 +102,9 @@ def base() -> str:
 def _exists(services: Services, post_id: int) -> bool:
     try:
         services.engine.post(post_id)
-    except FanoutError as problem:
-        _only_missing(problem)
+    except UnknownPost:
         return False
     return True
-
-
-def _only_missing(problem: FanoutError) -> None:
-    if problem.status != 404:
-        raise problem
 
 
 def _chosen_rate(snapshot: Snapshot) -> str:

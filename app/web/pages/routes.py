@@ -15,10 +15,11 @@ from flask.blueprints import BlueprintSetupState
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.engine.errors import BadRequest, FanoutError, StoreDown, UnknownDeadLetter
+from app.engine.errors import BadRequest, FanoutError, Overloaded, StoreDown, UnknownDeadLetter
 from app.engine.models import STRATEGIES, Strategy
 from app.web.current import services
 from app.web.pages import demo_page, exports, formatting, inspector, readers, status_page, story
+from app.web.problems import ANSWERS, answer_to
 
 bp = Blueprint("pages", __name__)
 
@@ -42,8 +43,8 @@ def demo() -> tuple[str, int]:
     """The demo. With the store down it is drawn without its numbers, and says so."""
     try:
         return render_template("index.html", **demo_page.context(services())), 200
-    except StoreDown as problem:
-        return render_template("index.html", **demo_page.nothing(problem)), 503
+    except StoreDown as error:
+        return render_template("index.html", **demo_page.nothing(error)), 503
 
 
 @bp.post("/")
@@ -58,8 +59,8 @@ def publish() -> AnyResponse | tuple[str, int]:
             services().engine.publish(author_id, form.get("text", ""), _strategy(name))[0].id
             for name in picked
         ]
-    except FanoutError as problem:
-        return _refused(problem)
+    except FanoutError as error:
+        return _refused(error)
     query = urlencode([("post", post_id) for post_id in posted])
     return redirect(f"{url_for('pages.demo')}?{query}#story", 303)
 
@@ -71,8 +72,8 @@ def workers() -> AnyResponse | tuple[str, int]:
     try:
         rate = None if rate_limit in {"paused", "full"} else demo_page.whole(rate_limit, "rate")
         services().engine.control.set(rate_limit == "paused", rate)
-    except FanoutError as problem:
-        return _refused(problem)
+    except FanoutError as error:
+        return _refused(error)
     return redirect(url_for("pages.demo", _anchor="pressure"), 303)
 
 
@@ -89,12 +90,10 @@ def burst() -> AnyResponse | tuple[str, int]:
             try:
                 services().engine.publish(author_id, f"Burst, {index} of {count}.", "write")
                 accepted += 1
-            except FanoutError as problem:
-                if problem.slug != "overloaded":
-                    raise
+            except Overloaded:
                 refused += 1
-    except FanoutError as problem:
-        return _refused(problem)
+    except FanoutError as error:
+        return _refused(error)
     query = urlencode({"accepted": accepted, "refused": refused})
     return redirect(f"{url_for('pages.demo')}?{query}#pressure", 303)
 
@@ -118,8 +117,8 @@ def dead_letters() -> AnyResponse | tuple[str, int]:
                 )
     except UnknownDeadLetter:
         return redirect(url_for("pages.demo", _anchor="dead"), 303)  # somebody was quicker
-    except FanoutError as problem:
-        return _refused(problem)
+    except FanoutError as error:
+        return _refused(error)
     return redirect(url_for("pages.demo", _anchor="dead"), 303)
 
 
@@ -180,7 +179,8 @@ def numbers_csv() -> Response:
 @bp.get("/how-it-works")
 def how_it_works() -> str:
     """The explanation; it needs neither the store nor JavaScript."""
-    return render_template("how-it-works.html", errors=_errors(FanoutError))
+    errors = sorted(ANSWERS.values(), key=lambda answer: (answer.status, answer.slug))
+    return render_template("how-it-works.html", errors=errors)
 
 
 @bp.get("/status")
@@ -199,18 +199,19 @@ def reset() -> AnyResponse | tuple[str, int]:
     try:
         seed = demo_page.whole(request.form.get("seed", ""), "seed")
         services().datasets.request(request.form.get("preset", ""), seed)
-    except FanoutError as problem:
-        found = status_page.context(services(), None)
+    except FanoutError as error:
+        found, problem = status_page.context(services(), None), answer_to(error)
         return render_template("status.html", **found, reset_error=problem), problem.status
     return redirect(url_for("pages.status", done="", _anchor="dataset"), 303)
 
 
-def _refused(problem: FanoutError) -> tuple[str, int]:
+def _refused(error: FanoutError) -> tuple[str, int]:
     """The page again, with what was typed and why it was not accepted."""
+    problem = answer_to(error)
     try:
         context = demo_page.context(services())
     except StoreDown as down:
-        return render_template("index.html", **demo_page.nothing(down)), down.status
+        return render_template("index.html", **demo_page.nothing(down)), 503
     context["form"] = {
         "author_id": request.form.get("author_id", type=int),
         "strategy": request.form.get("strategy", "write"),
@@ -225,14 +226,6 @@ def _strategy(name: str) -> Strategy:
         if name == strategy:
             return strategy
     raise BadRequest(f"The strategy {name!r} is none of {', '.join(STRATEGIES)}.")
-
-
-def _errors(kind: type[FanoutError]) -> list[type[FanoutError]]:
-    """All errors that the API may answer with, by status."""
-    found = {kind.slug: kind}
-    for child in kind.__subclasses__():
-        found |= {error.slug: error for error in _errors(child)}
-    return sorted(found.values(), key=lambda error: (error.status, error.slug))
 
 
 def _drawing(folder: Path, name: str) -> Markup:

