@@ -433,7 +433,7 @@ def test_first_posts_reach_all_kinds_within_the_budget() -> None:
     }
     followers = {1: 900_000, **{user: 1_000_000 // user for user in range(2, 203)}}
     posts = first_posts.plan(directories, followers)
-    assert posts[-1] == (1, first_posts.TEXTS["celebrity"][0]), "the largest one on top"
+    assert posts[-1] == (1, first_posts.texts_of("celebrity")[0]), "the largest one on top"
     authors = [author for author, _ in posts]
     assert authors.count(1) == 1
     assert authors.count(201) == authors.count(202) == 10
@@ -443,6 +443,6 @@ def test_first_posts_reach_all_kinds_within_the_budget() -> None:
     texts = [text for _, text in posts]
     assert len(texts) == len(set(texts))
     assert first_posts.plan({"celebrity": [], "popular": [], "regular": [5]}, {5: 0}) == [
-        (5, text) for text in reversed(first_posts.TEXTS["regular"])
+        (5, text) for text in reversed(first_posts.texts_of("regular"))
     ]
     assert first_posts.plan({}, {}) == []

@@ -5,35 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from app.datasets.first_post_texts import CELEBRITY_TEXTS, POPULAR_TEXTS, REGULAR_TEXTS
+from app.datasets.data import lines
+from app.engine.engine import Engine
 from app.engine.errors import Overloaded
-from app.engine.models import Kind
-from app.engine.publishing.publishing import Publishing
-
-TEXTS: dict[Kind, Sequence[str]] = {
-    "regular": REGULAR_TEXTS,
-    "popular": POPULAR_TEXTS,
-    "celebrity": CELEBRITY_TEXTS,
-}
+from app.engine.models import KINDS, Kind
 
 MAX_DELIVERIES = 200_000
 """Deliveries that the celebrities' first posts may need, the largest one's aside: more than all
 of `medium` need. Where it is not enough for all, the smaller ones post."""
 
 PATIENCE_SECONDS = 30.0
+"""How long a post that is refused for overload is tried again."""
+
+
+def texts_of(kind: Kind) -> list[str]:
+    """The texts that authors of a kind post."""
+    posts = (line.split(" ", 1) for line in lines("first-posts.txt"))
+    return [text for name, text in posts if name == kind]
 
 
 def plan(
     directories: Mapping[Kind, Sequence[int]], followers: Mapping[int, int]
 ) -> list[tuple[int, str]]:
-    """Who posts what, as (author, text): the kinds take turns, and the largest author is last,
-    so that the first feed anybody looks at has that post on top.
+    """Who posts what, as (author, text): one author of each kind after the other, and the largest
+    author last, so that the first feed anybody looks at has that post on top.
 
-    Each text is used at most once; where a kind has fewer authors than texts they take turns.
+    Each text is used at most once; where a kind has fewer authors than texts each posts several.
     The largest celebrity always posts, the others as far as MAX_DELIVERIES goes.
     """
     chosen: list[list[tuple[int, str]]] = []
-    for kind, texts in TEXTS.items():
+    for kind in reversed(KINDS):
+        texts = texts_of(kind)
         authors = list(directories.get(kind, ()))[: len(texts)]
         rounds = -(-len(texts) // len(authors)) if authors else 0
         if kind == "celebrity":
@@ -45,7 +47,7 @@ def plan(
 
 def _affordable(authors: list[int], rounds: int, followers: Mapping[int, int]) -> list[int]:
     """The first (largest) author, and of the others as many as possible, in their order, when
-    each posts `turns` times."""
+    each posts `rounds` times."""
     remaining = MAX_DELIVERIES
     kept = set(authors[:1])
     for author in sorted(authors[1:], key=lambda one: followers.get(one, 0)):
@@ -56,30 +58,29 @@ def _affordable(authors: list[int], rounds: int, followers: Mapping[int, int]) -
 
 
 def publish_all(
-    publishing: Publishing,
+    engine: Engine,
     posts: Sequence[tuple[int, str]],
-    deliver: Callable[[], None],
-    headroom: int,
+    deliver: Callable[[], object],
     report: Callable[[int, int], None],
-) -> int:
-    """Publishes with the write strategy; how many. `deliver` makes the deliveries that wait, and
-    is called before more than `room` of them do."""
+) -> None:
+    """Publishes with the write strategy. `deliver` makes the deliveries that wait; it is called
+    whenever more than FANOUT_BACKLOG_LOW of them do, and at the end."""
     waiting = 0
-    for done, (author, text) in enumerate(posts):
-        waiting += _publish(publishing, author, text, deliver)
-        if waiting > headroom:
+    for done, (author, text) in enumerate(posts, 1):
+        waiting += _publish(engine, author, text, deliver)
+        if waiting > engine.settings.backlog_low:
             deliver()
             waiting = 0
-        report(done + 1, len(posts))
+        report(done, len(posts))
     deliver()
-    return len(posts)
 
 
-def _publish(publishing: Publishing, author: int, text: str, deliver: Callable[[], None]) -> int:
+def _publish(engine: Engine, author: int, text: str, deliver: Callable[[], object]) -> int:
+    """Publishes a post; its recipients."""
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            return publishing.publish(author, text, "write")[1].recipients
+            return engine.publish(author, text, "write")[1].recipients
         except Overloaded:
             if time.monotonic() > end:
                 raise

@@ -100,13 +100,10 @@ class Loader:
             users = [user for ids in directories.values() for user in ids]
             positions = np.searchsorted(population.user_ids, users)
             followers = dict(zip(users, counts[positions].tolist(), strict=True))
-            loaded.posts = first_posts.publish_all(
-                engine.publishing,
-                first_posts.plan(directories, followers),
-                engine.deliverer(f"loader-{os.getpid()}").run_until_idle,
-                self._settings.backlog_low,
-                stage.report_of,
-            )
+            posts = first_posts.plan(directories, followers)
+            deliver = engine.deliverer(f"loader-{os.getpid()}").run_until_idle
+            first_posts.publish_all(engine, posts, deliver, stage.report_of)
+            loaded.posts = len(posts)
             engine.counters.flush(force=True)
         bulk.let_go()
         loaded.users, loaded.edges = population.users, population.edges

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import gcd
 from typing import Final
 
-from app.datasets.name_lists import CULTURES
+from app.datasets.data import lines
 
-_FIRSTS: Final = len(CULTURES[0][0])
-_LASTS: Final = len(CULTURES[0][1])
-PAIRS: Final = len(CULTURES) * _FIRSTS * _LASTS
-"""Pairs of a first and a last name."""
+NAMES: Final = 32
+"""First names, and last names, in the list of each culture."""
+
+CULTURES: Final = 20
+
+PAIRS: Final = CULTURES * NAMES * NAMES
+"""Pairs of a first and a last name of the same culture."""
 
 _INITIALS: Final = "ABCDEFGHJKLMNOPRSTVW"
 
 # Steps through all pairs, without repeating one, when multiplied with 0, 1, 2...: it shares no
 # factor with PAIRS. Near PAIRS divided by the golden ratio, so neighbours get distant names.
 _STEP: Final = next(step for step in range(int(PAIRS * 0.618), PAIRS) if gcd(step, PAIRS) == 1)
+
+
+@cache
+def cultures() -> list[tuple[list[str], list[str]]]:
+    """(first names, last names) of each culture."""
+    lists = [line.split(", ") for line in lines("names.txt")]
+    return list(zip(lists[::2], lists[1::2], strict=True))
 
 
 def name_of(user_id: int, seed: int = 1) -> str:
@@ -29,10 +40,10 @@ def name_of(user_id: int, seed: int = 1) -> str:
     """
     block, position = divmod(user_id, PAIRS)
     pair = ((position + seed) * _STEP + block) % PAIRS
-    pair, culture = divmod(pair, len(CULTURES))
-    first, last = divmod(pair, _LASTS)
-    firsts, lasts = CULTURES[culture]
-    return " ".join([firsts[first], *_middle(block), lasts[last]])
+    pair, culture = divmod(pair, CULTURES)
+    first, last = divmod(pair, NAMES)
+    first_names, last_names = cultures()[culture]
+    return " ".join([first_names[first], *_middle(block), last_names[last]])
 
 
 def _middle(block: int) -> list[str]:
