@@ -139,7 +139,7 @@ def test_a_repeated_key(client: Any) -> None:
 def test_bad_posts(client: Any, body: str, status: int, slug: str) -> None:
     answer = client.post("/api/posts", data=body, content_type="application/json")
     check_problem(answer, status, slug)
-    assert services_of(client).engine.control_store.queue().jobs == 0
+    assert services_of(client).engine.queue().jobs == 0
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_deliveries_under_way_leave_no_backlog_behind(
         deliverer = services.engine.deliverer("busy")
         deliverer.run_iteration(3)
         deliverer.run_iteration(3)
-        assert services.engine.control_store.queue().backlog > 0
+        assert services.engine.queue().backlog > 0
         bulk = Bulk(store, "me", 60)
         bulk.take_over()
         pages = partial(Store.key_names, store)
@@ -168,11 +168,11 @@ def test_deliveries_under_way_leave_no_backlog_behind(
 
         monkeypatch.setattr(store, "key_names", ordered)
         bulk.wipe(lambda *_, busy=deliverer: busy.run_iteration(3))
-        queue = services.engine.control_store.queue()
+        queue = services.engine.queue()
         assert (queue.backlog, queue.jobs) == (0, 0), order
         while deliverer.run_iteration():
             pass
-        assert services.engine.control_store.queue().backlog == 0
+        assert services.engine.queue().backlog == 0
         with pytest.raises(UnknownUser):
             services.engine.publish(1, "Nobody is there.", "write")
 
@@ -340,9 +340,9 @@ def test_a_worker_beats_while_it_loads_and_stops_when_told(
     load = Bulk.load
 
     def load_and_look(*args: Any) -> None:
-        services.engine.control_store.leave("loads")
+        services.engine.workers.leave("loads")
         load(*args)
-        heartbeats_seen.extend(one.name for one in services.engine.control_store.workers())
+        heartbeats_seen.extend(one.name for one in services.engine.workers.live())
 
     monkeypatch.setattr(Bulk, "load", load_and_look)
     services.datasets.request("small", 1)

@@ -84,9 +84,9 @@ def test_the_truth_follows_unfollowing_and_deleting(loaded: Services, store: Sto
 
 def test_no_worker_means_it_delivers_itself(loaded: Services) -> None:
     verify.publish_random(loaded.engine, 20, 9, nothing)
-    assert loaded.engine.control_store.queue().jobs > 0
+    assert loaded.engine.queue().jobs > 0
     verify.drain(loaded.engine)
-    assert loaded.engine.control_store.queue().jobs == 0
+    assert loaded.engine.queue().jobs == 0
 
 
 def test_waiting_has_an_end(loaded: Services, monkeypatch: pytest.MonkeyPatch) -> None:

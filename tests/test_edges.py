@@ -82,7 +82,7 @@ def test_a_lost_consumer_group_is_made_again(crowd: Services) -> None:
     deliver(crowd)
     deliver(crowd)
     assert all_pages(crowd, 1, "write") == [second.id, first.id]
-    assert crowd.engine.control_store.queue().jobs == 0
+    assert crowd.engine.queue().jobs == 0
 
 
 def test_a_release_whose_posts_were_deleted_leaves_timelines_alone(crowd: Services) -> None:
@@ -229,7 +229,7 @@ def test_releases_stay_under_the_high_mark(backend: Backend) -> None:
     rounds = 0
     while services.engine.pulled_authors.all():
         services.engine.releases.run(force=True)
-        assert services.engine.control_store.queue().backlog <= settings.backlog_high
+        assert services.engine.queue().backlog <= settings.backlog_high
         deliver(services)
         rounds += 1
         assert rounds < 100
@@ -262,9 +262,9 @@ def test_steady_traffic_starves_no_release(backend: Backend) -> None:
     for _ in range(5):
         deferred(busy)
         services.engine.publish(small, "steady", "write")
-        assert services.engine.control_store.queue().backlogs[0] == 3
+        assert services.engine.queue().backlogs[0] == 3
         services.engine.releases.run(force=True)
-        assert services.engine.control_store.queue().backlogs[0] <= settings.backlog_limit
+        assert services.engine.queue().backlogs[0] <= settings.backlog_limit
         deliver(services)
     assert services.engine.pulled_authors.get(waiting) is None
     assert services.engine.pulled_authors.get(busy) is not None, "it was deferred to the end"
@@ -305,9 +305,9 @@ def test_holding_ends_when_the_backlog_has_drained_though_nobody_posts(backend: 
         services.engine.feed(reader, "write")
     services.engine.publish(0, "one", "write")
     services.engine.publish(0, "two", "write")
-    assert any(services.engine.control_store.queue().deferring)
+    assert any(services.engine.queue().deferring)
     deliver(services)
-    assert not any(services.engine.control_store.queue().deferring)
+    assert not any(services.engine.queue().deferring)
 
 
 def test_a_lone_worker_notices_that_the_server_lost_its_last_writes(tmp_path: Path) -> None:

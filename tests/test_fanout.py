@@ -56,7 +56,7 @@ def test_pushed_deliveries_are_accounted_for(crowd: Services) -> None:
     assert (fanout.status, fanout.recipients) == ("done", 9)
     assert (fanout.delivered, fanout.skipped) == (8, 1)
     assert fanout.lag_ms is not None
-    assert crowd.engine.control_store.queue().backlog == 0
+    assert crowd.engine.queue().backlog == 0
 
 
 def test_the_author_sees_the_post_at_once(crowd: Services) -> None:
@@ -239,7 +239,7 @@ def test_a_high_backlog_holds_large_authors_and_sheds_at_the_limit(backend: Back
     assert services.engine.feed(1, "write").items[0] == deferred, "readers see it at once"
     with pytest.raises(Overloaded):
         services.engine.publish(small, "three followers do not fit", "write")
-    assert max(services.engine.control_store.queue().backlogs) <= 10
+    assert max(services.engine.queue().backlogs) <= 10
     deliver(services)
     assert services.engine.releases.run(force=True) == 1
     deliver(services)
@@ -261,7 +261,7 @@ def test_a_failing_job_becomes_a_dead_letter_and_can_be_requeued(crowd: Services
         worker.reclaim()
         now += 0.6
     assert crowd.engine.fanout(post.id).status == "dead"
-    assert crowd.engine.control_store.queue().backlog == 0
+    assert crowd.engine.queue().backlog == 0
     (dead_letter,) = crowd.engine.jobs.dead(10)
     assert "WRONGTYPE" in dead_letter.reason
     crowd.engine.store.command("DEL", broken)

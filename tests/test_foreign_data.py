@@ -143,7 +143,7 @@ def test_two_installations_share_a_server(server: redis.Redis) -> None:
         services.snapshot()
     theirs.engine.deliverer("w").run_until_idle()
     assert all_pages(theirs, 1, "write") == [posts[1]]
-    assert ours.engine.control_store.queue().backlog == 1, "their worker leaves our job alone"
+    assert ours.engine.queue().backlog == 1, "their worker leaves our job alone"
     before = {name: server.dump(name) for name in server.scan_iter("another/*")}
     bulk = Bulk(ours.engine.store, "me", 60)
     bulk.take_over()

@@ -9,7 +9,7 @@ import redis
 from flask.testing import FlaskClient
 
 from app.engine.store.connecting import connect
-from app.engine.store.control import WorkerState
+from app.engine.store.workers import WorkerState
 from app.main import create_app
 from tests import servers
 from tests.conftest import Backend, small_settings
@@ -22,7 +22,7 @@ def started(backend: Backend, **changes: Any) -> FlaskClient:
     """A web process with a live worker beside it, on an empty store."""
     settings = small_settings(**changes)
     client = create_app(settings, backend.store(settings.shards)).test_client()
-    services_of(client).engine.control_store.heartbeat(WorkerState("w", 0, 0))
+    services_of(client).engine.workers.heartbeat(WorkerState("w", 0, 0))
     return client
 
 
@@ -90,7 +90,7 @@ def test_a_load_under_way_is_told_with_its_progress(backend: Backend) -> None:
 
 def test_without_a_worker_nothing_is_ready(backend: Backend) -> None:
     client = started(backend)
-    services_of(client).engine.control_store.leave("w")
+    services_of(client).engine.workers.leave("w")
     assert not judged_alike(client)
     assert "flask --app app.main worker" in text_of(client.get("/status"))
 
@@ -103,7 +103,7 @@ def full() -> Any:
         redis.Redis(port=port) as raw,
     ):
         client = create_app(settings, connect(settings.store_url, settings)).test_client()
-        services_of(client).engine.control_store.heartbeat(WorkerState("w", 0, 0))
+        services_of(client).engine.workers.heartbeat(WorkerState("w", 0, 0))
         raw.config_set("maxmemory", 1)
         yield client
 

@@ -109,7 +109,7 @@ class Away:
         return None not in batch.run()
 
     def drained(self) -> bool:
-        queue = self.services.engine.control_store.queue()
+        queue = self.services.engine.queue()
         return not (queue.jobs or queue.backlog)
 
 
@@ -133,7 +133,7 @@ def test_a_primary_killed_and_back(ports: list[int], with_controls: bool) -> Non
         after = away.publish(1)
         until(lambda: away.delivered(after))
         time.sleep(4)  # the jobs' silence speaks against nobody
-        assert away.services.engine.control_store.queue().backlog == len(away.gone)
+        assert away.services.engine.queue().backlog == len(away.gone)
         assert not away.services.engine.dead_letters.list()
         with away.node.back(*KEEPING):
             until(away.drained)

@@ -55,7 +55,7 @@ class Aging:
 
 def fail_until_dead(services: Services) -> None:
     Aging(services).works(20, 0.6)
-    assert services.engine.control_store.queue().dead == 1
+    assert services.engine.queue().dead == 1
 
 
 def test_a_failed_chunk_is_not_pushed_twice(crowd: Services) -> None:
@@ -91,8 +91,8 @@ def test_letters_that_die_out_of_order(crowd: Services) -> None:
     for job in reversed(jobs):
         died = [crowd.engine.jobs.fail(job, "on purpose") for _ in range(5)]
         assert died == [False] * 4 + [True]
-    assert crowd.engine.control_store.queue().dead == 2
-    assert crowd.engine.control_store.queue().backlog == 0
+    assert crowd.engine.queue().dead == 2
+    assert crowd.engine.queue().backlog == 0
     assert [dead_letter.post_id for dead_letter in crowd.engine.dead_letters.list()] == [
         jobs[0].id,
         jobs[1].id,
@@ -168,7 +168,7 @@ def test_a_job_record_that_cannot_be_read_ends_no_worker_and_becomes_a_dead_lett
     (dead_letter,) = crowd.engine.dead_letters.list()
     assert (dead_letter.post_id, dead_letter.tries) == (bad.id, 5)
     assert dead_letter.reason.endswith(f"cannot be read; missing or damaged: {named}.")
-    assert crowd.engine.control_store.queue().jobs == 0
+    assert crowd.engine.queue().jobs == 0
     for again in (True, False):
         (dead_letter,) = crowd.engine.dead_letters.list()
         (crowd.engine.dead_letters.requeue if again else crowd.engine.dead_letters.discard)(
@@ -186,7 +186,7 @@ def test_a_job_record_that_is_gone_is_forgotten_and_stops_nobody(crowd: Services
     aging = Aging(crowd)
     aging.works(20)
     assert crowd.engine.fanout(good.id).status == "done"
-    assert crowd.engine.control_store.queue().jobs == 0
+    assert crowd.engine.queue().jobs == 0
     assert crowd.engine.dead_letters.list() == []
 
 
@@ -205,7 +205,7 @@ def test_a_job_record_that_is_overwritten_on_the_way_stops_nobody(
     crowd.engine.store.command("SET", crowd.engine.store.keys.job(bad.id), "overwritten")
     aging.works(20)
     assert {crowd.engine.fanout(post).status for post in good} == {"done"}
-    assert crowd.engine.control_store.queue().jobs == 0
+    assert crowd.engine.queue().jobs == 0
 
 
 def break_fans(services: Services, job: int) -> None:
@@ -337,7 +337,7 @@ def test_repair_queues_lost_jobs_and_corrects_the_backlog(crowd: Services) -> No
     assert found.jobs_queued == 1
     assert found.backlogs == {shard: (1234, len(READERS))}
     crowd.engine.deliverer("w").run_until_idle()
-    assert crowd.engine.control_store.queue().backlog == 0
+    assert crowd.engine.queue().backlog == 0
     assert crowd.engine.fanout(post.id).status == "done"
 
 
@@ -374,7 +374,7 @@ def test_held_posts_of_a_very_large_author_return_in_parts(backend: Backend) -> 
     for _ in range(20):
         worker.run_until_idle()
         services.engine.releases.run(force=True)
-        assert max(services.engine.control_store.queue().backlogs) <= 10
+        assert max(services.engine.queue().backlogs) <= 10
     assert services.engine.pulled_authors.get(AUTHOR) is None
     for reader in READERS:
         assert all_pages(services, reader, "write") == posts[::-1]
@@ -484,4 +484,4 @@ def test_chunks_are_small_while_somebody_reads(backend: Backend) -> None:
     worker.run_iteration()
     assert calls[6:] == [4]
     worker.run_until_idle()
-    assert services.engine.control_store.queue().backlog == 0
+    assert services.engine.queue().backlog == 0

@@ -120,14 +120,14 @@ def test_no_exception_ends_the_loop(
     def fails_thrice(*args: Any, **options: Any) -> Any:
         if failures:
             raise failures.pop()
-        if not crowd.engine.control_store.queue().jobs:
+        if not crowd.engine.queue().jobs:
             worker.stop()
         return real(*args, **options)
 
     monkeypatch.setattr(part, name, fails_thrice)
     worker = crowd.engine.worker("w")
     worker.run()
-    assert crowd.engine.control_store.queue().backlog == 0
+    assert crowd.engine.queue().backlog == 0
     logged = [record.exc_info for record in caplog.records if record.exc_info]
     assert [exc_info[1] for exc_info in logged] == [error] * 3
 

@@ -21,6 +21,7 @@ from app.engine.errors import (
     UnknownDeadLetter,
     WrongShards,
 )
+from app.engine.store.server_info import read_server
 
 if TYPE_CHECKING:  # numpy is loaded only by the commands that load data
     from app.datasets.loading import Loaded
@@ -70,8 +71,7 @@ class Memory:
         self.after: int | None = None
 
     def _now(self) -> int | None:
-        used: int | None = self._services.engine.control_store.server()["memory_bytes"]
-        return used
+        return read_server(self._services.engine.store)["memory_bytes"]
 
     def finish(self) -> None:
         """Looks again."""

@@ -62,7 +62,7 @@ def drain(engine: Engine, patience: float = 120.0) -> None:
     end = time.monotonic() + patience
     helper = _Helper(engine)
     while True:
-        queue = engine.control_store.queue()
+        queue = engine.queue()
         if not (queue.jobs or queue.backlog or queue.shards_away):
             return
         if time.monotonic() > end:
@@ -82,7 +82,7 @@ class _Helper:
         self._deliverer = engine.deliverer("verify")
 
     def help_or_wait(self) -> None:
-        if not self._engine.control_store.workers():
+        if not self._engine.workers.live():
             self._deliverer.reclaim()
             self._deliverer.run_until_idle()
             self._engine.releases.run()

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
-from .delivery.controls import Controls
 from .delivery.dead_letters import DeadLetters
 from .delivery.deliverer import Deliverer
 from .delivery.maintenance import Maintenance
@@ -28,7 +27,9 @@ from .store.graph import Graph
 from .store.jobs import Jobs
 from .store.posts import Posts
 from .store.pulled_authors import PulledAuthors
+from .store.queue import Queue, read_queue
 from .store.timelines import Timelines
+from .store.workers import WorkerRegistry
 
 
 class Engine:
@@ -59,10 +60,9 @@ class Engine:
         self.jobs = Jobs(store, settings)
         self.pulled_authors = PulledAuthors(store, settings.pulled_authors_cache_ms / 1000, clock)
         self.counters = Metrics(store)
-        self.control_store = Control(store)
-        hybrid = Hybrid(
-            settings, self.counters, self.control_store, self.posts, self.pulled_authors, self.graph
-        )
+        self.control = Control(store)
+        self.workers = WorkerRegistry(store)
+        hybrid = Hybrid(settings, self.counters, self.posts, self.pulled_authors, self.graph)
         log_cache = LogCache(self.posts, self.counters, settings.log_cache_ms / 1000, clock)
         self.publishing = Publishing(
             settings,
@@ -86,11 +86,16 @@ class Engine:
         )
         self.following = Following(self.graph)
         self.metrics = Reporting(
-            settings, self.counters, self.control_store, self.pulled_authors, hybrid
+            store,
+            settings,
+            self.counters,
+            self.control,
+            self.workers,
+            self.pulled_authors,
+            hybrid,
         )
-        self.control = Controls(self.control_store)
-        self.releases = Releases(settings, self.pulled_authors, self.graph, self.control_store)
-        self.maintenance = Maintenance(self.jobs, self.control_store, settings.shards)
+        self.releases = Releases(store, settings, self.pulled_authors, self.graph)
+        self.maintenance = Maintenance(self.jobs, self.workers, settings.shards)
         self.dead_letters = DeadLetters(self.jobs, settings.shards)
 
     @classmethod
@@ -160,6 +165,10 @@ class Engine:
         delivery, or after a pulled post was accepted."""
         return self.publishing.fanout(post_id)
 
+    def queue(self) -> Queue:
+        """The figures of the job queue and its backlog."""
+        return read_queue(self.store)
+
     def feed(
         self,
         user_id: int,
@@ -198,7 +207,8 @@ class Engine:
         chores = (self.releases.run, self.maintenance.run)
         return Worker(
             self.store,
-            self.control_store,
+            self.control,
+            self.workers,
             self.counters,
             self.deliverer,
             chores,

@@ -118,9 +118,7 @@ class Rig:
         """Starts workers and returns when all are heard of."""
         names = [self.start_worker() for _ in range(count)]
         wait_until(
-            lambda: (
-                set(names) <= {worker.name for worker in self.services.engine.control.workers()}
-            ),
+            lambda: set(names) <= {worker.name for worker in self.services.engine.workers.live()},
             30,
             "the workers did not start",
         )
@@ -243,7 +241,7 @@ class Rig:
 
     def queue(self) -> Any:
         """The queue as it is now."""
-        return self.services.engine.control_store.queue()
+        return self.services.engine.queue()
 
     def _is_idle(self) -> bool:
         queue = self.queue()

@@ -41,7 +41,7 @@ def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> Non
     first, at = _processed(rig), time.monotonic()
     time.sleep(1.5)
     rate = (_processed(rig) - first) / (time.monotonic() - at)
-    shares = sorted(worker.delivered for worker in rig.services.engine.control.workers())
+    shares = sorted(worker.delivered for worker in rig.services.engine.workers.live())
 
     client.put("/api/workers", {"paused": True})
     begun = last_change = time.monotonic()

@@ -49,7 +49,7 @@ def test_maxmemory(start: Callable[..., Rig], tell: Callable[[str], None]) -> No
     time.sleep(1.5 if not LONG else 10)
     partly = _partly_delivered(rig)
     full_backlog = rig.queue().backlog
-    workers = len(rig.services.engine.control.workers())
+    workers = len(rig.services.engine.workers.live())
     controlled = client.put("/api/workers", {"deliveries_per_second": 40_000})[0]
     raw.config_set("maxmemory", 0)
     rig.services.engine.control.set()

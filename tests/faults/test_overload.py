@@ -155,4 +155,4 @@ def _rate(rig: Rig, seconds: float) -> float:
 
 
 def _made(rig: Rig) -> int:
-    return sum(worker.delivered for worker in rig.services.engine.control.workers())
+    return sum(worker.delivered for worker in rig.services.engine.workers.live())

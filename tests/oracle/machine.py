@@ -117,7 +117,7 @@ class Machine(RuleBasedStateMachine):
     ) -> bool:
         """Publishes and checks the answer. `after_count` happens between the count of the
         followers and the post. Returns whether a new post is on its way to followers."""
-        queue, shard = self.services.engine.control_store.queue(), author % SHARDS
+        queue, shard = self.services.engine.queue(), author % SHARDS
         backlog, deferring = queue.backlogs[shard], queue.deferring[shard]
         followers = len(self.followers(author))
         limits, process = self.settings, process or self.process()
@@ -187,9 +187,9 @@ class Machine(RuleBasedStateMachine):
 
     def checked_turn(self, worker: Deliverer, tokens: int | None = None) -> None:
         """Within a turn a backlog only falls. Holding ends at the low mark, not before."""
-        before = self.services.engine.control_store.queue()
+        before = self.services.engine.queue()
         worker.run_iteration(tokens)
-        after = self.services.engine.control_store.queue()
+        after = self.services.engine.queue()
         for shard in range(SHARDS):
             assert after.backlogs[shard] <= before.backlogs[shard]
             if before.deferring[shard] and before.backlogs[shard] > self.settings.backlog_low:
@@ -291,7 +291,7 @@ class Machine(RuleBasedStateMachine):
                 for pulled_author in self.services.engine.pulled_authors.all()
                 if pulled_author.releasing or pulled_author.why in ("deferred", "returning")
             ]
-            queue = self.services.engine.control_store.queue()
+            queue = self.services.engine.queue()
             if queue.jobs == 0 and queue.dead == 0 and not waiting:
                 break
             self.time_passes(1.2)
@@ -315,7 +315,7 @@ class Machine(RuleBasedStateMachine):
                 assert ids == self.truth.feed(reader)
 
     def bounded_backlog(self) -> None:
-        queue = self.services.engine.control_store.queue()
+        queue = self.services.engine.queue()
         assert all(0 <= part <= self.settings.backlog_limit for part in queue.backlogs)
 
     @invariant()

@@ -213,7 +213,7 @@ class Sequences(Machine):
     @rule(author=user, released=st.booleans())
     def dead_letter(self, author: int, released: bool) -> None:
         """Deliveries fail until their job is a dead letter: of one post, or of held ones."""
-        if self.services.engine.control_store.queue().dead:
+        if self.services.engine.queue().dead:
             return
         if released:
             self.post(author, "read")
@@ -227,7 +227,7 @@ class Sequences(Machine):
             return
         for _ in range(8):
             self.work_it_off()
-            if self.services.engine.control_store.queue().dead:
+            if self.services.engine.queue().dead:
                 break
             self.time_passes(1.2)
         self.bounded()
@@ -238,12 +238,12 @@ class Sequences(Machine):
         self.come_to_rest()
         self.dead_letter(author, released)
         self.requeue()
-        if not self.services.engine.control_store.queue().jobs:
+        if not self.services.engine.queue().jobs:
             return
         for reader in self.followers(author):
             self.break_timeline(reader)
         self.work_it_off()
-        assert self.services.engine.control_store.queue().dead == 0
+        assert self.services.engine.queue().dead == 0
         self.heal()
 
     @rule(author=user, released=st.booleans())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from ..store.control import Control
 from ..store.jobs import Jobs
+from ..store.workers import WorkerRegistry
 
 SWEEP_SECONDS = 1.0
 FORGET_SECONDS = 10.0
@@ -17,9 +17,9 @@ class Maintenance:
     Every worker does it: both are harmless to repeat, and no one needs to be elected.
     """
 
-    def __init__(self, jobs: Jobs, control: Control, shards: int) -> None:
+    def __init__(self, jobs: Jobs, workers: WorkerRegistry, shards: int) -> None:
         self._jobs = jobs
-        self._control = control
+        self._workers = workers
         self._cursors = [0] * shards
         self._next_sweep = 0.0
         self._next_forget = 0.0
@@ -33,5 +33,5 @@ class Maintenance:
             found = self._jobs.sweep(self._cursors)
         if now >= self._next_forget:
             self._next_forget = now + FORGET_SECONDS
-            self._jobs.forget_workers(worker.name for worker in self._control.workers())
+            self._jobs.forget_workers(worker.name for worker in self._workers.live())
         return found

@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 
 from ..settings import EngineSettings
-from ..store.control import Control
+from ..store.client import Store
 from ..store.graph import Graph
 from ..store.pulled_authors import PulledAuthors
+from ..store.queue import read_queue
 
 CHECK_SECONDS = 0.1
 LEAST_PAUSE = 20
@@ -25,15 +26,15 @@ class Releases:
 
     def __init__(
         self,
+        store: Store,
         settings: EngineSettings,
         pulled_authors: PulledAuthors,
         graph: Graph,
-        control: Control,
     ) -> None:
+        self._store = store
         self._settings = settings
         self._pulled_authors = pulled_authors
         self._graph = graph
-        self._control = control
         self._next_check = 0.0
 
     def run(self, *, force: bool = False) -> int:
@@ -58,7 +59,7 @@ class Releases:
         ]
         if not waiting:
             return 0
-        backlogs = self._control.queue().backlogs
+        backlogs = read_queue(self._store).backlogs
         released = 0
         # Who has waited longest comes first, or one author who is held again and again would take
         # all the room.

@@ -12,9 +12,10 @@ from types import FrameType
 
 from ..errors import StoreDown
 from ..store.client import Store
-from ..store.control import Control, RateLimit, WorkerState
+from ..store.control import Control, RateLimit
 from ..store.counters import Metrics
 from ..store.wake_ups import WakeUps
+from ..store.workers import WorkerRegistry, WorkerState
 from .deliverer import Deliverer
 from .token_budget import TokenBudget
 
@@ -36,6 +37,7 @@ class Worker:
         self,
         store: Store,
         control: Control,
+        workers: WorkerRegistry,
         counters: Metrics,
         deliverer: Callable[[str], Deliverer],
         chores: Sequence[Callable[[], object]],
@@ -47,6 +49,7 @@ class Worker:
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
         self._store = store
         self._control = control
+        self._workers = workers
         self._counters = counters
         self._deliverer = deliverer(self.name)
         self._chores = (self._deliverer.reclaim, *chores)
@@ -134,7 +137,7 @@ class Worker:
         if self._clock() < self._next_look:
             return
         self._next_look = self._clock() + CONTROLS_SECONDS
-        self._control.heartbeat(
+        self._workers.heartbeat(
             WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered)
         )
         self._rate_limit = self._control.rate_limit()
@@ -144,7 +147,7 @@ class Worker:
     def _sharers(self) -> int:
         """Workers with open jobs share the limit evenly. While idle it counts all: whoever gets a
         job next must not have saved up for all."""
-        live = self._control.workers()
+        live = self._workers.live()
         counted = {one.name for one in live if one.jobs_open or not self._deliverer.jobs_open}
         return len(counted | {self.name})
 
@@ -162,6 +165,6 @@ class Worker:
         self._wake_up.close()
         try:
             self._counters.flush(force=True)
-            self._control.leave(self.name)
+            self._workers.leave(self.name)
         except StoreDown:
             log.info("the store is gone already; the heartbeat will expire by itself")

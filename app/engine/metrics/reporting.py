@@ -12,12 +12,17 @@ from ..errors import StoreFull
 from ..models import STRATEGIES, Strategy
 from ..publishing.hybrid import Choice, Hybrid
 from ..settings import EngineSettings
-from ..store.control import Control, Queue, Server, Stage, WorkerState
+from ..store.client import Store
+from ..store.control import Control
 from ..store.counters import WINDOW_SECONDS, Counts, Metrics, buckets
 from ..store.pulled_authors import PulledAuthors
+from ..store.queue import Queue, read_queue
+from ..store.server_info import Server, read_server
+from ..store.workers import WorkerRegistry, WorkerState
 from .histogram import quantile
 
 Operation = Literal["accept", "lag", "feed"]
+Stage = Literal["normal", "deferring", "shedding"]
 OPERATIONS: tuple[Operation, ...] = ("accept", "lag", "feed")
 _WORSE: tuple[Stage, ...] = ("normal", "deferring", "shedding")
 
@@ -93,15 +98,19 @@ class Reporting:
 
     def __init__(
         self,
+        store: Store,
         settings: EngineSettings,
         metrics: Metrics,
         control: Control,
+        workers: WorkerRegistry,
         pulled_authors: PulledAuthors,
         hybrid: Hybrid,
     ) -> None:
+        self._store = store
         self._settings = settings
         self._metrics = metrics
         self._control = control
+        self._workers = workers
         self._pulled_authors = pulled_authors
         self._hybrid = hybrid
 
@@ -110,9 +119,9 @@ class Reporting:
         with suppress(StoreFull):
             self._metrics.flush(force=True)  # so that the caller sees what it just did
         counts = self._metrics.read()
-        queue = self._control.queue()
+        queue = read_queue(self._store)
         rate_limit = self._control.rate_limit()
-        workers = self._control.workers()
+        workers = self._workers.live()
         total = counts.total
         return {
             "time_ms": int(time.time() * 1000),
@@ -159,7 +168,7 @@ class Reporting:
                 "deliveries_per_second": rate_limit.deliveries_per_second,
                 "list": workers,
             },
-            "store": self._control.server(),
+            "store": read_server(self._store),
         }
 
     def stage(self, queue: Queue) -> Stage:

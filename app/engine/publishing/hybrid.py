@@ -17,7 +17,6 @@ from typing_extensions import TypedDict
 from ..ids import millis_of
 from ..models import STRATEGIES, PullReason
 from ..settings import EngineSettings
-from ..store.control import Control
 from ..store.counters import WINDOW_SECONDS, Counts, Metrics, buckets
 from ..store.graph import Graph
 from ..store.posts import Posts
@@ -61,14 +60,12 @@ class Hybrid:
         self,
         settings: EngineSettings,
         metrics: Metrics,
-        control: Control,
         posts: Posts,
         pulled_authors: PulledAuthors,
         graph: Graph,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._control = control
         self._posts = posts
         self._pulled_authors = pulled_authors
         self._graph = graph

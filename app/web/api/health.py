@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 
 from app.bootstrap import Services
 from app.engine.errors import FanoutError, StoreFull
-from app.engine.store.control import WORKER_TIMEOUT_SECONDS
+from app.engine.store.workers import WORKER_TIMEOUT_SECONDS
 from app.web.current import services
 from app.web.pages.formatting import count_of
 from app.web.problems import answer_to
@@ -98,7 +98,7 @@ def _store(services: Services) -> Check:
 
 
 def _workers(services: Services) -> Check:
-    count = len(services.engine.control.workers())
+    count = len(services.engine.workers.live())
     detail = count_of(count, "worker")
     if not count:
         detail = f"None was heard of in the last {WORKER_TIMEOUT_SECONDS:g} seconds. "

@@ -12,10 +12,10 @@ from typing_extensions import TypedDict
 
 from app.datasets.presets import MAX_SEED, PRESETS
 from app.datasets.users import LIST_LIMIT
-from app.engine.delivery.controls import FASTEST
 from app.engine.delivery.dead_letters import LIST_LIMIT as DEAD_LETTERS_LIMIT
 from app.engine.ids import MAX_ID
 from app.engine.models import FanoutStatus, Kind, Post, Strategy, User
+from app.engine.store.control import MAX_DELIVERIES_PER_SECOND
 from app.engine.store.job_records import DeadLetter
 from app.engine.store.keys import MAX_USER_ID
 
@@ -104,7 +104,9 @@ class WorkersBody(Request):
     """The experiment's controls. A field that is left out is reset to its default."""
 
     paused: StrictBool = False
-    deliveries_per_second: Annotated[StrictInt, Field(ge=1, le=FASTEST), WHOLE] | None = None
+    deliveries_per_second: (
+        Annotated[StrictInt, Field(ge=1, le=MAX_DELIVERIES_PER_SECOND), WHOLE] | None
+    ) = None
 
 
 class DeadLettersQuery(Request):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from app.engine.store.control import WorkerState
+from app.engine.store.workers import WorkerState
 
 
 def rows(snapshot: Mapping[str, Any]) -> list[tuple[str, Any]]:
