@@ -11,8 +11,13 @@ import json
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from typing import Any
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
 
 from bench.servers import Missing
 
@@ -69,6 +74,68 @@ def queued(client: Any, readers: Sequence[int], post_id: int, cap: int) -> None:
         name = sorted_set(reader)
         client.zadd(name, {post: post})
         client.zremrangebyrank(name, 0, -cap - 1)
+
+
+QUEUE = "queue:posts"
+"""The baselines' queue of posts: JSON entries [post id, author, seconds when it was queued]."""
+
+
+EMPTY_SECONDS = 0.2
+"""The loop ends when nothing was queued for so long."""
+
+
+def followers(author: int) -> str:
+    """A baseline's set of an author's followers."""
+    return f"followers:{author:012d}"
+
+
+def enqueue(client: Any, posts: Sequence[tuple[int, int]]) -> None:
+    """Queues posts, (id, author) each."""
+    client.lpush(QUEUE, *(json.dumps([*post, time.time()]) for post in posts))
+
+
+def deliver(client: Any, post_id: int, author: int, cap: int) -> None:
+    """What articles show for one post: SMEMBERS, then LPUSH and LTRIM in a pipeline."""
+    pipeline = client.pipeline(transaction=False)
+    for follower in client.smembers(followers(author)):
+        name = flat(int(follower))
+        pipeline.lpush(name, post_id)
+        pipeline.ltrim(name, 0, cap - 1)
+    pipeline.execute()
+
+
+def naive_loop(client: Any, cap: int) -> list[float]:
+    """Takes post after post from the queue until it is empty; how long each was under way, in
+    milliseconds."""
+    lags = []
+    while entry := client.brpop([QUEUE], timeout=EMPTY_SECONDS):
+        post_id, author, queued_at = json.loads(entry[1])
+        deliver(client, post_id, author, cap)
+        lags.append(1e3 * (time.time() - queued_at))
+    return lags
+
+
+def dramatiq_loop(url: str, posts: Sequence[tuple[int, int]], cap: int) -> float:
+    """The same work as an actor of Dramatiq with its usual middleware, four threads; jobs a
+    second from the worker's start until its queue is empty."""
+    broker = RedisBroker(url=url)
+    client = redis.Redis.from_url(url)
+
+    @dramatiq.actor(queue_name="posts", broker=broker)
+    def fan_out(post_id: int, author: int) -> None:
+        deliver(client, post_id, author, cap)
+
+    for post in posts:
+        fan_out.send(*post)
+    worker = dramatiq.Worker(broker, worker_threads=4)
+    begun = time.perf_counter()
+    worker.start()
+    broker.join("posts", interval=5)
+    spent = time.perf_counter() - begun
+    worker.stop()
+    broker.close()
+    client.close()
+    return len(posts) / spent
 
 
 def redis_benchmark(port: int, requests: int, readers: int, post_id: int) -> float:
