@@ -15,6 +15,7 @@ from multiprocessing import get_context
 
 import redis
 
+from app.engine.store.queue import read_queue
 from bench import baselines, servers
 from bench.context import Context
 from bench.fixture import TEXT, Fixture
@@ -97,7 +98,7 @@ def _engine_rate(network: Network, posts: Posts) -> float:
     latest = {author: engine.publish(author, TEXT, "write")[0].id for _, author in posts}
     begun = time.perf_counter()
     engine.control.set(paused=False)
-    while engine.control_store.queue().jobs:
+    while read_queue(engine.store).jobs:
         time.sleep(0.002)
     spent = time.perf_counter() - begun
     network.check(latest)
@@ -138,7 +139,7 @@ def _engine_lag(network: Network, posts_per_second: float) -> float:
         engine.publish(author, TEXT, "write")[0].id
         for _, author in evenly(network.draw(), posts_per_second)
     ]
-    while engine.control_store.queue().jobs:
+    while read_queue(engine.store).jobs:
         time.sleep(0.01)
     batch = engine.store.batch()
     for post_id in published:
