@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from app.datasets import LUA
 from app.datasets.datasets import Datasets
 from app.datasets.state import DatasetState, Summary
 from app.datasets.users import Users
@@ -32,7 +33,7 @@ class Services:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
-        self.engine = Engine(settings, store or connect(settings.store_url, settings), clock)
+        self.engine = Engine(settings, store or connect(settings.store_url, settings, LUA), clock)
         self._dataset = DatasetState(self.engine.store)
         self.users = Users(self.engine.graph, self._dataset)
         self.datasets = Datasets(self.engine.store, settings)

@@ -16,8 +16,6 @@ from typing import Any
 import redis
 
 from app.bootstrap import Services
-from app.engine.store.client import Store
-from app.engine.store.connecting import connect
 from app.engine.store.keys import tag
 from app.settings import Settings
 
@@ -100,8 +98,8 @@ class Fixture:
         self.sizes = sizes
         self.random = random.Random(seed)
         self.settings = settings(self.url, **changes)
-        self.store: Store = connect(self.settings.store_url, self.settings)
-        self.services: Services = Services(self.settings, self.store)
+        self.services = Services(self.settings)
+        self.store = self.services.engine.store
         self.client = redis.Redis(port=port)
         self.authors: dict[int, list[int]] = {}
         self.page_readers: list[int] = []

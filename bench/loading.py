@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from app.bootstrap import Services
-from app.engine.store.connecting import connect
 from bench import servers
 from bench.context import Context
 from bench.fixture import settings
@@ -15,8 +14,8 @@ def measure(preset: str, context: Context) -> dict[str, Any]:
     """Loads the preset into an empty server, as `flask seed` does."""
     with servers.server(context.server, *context.options) as port:
         chosen = settings(f"redis://127.0.0.1:{port}/0")
-        store = connect(chosen.store_url, chosen)
-        services = Services(chosen, store)
+        services = Services(chosen)
+        store = services.engine.store
         before = store.redis.info("memory")["used_memory"]
         loaded = services.datasets.load_preset(preset, context.seed)
         after = store.redis.info("memory")["used_memory"]

@@ -23,6 +23,7 @@ from redis.cluster import ClusterNode, RedisCluster
 from werkzeug.exceptions import HTTPException
 
 from app.bootstrap import Services
+from app.datasets import LUA
 from app.engine.store import library
 from app.engine.store.client import Store
 from app.engine.store.counters import Metrics
@@ -87,7 +88,12 @@ class Backend:
             client.flushall(target_nodes=RedisCluster.PRIMARIES)
         else:
             client.flushall()
-        return Store(lambda: client, Keys(prefix, shards))
+        return store_of(client, shards, prefix)
+
+
+def store_of(client: Any, shards: int, prefix: str = "fanout:") -> Store:
+    """A store on this client, with all server functions."""
+    return Store(lambda: client, Keys(prefix, shards), lua=[LUA])
 
 
 @pytest.fixture(scope="session", params=BACKENDS)
@@ -170,9 +176,9 @@ def one_reader(backend: Backend, **changes: Any) -> Services:
 @contextmanager
 def changed_lua(old: str, new: str) -> Iterator[None]:
     """Stores that are built inside run other Lua functions."""
-    changed = library.lua_source().replace(old, new)
-    assert changed != library.lua_source()
-    with patch.object(library, "lua_source", lambda: changed):
+    source = library.lua_source([LUA])
+    assert old in source
+    with patch.object(library, "lua_source", lambda _: source.replace(old, new)):
         library.library.cache_clear()
         yield
     library.library.cache_clear()

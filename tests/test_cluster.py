@@ -11,7 +11,6 @@ import redis
 from app.bootstrap import Services
 from app.engine.errors import StoreDown
 from app.engine.models import STRATEGIES
-from app.engine.store.connecting import connect
 from app.settings import Settings
 from app.web import rate_limit
 from tests import servers
@@ -74,4 +73,4 @@ def test_one_primary_killed() -> None:
 
 def opened(ports: list[int]) -> Services:
     settings = Settings(redis_url=f"redis://127.0.0.1:{ports[-1]}", shards=12, log_cache_ms=0)
-    return Services(settings, connect(settings.store_url, settings))
+    return Services(settings)

@@ -18,9 +18,8 @@ from app.datasets.presets import PRESETS, Preset
 from app.datasets.state import DatasetState
 from app.engine.errors import StoreDown
 from app.engine.store.client import Store
-from app.engine.store.keys import Keys
 from app.main import create_app
-from tests.conftest import small_settings
+from tests.conftest import small_settings, store_of
 
 
 class Command:
@@ -38,8 +37,7 @@ class Command:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setitem(PRESETS, "small", Preset("small", 120, 114))
-    client = fakeredis.FakeRedis(version=(7, 0))
-    return Command(Store(lambda: client, Keys("fanout:", 4)))
+    return Command(store_of(fakeredis.FakeRedis(version=(7, 0)), 4))
 
 
 def test_seed_says_what_it_did(run: Command) -> None:

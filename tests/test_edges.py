@@ -13,8 +13,7 @@ import redis
 from app.bootstrap import Services
 from app.engine.ids import EPOCH_MS, shard_of_post
 from app.engine.models import STRATEGIES
-from app.engine.store.client import Store
-from app.engine.store.keys import GROUP, Keys
+from app.engine.store.keys import GROUP
 from app.engine.store.timelines import MOST_SENT
 from app.settings import Settings
 from tests import servers
@@ -25,6 +24,7 @@ from tests.conftest import (
     changed_lua,
     one_reader,
     small_settings,
+    store_of,
 )
 
 READERS = range(1, 13)
@@ -318,9 +318,7 @@ def test_a_lone_worker_notices_that_the_server_lost_its_last_writes(tmp_path: Pa
     try:
         servers.wait_for(settings.redis_port)
         client = redis.Redis(port=settings.redis_port, retry_on_error=[redis.ConnectionError])
-        services = Services(
-            settings, Store(lambda: client, Keys(settings.key_prefix, settings.shards))
-        )
+        services = Services(settings, store_of(client, settings.shards))
         add_users(services.engine.store, range(20))
         for reader in READERS:
             services.engine.follow(reader, 0)

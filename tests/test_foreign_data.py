@@ -12,16 +12,15 @@ import redis
 from flask.testing import FlaskCliRunner
 
 from app.bootstrap import Services
+from app.datasets import LUA
 from app.datasets.bulk import Bulk
 from app.datasets.presets import PRESETS, Preset
 from app.engine.store import keys, library
 from app.engine.store.client import Store
-from app.engine.store.connecting import connect
-from app.engine.store.keys import Keys
 from app.main import create_app
 from app.settings import Settings
 from tests import servers
-from tests.conftest import Backend, add_users, all_pages, small_settings
+from tests.conftest import Backend, add_users, all_pages, small_settings, store_of
 
 FAMILIES = ["control", *re.findall(r"^    ([a-z_]+)[:{*]", keys.__doc__ or "", re.MULTILINE)]
 """The first word of every row of the catalogue of keys."""
@@ -97,7 +96,7 @@ def test_what_others_keep_on_the_server_is_untouched(
     assert len(before) > 500
 
     settings = small_settings(redis_port=port_of(server), rate_limit="1000/minute")
-    app = create_app(settings, connect(settings.store_url, settings))
+    app = create_app(settings)
     run: FlaskCliRunner = app.test_cli_runner()
 
     def command(*words: str) -> None:
@@ -128,7 +127,7 @@ def test_what_others_keep_on_the_server_is_untouched(
 
 def test_two_installations_share_a_server(server: redis.Redis) -> None:
     ours, theirs = (
-        Services(settings, connect(settings.store_url, settings))
+        Services(settings)
         for settings in (
             small_settings(redis_port=port_of(server), key_prefix=prefix)
             for prefix in ("one:", "another/")
@@ -165,13 +164,11 @@ def test_versions_live_side_by_side_until_a_repair(
     backend: Backend, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     new = backend.store(settings.shards)
-    source = library.lua_source()
+    source = library.lua_source([LUA])
     with monkeypatch.context() as patches:
-        patches.setattr(library, "lua_source", lambda: source.replace("return 1", "return 1 + 0"))
+        patches.setattr(library, "lua_source", lambda _: source.replace("return 1", "return 1 + 0"))
         library.library.cache_clear()
-        old, other = (
-            Store(lambda: new.redis, Keys(prefix, settings.shards)) for prefix in ("fanout:", "b:")
-        )
+        old, other = (store_of(new.redis, settings.shards, prefix) for prefix in ("fanout:", "b:"))
     library.library.cache_clear()
     for _ in range(2):
         for store in (new, old, other):

@@ -8,7 +8,6 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from app.engine.store.connecting import connect
 from app.engine.store.workers import WorkerState
 from app.main import create_app
 from tests import servers
@@ -102,7 +101,7 @@ def full() -> Any:
         servers.running(servers.valkey_binary(), port=settings.redis_port) as port,
         redis.Redis(port=port) as raw,
     ):
-        client = create_app(settings, connect(settings.store_url, settings)).test_client()
+        client = create_app(settings).test_client()
         services_of(client).engine.workers.heartbeat(WorkerState("w", 0, 0))
         raw.config_set("maxmemory", 1)
         yield client
@@ -122,6 +121,6 @@ def test_a_full_store_takes_no_writes_and_the_rest_is_judged_all_the_same(full: 
 
 def test_a_store_that_is_away_leaves_the_rest_unknown() -> None:
     settings = small_settings(redis_port=servers.free_port())
-    client = create_app(settings, connect(settings.store_url, settings)).test_client()
+    client = create_app(settings).test_client()
     assert not judged_alike(client)
     assert "does not answer" in text_of(client.get("/status"))

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from app.datasets import LUA
 from app.engine.store import library
 
-FILES = sorted((Path(library.__file__).parent / "lua").glob("*.lua"))
+FILES = [path for folder in (library.ENGINE_LUA, LUA) for path in sorted(folder.glob("*.lua"))]
 COMMENT_OR_TEXT = re.compile(r"--.*|'[^'\n]*'")
 DEFINITION = re.compile(r"^local (?:function )?(\w+(?:, \w+)*)", re.MULTILINE)
 NAME = re.compile(r"(?<![.\w])[A-Za-z_]\w*")

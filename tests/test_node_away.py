@@ -16,7 +16,6 @@ import redis
 from app.bootstrap import Services
 from app.engine.errors import StoreDown
 from app.engine.models import STRATEGIES
-from app.engine.store.connecting import connect
 from app.settings import Settings
 from tests import servers
 from tests.conftest import add_users, all_pages
@@ -192,7 +191,7 @@ def opened(port: int) -> Services:
         pulled_authors_cache_ms=0,
         open_jobs=8,
     )
-    return Services(settings, connect(settings.store_url, settings))
+    return Services(settings)
 
 
 def until(condition: Callable[[], object]) -> None:

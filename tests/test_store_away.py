@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from app.bootstrap import Services
-from app.engine.store.connecting import connect
 from app.main import create_app
 from tests import servers
 from tests.conftest import add_users, small_settings
@@ -14,7 +13,7 @@ from tests.test_api import check_problem, publish
 
 def test_the_store_goes_away_and_comes_back() -> None:
     settings = small_settings(redis_port=servers.free_port(), store_timeout=0.5)
-    app = create_app(settings, connect(settings.store_url, settings))
+    app = create_app(settings)
     services: Services = app.extensions["fanout"]
     client = app.test_client()
     paths = ["/api/feed/1", "/api/compare/1", "/api/metrics", "/api/users", "/metrics"]

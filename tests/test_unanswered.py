@@ -11,7 +11,6 @@ from redis.connection import AbstractConnection
 
 from app.bootstrap import Services
 from app.engine.errors import StoreDown
-from app.engine.store.connecting import connect
 from app.main import create_app
 from tests import servers
 from tests.conftest import add_users, small_settings
@@ -34,7 +33,7 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
 @pytest.fixture
 def client(port: int) -> Any:
     settings = small_settings(redis_url=f"redis://127.0.0.1:{port}")
-    client = create_app(settings, connect(settings.store_url, settings)).test_client()
+    client = create_app(settings).test_client()
     store = services(client).engine.store
     store.command("DEL", store.keys.log(AUTHOR))
     add_users(store, range(8))

@@ -1,6 +1,6 @@
 """Reads a graph from an edge list as the SNAP collection writes them.
 
-One edge per line, `follower followee`, separated by blanks, tabs or a comma. Lines that are empty
+One edge per line, `follower author`, separated by blanks, tabs or a comma. Lines that are empty
 or start with `#` or `%` are comments. The whole text is checked before anything is returned,
 so a caller never loads half of it.
 """
@@ -21,16 +21,6 @@ _SHOWN = 80
 """Characters of a broken line that an error quotes."""
 
 
-class BrokenLine(BadRequest):
-    """A line of an edge list is not an edge; `number` counts from 1."""
-
-    def __init__(self, number: int, text: str, reason: str) -> None:
-        shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-        super().__init__(f"Line {number} is not an edge: {shown!r}: {reason}. Nothing was loaded.")
-        self.number = number
-        self.text = text
-
-
 @dataclass(frozen=True, slots=True)
 class EdgeList:
     """What a file held: the graph, and what was dropped on the way."""
@@ -46,7 +36,7 @@ def parse(lines: Iterable[str], max_user_id: int, *, undirected: bool = False) -
 
     User ids lie in [0, max_user_id). An edge given twice counts once, and an edge to oneself not
     at all; both are counted in the answer (undirected: a line repeated in either direction).
-    Raises `BrokenLine` for the first bad line and `BadRequest` when there is no edge at all.
+    Raises `BadRequest` for the first bad line, and when there is no edge at all.
     """
     ends = array("q")
     number = 0
@@ -60,35 +50,37 @@ def parse(lines: Iterable[str], max_user_id: int, *, undirected: bool = False) -
 def _edge(number: int, text: str, max_user_id: int) -> tuple[int, int]:
     words = text.replace(",", " ").split()
     if len(words) != 2:
-        raise BrokenLine(number, text, "it needs two user ids, the follower and the followee")
+        raise _broken(number, text, "it needs two user ids, the follower and the author")
     for word in words:
         # isdecimal alone would accept the digits of other scripts.
         if not (word.isascii() and word.isdecimal()):
-            raise BrokenLine(number, text, f"{word[:_SHOWN]!r} is not a user id")
+            raise _broken(number, text, f"{word[:_SHOWN]!r} is not a user id")
         if len(word) > 18 or int(word) >= max_user_id:
-            raise BrokenLine(number, text, f"user ids must be below {max_user_id}")
+            raise _broken(number, text, f"user ids must be below {max_user_id}")
     return int(words[0]), int(words[1])
+
+
+def _broken(number: int, text: str, reason: str) -> BadRequest:
+    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return BadRequest(f"Line {number} is not an edge: {shown!r}: {reason}. Nothing was loaded.")
 
 
 def _graph(ends: NDArray[np.int64], lines: int, undirected: bool) -> EdgeList:
     if not len(ends):
         raise BadRequest("The edge list holds no edge. Nothing was loaded.")
     followers, authors = ends[0::2], ends[1::2]
-    people = np.unique(ends)
-    real = followers != authors
-    self_loops = int(len(real) - real.sum())
-    followers, authors = followers[real], authors[real]
+    users = np.unique(ends)
+    others = followers != authors
+    self_loops = int(len(others) - others.sum())
+    followers, authors = followers[others], authors[others]
     if undirected:
         followers, authors = np.minimum(followers, authors), np.maximum(followers, authors)
-    width = int(people[-1]) + 1
+    width = int(users[-1]) + 1
     keys = np.unique(authors * width + followers)
     duplicates = len(followers) - len(keys)
     if undirected:
-        turned = (keys % width) * width + keys // width
-        keys = np.sort(np.concatenate([keys, turned]))
-    population = Population(
-        people.astype(np.int32),
-        (keys // width).astype(np.int32),
-        (keys % width).astype(np.int32),
-    )
+        reverse = (keys % width) * width + keys // width
+        keys = np.sort(np.concatenate([keys, reverse]))
+    authors, followers = (keys // width).astype(np.int32), (keys % width).astype(np.int32)
+    population = Population(users.astype(np.int32), authors, followers)
     return EdgeList(population, lines, duplicates, self_loops)

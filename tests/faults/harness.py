@@ -33,8 +33,6 @@ from app.datasets.bulk import Bulk
 from app.datasets.population import Population
 from app.datasets.state import DatasetState
 from app.engine.models import STRATEGIES
-from app.engine.store.client import Store
-from app.engine.store.connecting import connect
 from app.settings import Settings
 from tests.servers import free_port, valkey_binary
 
@@ -89,8 +87,8 @@ class Rig:
         self.posts: dict[int, list[int]] = {}
         self._open: list[redis.Redis | Client] = []
         self.start_store()
-        self.store: Store = connect(self.settings.store_url, self.settings)
-        self.services: Services = Services(self.settings, self.store)
+        self.services = Services(self.settings)
+        self.store = self.services.engine.store
 
     # -------------------------------------------------------------- processes
 

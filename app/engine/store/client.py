@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -48,7 +49,9 @@ class Store:
         open_client: Callable[[], Any],
         keys: Keys,
         open_slow: Callable[[], Any] | None = None,
+        lua: Sequence[Path] = (),
     ) -> None:
+        """`lua`: folders of an application's own server functions, see `library.py`."""
         self._open_client = open_client
         self._open_slow = open_slow
         self._client: Any = None
@@ -58,7 +61,8 @@ class Store:
         self._breaker = CircuitBreaker()
         self.keys = keys
         self.shards = keys.shards
-        self.library = library(keys.prefix)
+        self.lua = tuple(lua)
+        self.library = library(keys.prefix, self.lua)
         self._local = threading.local()
 
     @property
@@ -82,7 +86,7 @@ class Store:
         if self._open_slow is None:
             yield self
             return
-        store = Store(self._open_slow, self.keys)
+        store = Store(self._open_slow, self.keys, lua=self.lua)
         try:
             yield store
         finally:

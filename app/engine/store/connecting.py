@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -20,13 +21,14 @@ LOAD_SECONDS = 60.0
 """Time-out of the calls that load a dataset; a server that writes a lot may stop for seconds."""
 
 
-def connect(url: str, settings: EngineSettings) -> Store:
-    """The store at this URL, not yet connected."""
+def connect(url: str, settings: EngineSettings, *lua: Path) -> Store:
+    """The store at this URL, not yet connected; `lua` are folders of further server functions."""
     keys = Keys(settings.key_prefix, settings.shards)
     return Store(
         lambda: _open(url, settings, keys, settings.store_timeout),
         keys,
         lambda: _open(url, settings, keys, LOAD_SECONDS),
+        lua,
     )
 
 

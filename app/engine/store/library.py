@@ -1,5 +1,6 @@
-"""The server library of one prefix: all of `lua/*.lua`, joined in the order of the files' names.
+"""The server library of one prefix: all Lua files, joined in the order of their names.
 
+The engine's are in `lua/`; an application may bring folders of its own, which follow them.
 Functions belong to a whole server. So that installations with other prefixes, and other versions of
 this code, live side by side on one, the names of library and functions carry digests: nothing is
 ever replaced, and a function that is missing is the only reason to load.
@@ -7,23 +8,25 @@ ever replaced, and a function that is missing is the only reason to load.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-_FOLDER = Path(__file__).parent / "lua"
+ENGINE_LUA = Path(__file__).parent / "lua"
 
 
-def lua_source() -> str:
-    """The functions as they stand in the files."""
-    return "\n".join(path.read_text() for path in sorted(_FOLDER.glob("*.lua")))
+def lua_source(folders: Sequence[Path]) -> str:
+    """The functions as they stand in the files: the engine's, then those of `folders`."""
+    files = (path for folder in (ENGINE_LUA, *folders) for path in sorted(folder.glob("*.lua")))
+    return "\n".join(path.read_text() for path in files)
 
 
 class Library:
     """What `FUNCTION LOAD` takes, and what the functions are called."""
 
-    def __init__(self, prefix: str) -> None:
-        source = lua_source()
+    def __init__(self, prefix: str, folders: Sequence[Path]) -> None:
+        source = lua_source(folders)
         self._version = _digest(prefix + source)
         self.versions = f"fanout_{_digest(prefix)}_*"
         """The pattern of the names of all versions' libraries for this prefix."""
@@ -39,9 +42,9 @@ class Library:
 
 
 @cache
-def library(prefix: str) -> Library:
-    """The library for a prefix."""
-    return Library(prefix)
+def library(prefix: str, folders: tuple[Path, ...]) -> Library:
+    """The library for a prefix, with the functions of further folders."""
+    return Library(prefix, folders)
 
 
 def _digest(text: str) -> str:

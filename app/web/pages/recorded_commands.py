@@ -14,7 +14,7 @@ class RecordingStore(Store):
     """A store that shares another one's connections and keeps what goes through it."""
 
     def __init__(self, inner: Store) -> None:
-        super().__init__(lambda: inner.redis, inner.keys)
+        super().__init__(lambda: inner.redis, inner.keys, lua=inner.lua)
         self.recorded: list[str] = []
 
     def call(self, function: str, key: str, *args: Any) -> Any:
