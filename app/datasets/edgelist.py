@@ -81,6 +81,7 @@ def _graph(ends: NDArray[np.int64], lines: int, undirected: bool) -> EdgeList:
     if undirected:
         reverse = (keys % width) * width + keys // width
         keys = np.sort(np.concatenate([keys, reverse]))
-    authors, followers = (keys // width).astype(np.int32), (keys % width).astype(np.int32)
-    population = Population(users.astype(np.int32), authors, followers)
+    population = Population(
+        users.astype(np.int32), (keys // width).astype(np.int32), (keys % width).astype(np.int32)
+    )
     return EdgeList(population, lines, duplicates, self_loops)
