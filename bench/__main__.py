@@ -15,6 +15,8 @@ from bench.rows import Row
 from bench.servers import Missing
 from bench.table import ROWS
 
+STORAGES = {"file": "append-only file", "memory": "memory only"}
+
 
 def main() -> int:
     """Runs what the command line asks for."""
@@ -23,14 +25,6 @@ def main() -> int:
         figures = asdict(report.load(options.json))
         options.report.write_text(report_text.markdown(figures, options.json.name))
         return 0
-    context = Context(
-        rounds=options.rounds,
-        quick=options.quick,
-        server=options.server,
-        durable=options.durable,
-        seed=options.seed,
-    )
-    wanted = options.only or [row.number for row in ROWS]
     run = report.Run(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         command="python -m bench " + " ".join(Path(word).name for word in sys.argv[1:]),
@@ -38,20 +32,24 @@ def main() -> int:
             "rounds": options.rounds,
             "quick": options.quick,
             "seed": options.seed,
-            "append_only": options.durable,
+            "storage": ", ".join(STORAGES[name] for name in options.storage),
         },
     )
     begun = time.monotonic()
-    with context.stack:
-        report.say("laying out the data")
-        run.machine = machine.facts(context.fixture.client.info(), context.server)
-        run.settings |= report.engine_settings(context.fixture.settings)
-        for row in ROWS:
-            if row.number in wanted:
-                _measure(row, context, run, begun)
-    for preset in options.load:
-        report.say(f"loading {preset}")
-        run.loading.append(loading.measure(preset, context))
+    for storage in options.storage:
+        context = Context(
+            options.rounds, options.quick, options.server, storage == "file", options.seed
+        )
+        with context.stack:
+            report.say(f"laying out the data, {STORAGES[storage]}")
+            run.machine = machine.facts(context.fixture.client.info(), context.server)
+            run.settings |= report.engine_settings(context.fixture.settings)
+            for row in ROWS:
+                if row.number in (options.only or [row.number]):
+                    _measure(row, context, run, begun)
+        for preset in options.load:
+            report.say(f"loading {preset}, {STORAGES[storage]}")
+            run.loading.append(loading.measure(preset, context))
     run.seconds = round(time.monotonic() - begun, 1)
     report.show(run)
     if options.json:
@@ -62,9 +60,9 @@ def main() -> int:
 def _measure(row: Row, context: Context, run: report.Run, begun: float) -> None:
     report.say(f"{time.monotonic() - begun:.0f} s, row {row.number}: {row.work}")
     try:
-        run.add(row, row.run(context))
+        run.add(row, row.run(context), durable=context.durable)
     except Missing as reason:
-        run.skip(row, str(reason))
+        run.skip(row, str(reason), durable=context.durable)
 
 
 def _options() -> argparse.Namespace:
@@ -75,7 +73,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the random data (1)")
     parser.add_argument("--server", choices=servers.KINDS, default="valkey")
     parser.add_argument(
-        "--durable", action="store_true", help="servers write an append-only file, as in production"
+        "--storage",
+        type=lambda text: text.split(","),
+        default=[*STORAGES],
+        help="file (servers write an append-only file, as ./start.sh runs its own), memory, or"
+        " both in turn (file,memory)",
     )
     parser.add_argument(
         "--load",
@@ -90,6 +92,8 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.only or options.quick:
         options.load = options.load if "--load" in sys.argv else []
+    if not set(options.storage) <= set(STORAGES):
+        parser.error(f"--storage takes {' and '.join(STORAGES)}")
     if options.report and not options.json:
         parser.error("--report needs --json FILE with the figures")
     options.rounds = options.rounds or (3 if options.quick else 5)

@@ -22,6 +22,7 @@ def measure(preset: str, context: Context) -> dict[str, Any]:
         store.close()
     return {
         "preset": preset,
+        "storage": "file" if context.durable else "memory",
         "users": loaded.users,
         "edges": loaded.edges,
         "stages": {stage: round(spent, 2) for stage, spent in loaded.seconds.items()},

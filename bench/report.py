@@ -32,14 +32,14 @@ class Run:
     loading: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
-    def add(self, row: Row, outcome: Outcome) -> None:
-        """Notes what a row measured."""
+    def add(self, row: Row, outcome: Outcome, *, durable: bool) -> None:
+        """Notes what a row measured; `durable`: on servers with an append-only file."""
         ratios = outcome.ratios
         middle = median(ratios)
-        met = row.target is None or row.target.met(middle)
+        met = (row.target is None or row.target.met(middle)) and all(outcome.others.values())
         self.rows.append(
             {
-                **_head(row),
+                **_head(row, durable),
                 "unit": outcome.unit,
                 "ours": outcome.ours,
                 "baseline_figures": outcome.baseline,
@@ -49,19 +49,20 @@ class Run:
                 "ratio_low": min(ratios),
                 "ratio_high": max(ratios),
                 "others": outcome.others,
-                "met": None if row.target is None else met and all(outcome.others.values()),
+                "met": met if row.target or outcome.others else None,
                 "notes": outcome.notes,
             }
         )
 
-    def skip(self, row: Row, reason: str) -> None:
+    def skip(self, row: Row, reason: str, *, durable: bool) -> None:
         """Notes that a row could not be measured."""
-        self.rows.append({**_head(row), "skipped": reason})
+        self.rows.append({**_head(row, durable), "skipped": reason})
 
 
-def _head(row: Row) -> dict[str, Any]:
+def _head(row: Row, durable: bool) -> dict[str, Any]:
     return {
         "number": row.number,
+        "storage": "file" if durable else "memory",
         "work": row.work,
         "baseline": row.baseline,
         "target": None if row.target is None else str(row.target),
@@ -90,12 +91,12 @@ def say(text: str) -> None:
 def show(run: Run) -> None:
     """Prints the table."""
     table = Table(title=f"Fanout Demo, {run.date}, {run.seconds:.0f} s")
-    for name in ("#", "work", "side by side with"):
+    for name in ("#", "storage", "work", "side by side with"):
         table.add_column(name)
     for name in ("ours", "baseline", "ratio (spread)", "target"):
         table.add_column(name, justify="right")
     table.add_column("met")
-    for row in run.rows:
+    for row in by_number(run.rows):
         table.add_row(*_cells(row))
     _console.print(table)
     for row in run.rows:
@@ -110,8 +111,13 @@ def show(run: Run) -> None:
         )
 
 
+def by_number(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows in their order, the append-only file before memory only."""
+    return sorted(rows, key=lambda row: (row["number"], row["storage"]))
+
+
 def _cells(row: dict[str, Any]) -> list[str]:
-    head = [str(row["number"]), row["work"], row["baseline"]]
+    head = [str(row["number"]), row["storage"], row["work"], row["baseline"]]
     if "skipped" in row:
         return [*head, "", "", "", row["target"] or "", f"skipped: {row['skipped']}"]
     return [

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from bench.formatting import number, ratio
+from bench.report import by_number
 
 INTRO = """# Benchmarks
 
 This file is made by the bench; do not edit it. Ours stands side by side with the pattern of
 others, written by us from the published algorithm, in one run on one machine. Both sides
 alternate, round by round; the ratio is taken within each round. Trust the ratios: absolute figures
-change with the machine and with what else runs on it.
+change with the machine and with what else runs on it. Storage `file` is a server that writes an
+append-only file and syncs it every second, as `./start.sh` runs its own; `memory` keeps nothing.
 
 """
 
@@ -40,12 +42,10 @@ def _commands(run: dict[str, Any], source: str) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    lines = [
-        "| # | work | side by side with | ours | baseline | ratio (spread) | target | met |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        head = f"| {row['number']} | {row['work']} | {row['baseline']} |"
+    names = ("#", "storage", "work", "side by side with", "ours", "baseline", "ratio (spread)")
+    lines = _head(*names, "target", "met")
+    for row in by_number(rows):
+        head = f"| {row['number']} | {row['storage']} | {row['work']} | {row['baseline']} |"
         if "skipped" in row:
             lines.append(f"{head} | | | {row['target'] or ''} | skipped |")
             continue
@@ -58,19 +58,27 @@ def _table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _head(*names: str) -> list[str]:
+    return [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+
+
 def _met(row: dict[str, Any]) -> str:
     return {None: "", True: "yes", False: "no"}[row["met"]]
 
 
 def _details(rows: list[dict[str, Any]]) -> str:
     lines = ["## What was checked, and what to know\n"]
-    for row in rows:
+    for row in by_number(rows):
         if "skipped" in row:
-            lines.append(f"- Row {row['number']} was skipped: {row['skipped']}")
+            lines.append(f"- {_name(row)} was skipped: {row['skipped']}")
             continue
         others = [f"{what}: {'yes' if met else 'no'}" for what, met in row["others"].items()]
-        lines.append(f"- Row {row['number']}: " + "; ".join([*row["notes"], *others]) + ".")
+        lines.append(f"- {_name(row)}: " + "; ".join([*row["notes"], *others]) + ".")
     return "\n".join(lines) + "\n"
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"Row {row['number']}, {row['storage']}"
 
 
 def _loading(loads: list[dict[str, Any]]) -> str:
@@ -79,11 +87,18 @@ def _loading(loads: list[dict[str, Any]]) -> str:
     lines = [
         "## Loading a dataset\n",
         "`flask --app app.main seed PRESET` on an empty server.\n",
-        "| preset | users | edges | edges/s while loading | seconds in all | bytes an edge |",
-        "|---|---|---|---|---|---|",
+        *_head(
+            "preset",
+            "storage",
+            "users",
+            "edges",
+            "edges/s while loading",
+            "seconds in all",
+            "bytes an edge",
+        ),
     ]
     lines += [
-        f"| {load['preset']} | {load['users']:,} | {load['edges']:,} "
+        f"| {load['preset']} | {load['storage']} | {load['users']:,} | {load['edges']:,} "
         f"| {load['edges_per_second']:,.0f} | {load['seconds']:.1f} "
         f"| {load['bytes_per_edge']:.1f} |"
         for load in loads

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-from bench.rows import Row, accepting, delivery, memory, ordinary, readers, reading, scaling, web
+from bench.rows import (
+    Row,
+    accepting,
+    delivery,
+    memory,
+    ordinary,
+    readers,
+    reading,
+    scaling,
+    storage,
+    web,
+)
 
 ROWS: list[Row] = sorted(
     (
         row
-        for module in (accepting, delivery, memory, ordinary, readers, reading, scaling, web)
+        for module in (
+            accepting,
+            delivery,
+            memory,
+            ordinary,
+            readers,
+            reading,
+            scaling,
+            storage,
+            web,
+        )
         for row in module.ROWS
     ),
     key=lambda row: row.number,

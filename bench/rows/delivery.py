@@ -16,9 +16,9 @@ POSTS = 2
 """Posts in one round of ours: a round must be long against the machine's jitter."""
 
 
-def ours(context: Context) -> Callable[[], float]:
+def ours(context: Context, fixture: Fixture | None = None) -> Callable[[], float]:
     """Deliveries a second from accepting the post to acknowledging its job."""
-    fixture = context.fixture
+    fixture = fixture or context.fixture
 
     def measured() -> float:
         ids: list[int] = []
@@ -188,7 +188,7 @@ ROWS = [
         1,
         "one post into 100,000 timelines of 800 ids",
         "pipelined redis-py LPUSH + LTRIM, 1,000 followers a pipeline",
-        Target(True, 6),
+        Target(True, 8),
         pipelined,
     ),
     Row(
@@ -209,7 +209,7 @@ ROWS = [
         4,
         "the same",
         "the server's limit: redis-benchmark -P 64, LPUSH",
-        Target(True, 1.3),
+        Target(True, 1.2),
         server_limit,
     ),
     Row(

@@ -92,7 +92,7 @@ ROWS = [
         12,
         "readers' p99 during a fan-out to 200,000 followers",
         "readers' p99 at rest",
-        Target(False, 3),
+        Target(False, 2.5),
         during,
     )
 ]

@@ -82,7 +82,7 @@ ROWS = [
         9,
         "HTTP: feed pages of 20 under gunicorn",
         "a bare Flask route with the same JSON on the same gunicorn",
-        Target(True, 0.5),
+        Target(True, 0.65),
         pages,
     )
 ]
