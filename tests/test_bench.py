@@ -74,7 +74,7 @@ def test_all_rows_are_there() -> None:
 
 def test_the_report_has_all_rows_and_says_what_was_missed(tmp_path: Path) -> None:
     run = report.Run("2026-11-23", "python -m bench", {"rounds": 1}, {"cpu": "a cpu"})
-    run.add(ROWS[0], Outcome("deliveries/s", [700.0], [100.0], notes=["checked"]), durable=True)
+    run.add(ROWS[0], Outcome("deliveries/s", [900.0], [100.0], notes=["checked"]), durable=True)
     run.add(ROWS[1], Outcome("deliveries/s", [700.0], [100.0]), durable=True)
     run.add(
         ROWS[2], Outcome("deliveries/s", [9e3], [100.0], others={"never late": False}), durable=True
@@ -83,7 +83,7 @@ def test_the_report_has_all_rows_and_says_what_was_missed(tmp_path: Path) -> Non
     report.save(run, tmp_path / "run.json")
     again = report.load(tmp_path / "run.json")
     text = report_text.markdown(dataclasses.asdict(again), "run.json")
-    assert "**7.00×** (7.00-7.00) | ≥ 6× | yes |" in text
+    assert "**9.00×** (9.00-9.00) | ≥ 8× | yes |" in text
     assert "**7.00×** (7.00-7.00) | ≥ 40× | no |" in text
     assert "**90.0×** (90.0-90.0) | ≥ 40× | no |" in text
     assert "skipped: no tool" in text
