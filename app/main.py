@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import orjson
 from flask.json.provider import JSONProvider
-from flask_openapi import OpenAPI
 
 from app.bootstrap import Services
 from app.commands import datasets as dataset_commands
@@ -28,18 +27,16 @@ ROOT = Path(__file__).resolve().parent.parent
 class OrjsonProvider(JSONProvider):
     """Flask's JSON by orjson, about ten times as fast on a page of posts."""
 
-    def dumps(self, obj: object, **kwargs: object) -> str:
+    def dumps(self, obj: object, **_: object) -> str:
         """JSON text."""
-        del kwargs
         return orjson.dumps(obj, option=orjson.OPT_NON_STR_KEYS).decode()
 
-    def loads(self, s: str | bytes, **kwargs: object) -> object:
+    def loads(self, s: str | bytes, **_: object) -> object:
         """The value of JSON text."""
-        del kwargs
         return orjson.loads(s)
 
 
-def create_app(settings: Settings | None = None, store: Store | None = None) -> OpenAPI:
+def create_app(settings: Settings | None = None, store: Store | None = None) -> api.Application:
     """The web application. Tests hand in settings and a store of their own.
 
     The store need not answer yet: requests that need it get 503 until it does.
@@ -49,7 +46,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     except BadSetting as error:
         sys.exit(f"Error: {error}")
     services = Services(settings, store)
-    app = api.create_flask(str(ROOT))
+    app = api.Application(str(ROOT))
     app.json = OrjsonProvider(app)
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit
     app.extensions["fanout"] = services
@@ -57,19 +54,10 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     errors.install(app)
     rate_limit.install(app, services.engine.store, settings.rate_limit)
     api.register(app, settings.page_limit)
-    app.register_blueprint(health.bp)
-    app.register_blueprint(prometheus.bp)
-    app.register_blueprint(pages.bp)
-    _add_commands(app, services)
-    # With the first request, not earlier: gunicorn may fork after this, and threads stay behind.
-    app.before_request(services.engine.counters.flush_in_background)
-    return app
-
-
-def _add_commands(app: OpenAPI, services: Services) -> None:
-    dataset_commands.register(app)
-    settings_commands.register(app)
-    operations.register(app)
+    for blueprint in (health.bp, prometheus.bp, pages.bp):
+        app.register_blueprint(blueprint)
+    for commands in (dataset_commands, settings_commands, operations):
+        commands.register(app)
 
     @app.cli.command("worker")
     @click.option("--name", help="Name in the metrics; by default host and process id.")
@@ -79,3 +67,7 @@ def _add_commands(app: OpenAPI, services: Services) -> None:
         process = worker_of(services, name)
         process.handle_signals()
         process.run()
+
+    # With the first request, not earlier: gunicorn may fork after this, and threads stay behind.
+    app.before_request(services.engine.counters.flush_in_background)
+    return app

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import cast
 
@@ -12,9 +11,8 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.engine.errors import BadRequest, BadText, FanoutError
-from app.engine.text import HALF_A_PAIR
-from app.web.problems import BrokenJson, ErrorAnswer, NotJson, answer_to
+from app.engine.errors import BadRequest, FanoutError
+from app.web.problems import ErrorAnswer, answer_to
 
 log = logging.getLogger("fanout.web")
 
@@ -26,8 +24,6 @@ def install(app: Flask) -> None:
     app.register_error_handler(FanoutError, _fanout_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unforeseen)
-    app.before_request(_check_query)
-    app.before_request(_check_body)
 
 
 def refuse_invalid(error: ValidationError) -> Response:
@@ -51,44 +47,6 @@ def problem(error: ErrorAnswer) -> Response:
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response
-
-
-def _check_query() -> None:
-    """A parameter that comes twice would be taken for one of the two: nobody could tell which."""
-    if request.query_string and request.path.startswith("/api/"):
-        for name, values in request.args.lists():
-            if len(values) > 1:
-                raise BadRequest(f"{name} comes {len(values)} times. Send it once.")
-
-
-def _check_body() -> None:
-    """JSON routes take JSON objects only, and say so before any field is looked at."""
-    if not request.path.startswith("/api/") or request.method not in ("POST", "PUT", "PATCH"):
-        return
-    rule = request.url_rule
-    if rule is None or rule.arguments & {"followee_id", "dead_letter_id"}:
-        return  # no such route, which has an error of its own; or the address says it all
-    if not request.is_json:
-        raise NotJson("The content type is not JSON.")
-    try:
-        parsed = orjson.loads(request.get_data())
-    except orjson.JSONDecodeError as error:
-        if _has_half_a_pair(request.get_data()):
-            raise BadText(HALF_A_PAIR) from None
-        raise BrokenJson(f"{error}. Check quotes, commas and braces.") from None
-    if not isinstance(parsed, dict):
-        raise BrokenJson("The body must be a JSON object, such as {}.")
-
-
-def _has_half_a_pair(body: bytes) -> bool:
-    """Whether the JSON is fine but for an escape such as `\\ud800`, which is no character."""
-    try:
-        json.dumps(json.loads(body), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return True
-    except (ValueError, RecursionError):
-        return False
-    return False
 
 
 def _fanout_error(error: FanoutError) -> AnyResponse | tuple[str, int]:

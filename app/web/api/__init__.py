@@ -10,8 +10,9 @@ from flask_openapi import Info, OpenAPI
 from flask_openapi_swagger.plugins import RegisterPlugin
 
 from app import __version__
-from app.web.api import dead_letters, feeds, posts, system, users
+from app.web.api import routes
 from app.web.api.description import complete
+from app.web.api.json_request import JsonRequest
 from app.web.api.schemas import Problem
 from app.web.errors import refuse_invalid
 
@@ -26,39 +27,32 @@ INFO = Info(
 
 
 class Application(OpenAPI):
-    """Flask with the API library, where all views and hooks are plain functions."""
+    """Flask with the API library; `folder` holds `templates/` and `static/`."""
+
+    request_class = JsonRequest
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            "app",
+            info=INFO,
+            doc_ui=False,
+            validation_error_callback=refuse_invalid,
+            validation_error_model=Problem,
+            template_folder=f"{folder}/templates",
+            static_folder=f"{folder}/static",
+            root_path=folder,
+        )
+        self.openapi_version = "3.1.0"
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """As it is: Flask would look at each of a request's seven functions again, every time."""
         return func
 
 
-def create_flask(folder: str) -> OpenAPI:
-    """The Flask application, empty but for what the library needs to describe the API.
-
-    `folder` holds `templates/` and `static/`.
-    """
-    app = Application(
-        "app",
-        info=INFO,
-        doc_ui=False,
-        validation_error_callback=refuse_invalid,
-        validation_error_status=422,
-        validation_error_model=Problem,
-        template_folder=f"{folder}/templates",
-        static_folder=f"{folder}/static",
-        root_path=folder,
-    )
-    app.openapi_version = "3.1.0"
-    return app
-
-
 def register(app: OpenAPI, page_limit: int) -> None:
     """Adds all routes of the API, its description and the page that shows it. `page_limit` is
     FANOUT_PAGE_LIMIT."""
-    for module in (posts, feeds, users, dead_letters, system):
-        app.register_api(module.api)
-
+    app.register_api(routes.api)
     description = complete(app.api_doc, page_limit)
 
     @app.get("/api/openapi.json", doc_ui=False)

@@ -22,15 +22,8 @@ from app.engine.store.keys import MAX_USER_ID
 PAGE_LIMIT = "At most FANOUT_PAGE_LIMIT."
 """Where this describes a limit, the description gets the setting as its maximum."""
 UserId = Annotated[int, Field(ge=0, lt=MAX_USER_ID)]
-PostId = Annotated[int, Field(ge=1, le=MAX_ID)]
-
-
-def _whole(value: object) -> object:
-    """1e3 and 1000.0 are whole numbers in JSON, as 1000 is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-WHOLE = BeforeValidator(_whole)
+WHOLE = BeforeValidator(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
+"""1e3 and 1000.0 are whole numbers in JSON, as 1000 is."""
 
 
 class Request(BaseModel):
@@ -38,18 +31,12 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    @classmethod
+    @classmethod  # type: ignore[override]
+    @cache
     def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
-        """As pydantic makes it. The library asks for it anew with every request, without
-        arguments and only to read it; making it takes longer than all else in a page of posts."""
-        if args or options:
-            return super().model_json_schema(*args, **options)
-        return _schema_to_read(cls)
-
-
-@cache
-def _schema_to_read(model: type[Request]) -> dict[str, Any]:
-    return BaseModel.model_json_schema.__func__(model)  # type: ignore[attr-defined, no-any-return]
+        """As pydantic makes it. The library asks for it anew with every request, only to read it;
+        making it takes longer than all else in a page of posts."""
+        return super().model_json_schema(*args, **options)
 
 
 class PostBody(Request):
@@ -63,7 +50,7 @@ class PostBody(Request):
 class PostPath(Request):
     """A post's id."""
 
-    post_id: PostId
+    post_id: Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
 class UserPath(Request):
@@ -72,25 +59,23 @@ class UserPath(Request):
     user_id: UserId
 
 
-class EdgePath(Request):
+class EdgePath(UserPath):
     """Who follows whom."""
 
-    user_id: UserId
     followee_id: UserId
-
-
-class FeedQuery(Request):
-    """Which page of a feed, under which strategy."""
-
-    strategy: Strategy = "hybrid"
-    limit: Annotated[int, Field(ge=1, description=PAGE_LIMIT)] = 20
-    cursor: str | None = None
 
 
 class CompareQuery(Request):
     """How many posts to compare."""
 
     limit: Annotated[int, Field(ge=1, description=PAGE_LIMIT)] = 20
+
+
+class FeedQuery(CompareQuery):
+    """Which page of a feed, under which strategy."""
+
+    strategy: Strategy = "hybrid"
+    cursor: str | None = None
 
 
 class UsersQuery(Request):
