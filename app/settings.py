@@ -29,49 +29,28 @@ class Settings(EngineSettings, BaseSettings):
         env_prefix="FANOUT_", env_ignore_empty=True, str_strip_whitespace=True
     )
 
-    port: int = Field(
-        8080, ge=1, le=65_535, validation_alias="PORT", description="Port of the pages and the API."
-    )
-    allowed_hosts: str = Field(
-        "",
-        description="Host names, comma-separated, that may serve the page besides localhost and IP"
-        " addresses; * allows all. Stops other sites from reaching it by DNS rebinding.",
-    )
-    redis_url: str = Field(
-        "",
-        validation_alias="REDIS_URL",
-        description="Your own Redis/Valkey server or any node of a Cluster; empty:"
-        " localhost:REDIS_PORT.",
-    )
-    redis_port: int = Field(
-        6379,
-        ge=1,
-        le=65_535,
-        validation_alias="REDIS_PORT",
-        description="Port of the store on this machine.",
-    )
-    owns_store: int = Field(
-        0,
-        ge=0,
-        le=1,
-        description="1 where start.sh or Compose brought the server: an empty store is then seeded"
-        " by itself; otherwise it waits for `flask seed`.",
-    )
-    body_limit: int = Field(
-        65_536, ge=1_024, description="Bytes of a request body; larger ones get 413."
-    )
-    rate_limit: str = Field(
-        "6000/minute",
-        description="Changes (posts, follows, controls) that one client may make; `none` switches"
-        " it off.",
-    )
-    web_threads: Positive = Field(8, description="Requests that one web process answers at once.")
-    dataset: Literal["small", "medium", "large", "huge", "none"] = Field(
-        "medium",
-        description="Preset that an empty store is seeded with: small, medium, large, huge or"
-        " none.",
-    )
-    seed: int = Field(1, ge=0, description="Seed of the generated dataset.")
+    port: int = Field(8080, ge=1, le=65_535, validation_alias="PORT")
+    """Port of the pages and the API."""
+    allowed_hosts: str = ""
+    """Host names, comma-separated, that may serve the page besides localhost and IP addresses; *
+    allows all. Stops other sites from reaching it by DNS rebinding."""
+    redis_url: str = Field("", validation_alias="REDIS_URL")
+    """Your own Redis/Valkey server or any node of a Cluster; empty: localhost:REDIS_PORT."""
+    redis_port: int = Field(6379, ge=1, le=65_535, validation_alias="REDIS_PORT")
+    """Port of the store on this machine."""
+    owns_store: int = Field(0, ge=0, le=1)
+    """1 where start.sh or Compose brought the server: an empty store is then seeded by itself;
+    otherwise it waits for `flask seed`."""
+    body_limit: int = Field(65_536, ge=1_024)
+    """Bytes of a request body; larger ones get 413."""
+    rate_limit: str = "6000/minute"
+    """Changes (posts, follows, controls) that one client may make; `none` switches it off."""
+    web_threads: Positive = 8
+    """Requests that one web process answers at once."""
+    dataset: Literal["small", "medium", "large", "huge", "none"] = "medium"
+    """Preset that an empty store is seeded with: small, medium, large, huge or none."""
+    seed: int = Field(1, ge=0)
+    """Seed of the generated dataset."""
 
     @model_validator(mode="after")
     def _text_fits(self) -> Self:
@@ -119,7 +98,7 @@ def _row(name: str, field: FieldInfo) -> dict[str, Any]:
         "name": name,
         "env": names[0],
         "default": field.default,
-        "help": field.description,
+        "help": " ".join((field.description or "").split()),
         "given": given,
     }
 

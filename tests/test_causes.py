@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from app.bootstrap import Services
 from app.engine.models import KINDS, Comparison, Strategy
-from app.engine.publishing.hybrid import ENOUGH
+from app.engine.publishing.hybrid import MIN_MEASUREMENTS
 from app.main import create_app
 from app.web.pages import difference
 from tests.conftest import Backend, add_users, small_settings
@@ -101,7 +101,7 @@ def test_a_post_that_hybrid_pulls_is_told_with_what_decided(backend: Backend) ->
     assert "7 followers" in said
     assert "measured costs" not in said
     for name, seconds in (("delivery", 1.0), ("log_fetch", 1e-6), ("log_merge", 1e-6)):
-        services.engine.counters.cost(name, ENOUGH, int(seconds * ENOUGH * 1e9))
+        services.engine.counters.cost(name, MIN_MEASUREMENTS, int(seconds * MIN_MEASUREMENTS * 1e9))
     services.engine.counters.flush(force=True)
     services.engine.publishing._hybrid._fresh_until = 0.0
     said = told(client, publish(services, "hybrid"))

@@ -46,7 +46,7 @@ def deliver(services: Services) -> None:
 
 def after_counting(services: Services, then: Callable[[], None]) -> None:
     """Makes something happen once, between the next count of followers and what it is for."""
-    graph = services.engine.publishing._graph
+    graph = services.engine.graph
     count = graph.follower_counts
 
     def counted(author: int, *, partial: bool = False) -> list[int]:
@@ -89,7 +89,7 @@ def test_a_release_whose_posts_were_deleted_leaves_timelines_alone(crowd: Servic
     kept, _ = crowd.engine.publish(0, "kept", "write")
     deliver(crowd)
     deferred = [crowd.engine.publish(0, f"held {n}", "read")[0] for n in range(2)]
-    counts = crowd.engine.publishing._graph.follower_counts(0)
+    counts = crowd.engine.graph.follower_counts(0)
     assert crowd.engine.pulled_authors.release(0, counts, crowd.settings)
     for post in deferred:
         crowd.engine.delete(post.id)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.bootstrap import Services
 from app.engine.publishing.costs import Costs, Habits, prefers_pull, pull_cost, push_cost
-from app.engine.publishing.hybrid import ENOUGH
+from app.engine.publishing.hybrid import MIN_MEASUREMENTS
 from tests.conftest import Backend, add_users, small_settings
 
 COSTS = Costs(delivery=2e-6, fetch=300e-6, merge=10e-6)
@@ -46,7 +46,7 @@ def crowd(backend: Backend, **changes: object) -> Services:
 
 def measure(services: Services, *, delivery: float, fetch: float, merge: float) -> None:
     for name, seconds in (("delivery", delivery), ("log_fetch", fetch), ("log_merge", merge)):
-        services.engine.counters.cost(name, ENOUGH, int(seconds * ENOUGH * 1e9))
+        services.engine.counters.cost(name, MIN_MEASUREMENTS, int(seconds * MIN_MEASUREMENTS * 1e9))
     services.engine.counters.flush(force=True)
 
 

@@ -24,7 +24,7 @@ FIELD = re.compile(r"dead[-_ ]?letters?|fan-?out|fanout", re.IGNORECASE)
 ALLOWED = {
     ("static/js/chart.js", "left"),  # a side of a drawing
     ("static/js/chart.js", "onLeft"),  # as well
-    ("app/engine/errors.py", "store-silent"),  # part of the API: the type of a problem
+    ("app/web/problems.py", "store-silent"),  # part of the API: the type of a problem
     ("app/engine/settings.py", "FANOUT_HOLD_FOLLOWERS"),  # old names, which go on working
     ("app/engine/settings.py", "FANOUT_PULLERS_CACHE_MS"),
     ("app/engine/store/nodes.py", "_places"),  # to go when these files are split

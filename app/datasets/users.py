@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.datasets.kinds import kind_of
 from app.datasets.names import name_of
 from app.datasets.state import DatasetState
-from app.engine.errors import BadRequest, UnknownUser
+from app.engine.errors import BadRequest
 from app.engine.models import KINDS, Kind, User
 from app.engine.store.graph import Graph
 
@@ -24,8 +24,7 @@ class Users:
 
     def get(self, user_id: int) -> User:
         """One user. Raises `UnknownUser`."""
-        if not self._graph.exist([user_id])[0]:
-            raise UnknownUser(user_id)
+        self._graph.require(user_id)
         return self._described([user_id])[0]
 
     def list(self, kind: Kind | None = None, limit: int = 20) -> Sequence[User]:

@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
+from .data import Data
 from .delivery.dead_letters import DeadLetters
 from .delivery.deliverer import Deliverer
 from .delivery.maintenance import Maintenance
 from .delivery.releases import Releases
 from .delivery.worker import Worker
+from .errors import SelfFollow
 from .feeds.feeds import Feeds
 from .feeds.log_cache import LogCache
-from .following import Following
 from .metrics.reporting import Reporting
 from .models import Comparison, Fanout, Feed, Post, Strategy
 from .publishing.hybrid import Hybrid
@@ -21,15 +22,7 @@ from .publishing.publishing import Publishing
 from .settings import EngineSettings
 from .store.client import Store
 from .store.connecting import connect
-from .store.control import Control
-from .store.counters import Metrics
-from .store.graph import Graph
-from .store.jobs import Jobs
-from .store.posts import Posts
-from .store.pulled_authors import PulledAuthors
 from .store.queue import Queue, read_queue
-from .store.timelines import Timelines
-from .store.workers import WorkerRegistry
 
 
 class Engine:
@@ -55,45 +48,14 @@ class Engine:
         self.settings = settings
         self.store = store
         self.clock = clock
-        self.graph = Graph(store, settings)
-        self.posts = Posts(store, settings)
-        self.jobs = Jobs(store, settings)
-        self.pulled_authors = PulledAuthors(store, settings.pulled_authors_cache_ms / 1000, clock)
-        self.counters = Metrics(store)
-        self.control = Control(store)
-        self.workers = WorkerRegistry(store)
-        hybrid = Hybrid(settings, self.counters, self.posts, self.pulled_authors, self.graph)
-        log_cache = LogCache(self.posts, self.counters, settings.log_cache_ms / 1000, clock)
-        self.publishing = Publishing(
-            settings,
-            self.posts,
-            self.graph,
-            self.pulled_authors,
-            hybrid,
-            log_cache,
-            self.jobs,
-            self.counters,
-        )
-        self.feeds = Feeds(
-            store,
-            settings,
-            self.posts,
-            self.graph,
-            Timelines(store, settings),
-            self.pulled_authors,
-            log_cache,
-            self.counters,
-        )
-        self.following = Following(self.graph)
-        self.metrics = Reporting(
-            store,
-            settings,
-            self.counters,
-            self.control,
-            self.workers,
-            self.pulled_authors,
-            hybrid,
-        )
+        self.data = data = Data(store, settings, clock)
+        self.graph, self.posts, self.jobs = data.graph, data.posts, data.jobs
+        self.pulled_authors, self.counters = data.pulled_authors, data.counters
+        self.control, self.workers = data.control, data.workers
+        log_cache = LogCache(data)
+        self.publishing = Publishing(data, Hybrid(data), log_cache)
+        self.feeds = Feeds(data, log_cache)
+        self.metrics = Reporting(data)
         self.releases = Releases(store, settings, self.pulled_authors, self.graph)
         self.maintenance = Maintenance(self.jobs, self.workers, settings.shards)
         self.dead_letters = DeadLetters(self.jobs, settings.shards)
@@ -127,11 +89,18 @@ class Engine:
         Raises `SelfFollow`, `UnknownUser`, or `BadRequest` when the user follows as many people as
         `following_limit` allows.
         """
-        self.following.follow(user_id, author_id)
+        self._check_edge(user_id, author_id)
+        self.graph.follow(user_id, author_id)
 
     def unfollow(self, user_id: int, author_id: int) -> None:
         """Ends it. Harmless to repeat. Raises `SelfFollow`, `UnknownUser`."""
-        self.following.unfollow(user_id, author_id)
+        self._check_edge(user_id, author_id)
+        self.graph.unfollow(user_id, author_id)
+
+    def _check_edge(self, user_id: int, author_id: int) -> None:
+        if user_id == author_id:
+            raise SelfFollow("Own posts are in one's own feed already.")
+        self.graph.require(user_id, author_id)
 
     def publish(
         self,

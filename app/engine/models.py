@@ -9,8 +9,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from .errors import BadRequest
+
 Strategy = Literal["write", "read", "hybrid"]
 STRATEGIES: tuple[Strategy, ...] = ("write", "read", "hybrid")
+
+
+def checked_strategy(name: str) -> Strategy:
+    """The strategy of this name. Raises `BadRequest`."""
+    for strategy in STRATEGIES:
+        if name == strategy:
+            return strategy
+    raise BadRequest(f"{name!r} is no strategy. Use one of: {', '.join(STRATEGIES)}.")
+
 
 Kind = Literal["celebrity", "popular", "regular"]
 KINDS: tuple[Kind, ...] = ("celebrity", "popular", "regular")

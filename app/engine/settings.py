@@ -23,117 +23,61 @@ class EngineSettings(BaseModel):
     """What one engine runs with. All processes on the same data need the same `key_prefix` and
     `shards`; raises `pydantic.ValidationError` for values that do not go together."""
 
-    model_config = ConfigDict(frozen=True, validate_by_name=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, validate_by_name=True, extra="forbid", use_attribute_docstrings=True
+    )
 
-    key_prefix: str = Field(
-        "fanout:",
-        pattern=r"^[A-Za-z0-9:._/-]{1,32}$",
-        description="What all names of this installation in the store begin with; nothing else"
-        " there is touched. Part of the data. No installation's may begin with another's.",
-    )
-    shards: int = Field(
-        8,
-        ge=1,
-        le=256,
-        description="Hash tags that the users are spread over (1-256). Part of the data: fixed once"
-        " seeded.",
-    )
-    store_timeout: float = Field(
-        1.0, ge=0.05, allow_inf_nan=False, description="Seconds a call to the store may take."
-    )
-    timeline_cap: int = Field(
-        800,
-        ge=1,
-        le=20_000,
-        description="Posts kept in a timeline (at most 20,000); older ones come from the logs.",
-    )
-    timeline_slack: int = Field(
-        100,
-        ge=0,
-        le=20_000,
-        description="How far a timeline may pass its cap before it is trimmed; trimming each push"
-        " is slow.",
-    )
-    timeline_ttl: Positive = Field(
-        604_800,
-        description="Seconds after the last read until a dormant reader's timeline expires.",
-    )
-    log_cap: int = Field(
-        10_000,
-        ge=1,
-        le=100_000,
-        description="Posts kept for an author (at most 100,000); the oldest is removed beyond it.",
-    )
-    text_limit: Positive = Field(
-        500, description="Characters of a post, as people count them (graphemes)."
-    )
-    page_limit: int = Field(
-        100, ge=1, le=1_000, description="Most posts in one page of a feed (at most 1,000)."
-    )
-    following_limit: int = Field(
-        10_000, ge=1, le=50_000, description="People that one user may follow (at most 50,000)."
-    )
-    chunk: int = Field(
-        500,
-        ge=1,
-        le=4_000,
-        description="Followers that one script call delivers to (at most 4,000).",
-    )
-    chunk_while_read: Positive = Field(
-        50,
-        description="The same while pages are being read, so that readers wait for a call or two"
-        " only.",
-    )
-    chunks_in_flight: Positive = Field(
-        16,
-        description="Calls of FANOUT_CHUNK followers in a worker's iteration; two at a time are"
-        " under way.",
-    )
-    open_jobs: Positive = Field(
-        64, description="Jobs that one worker keeps open at once, a chunk per iteration."
-    )
-    hybrid_rule: Literal["cost", "followers"] = Field(
-        "cost",
-        validation_alias="FANOUT_HYBRID",
-        description="How hybrid chooses: `cost` compares measured costs, `followers` is a fixed"
-        " threshold.",
-    )
-    celebrity_followers: Positive = Field(
-        10_000,
-        description="Hybrid by followers, or before costs are known: pull from so many followers"
-        " on.",
-    )
+    key_prefix: str = Field("fanout:", pattern=r"^[A-Za-z0-9:._/-]{1,32}$")
+    """What all names of this installation in the store begin with; nothing else there is touched.
+    Part of the data. No installation's may begin with another's."""
+    shards: int = Field(8, ge=1, le=256)
+    """Hash tags that the users are spread over (1-256). Part of the data: fixed once seeded."""
+    store_timeout: float = Field(1.0, ge=0.05, allow_inf_nan=False)
+    """Seconds a call to the store may take."""
+    timeline_cap: int = Field(800, ge=1, le=20_000)
+    """Posts kept in a timeline (at most 20,000); older ones come from the logs."""
+    timeline_slack: int = Field(100, ge=0, le=20_000)
+    """How far a timeline may pass its cap before it is trimmed; trimming each push is slow."""
+    timeline_ttl: Positive = 604_800
+    """Seconds after the last read until a dormant reader's timeline expires."""
+    log_cap: int = Field(10_000, ge=1, le=100_000)
+    """Posts kept for an author (at most 100,000); the oldest is removed beyond it."""
+    text_limit: Positive = 500
+    """Characters of a post, as people count them (graphemes)."""
+    page_limit: int = Field(100, ge=1, le=1_000)
+    """Most posts in one page of a feed (at most 1,000)."""
+    following_limit: int = Field(10_000, ge=1, le=50_000)
+    """People that one user may follow (at most 50,000)."""
+    chunk: int = Field(500, ge=1, le=4_000)
+    """Followers that one script call delivers to (at most 4,000)."""
+    chunk_while_read: Positive = 50
+    """The same while pages are being read, so that readers wait for a call or two only."""
+    chunks_in_flight: Positive = 16
+    """Calls of FANOUT_CHUNK followers in a worker's iteration; two at a time are under way."""
+    open_jobs: Positive = 64
+    """Jobs that one worker keeps open at once, a chunk per iteration."""
+    hybrid_rule: Literal["cost", "followers"] = Field("cost", validation_alias="FANOUT_HYBRID")
+    """How hybrid chooses: `cost` compares measured costs, `followers` is a fixed threshold."""
+    celebrity_followers: Positive = 10_000
+    """Hybrid by followers, or before costs are known: pull from so many followers on."""
     large_author_followers: Positive = Field(
-        1_000,
-        validation_alias=renamed("FANOUT_LARGE_AUTHOR_FOLLOWERS", "FANOUT_HOLD_FOLLOWERS"),
-        description="Followers of a large author: deferred over the high mark, and hybrid may pull"
-        " them.",
+        1_000, validation_alias=renamed("FANOUT_LARGE_AUTHOR_FOLLOWERS", "FANOUT_HOLD_FOLLOWERS")
     )
-    log_cache_ms: NotNegative = Field(
-        500,
-        description="Hybrid: milliseconds for which a web process keeps the logs of pulled"
-        " authors.",
-    )
+    """Followers of a large author: deferred over the high mark, and hybrid may pull them."""
+    log_cache_ms: NotNegative = 500
+    """Hybrid: milliseconds for which a web process keeps the logs of pulled authors."""
     pulled_authors_cache_ms: NotNegative = Field(
-        100,
-        validation_alias=renamed("FANOUT_PULLED_AUTHORS_CACHE_MS", "FANOUT_PULLERS_CACHE_MS"),
-        description="Milliseconds for which a web process may use its copy of the list of pulled"
-        " authors.",
+        100, validation_alias=renamed("FANOUT_PULLED_AUTHORS_CACHE_MS", "FANOUT_PULLERS_CACHE_MS")
     )
-    web_workers: Positive = Field(
-        2, description="Web processes that gunicorn keeps; each has its own copies of those logs."
-    )
-    backlog_low: NotNegative = Field(
-        25_000, description="Deliveries of a shard's backlog at which deferring ends."
-    )
-    backlog_high: Positive = Field(
-        100_000,
-        description="Deliveries of a shard's backlog from which large authors' posts are deferred.",
-    )
-    backlog_limit: Positive = Field(
-        600_000,
-        description="Deliveries that a shard's backlog never passes; posts beyond it get 503.",
-    )
+    """Milliseconds for which a web process may use its copy of the list of pulled authors."""
+    web_workers: Positive = 2
+    """Web processes that gunicorn keeps; each has its own copies of those logs."""
+    backlog_low: NotNegative = 25_000
+    """Deliveries of a shard's backlog at which deferring ends."""
+    backlog_high: Positive = 100_000
+    """Deliveries of a shard's backlog from which large authors' posts are deferred."""
+    backlog_limit: Positive = 600_000
+    """Deliveries that a shard's backlog never passes; posts beyond it get 503."""
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:

@@ -44,7 +44,7 @@ def test_an_hour_back(
     before = client.get("/api/metrics")[1]
     server = rig.raw()
     asleep = rig.readers(2)[0]
-    marker = rig.services.engine.feeds._timelines
+    marker = rig.services.engine.data.timelines
     server.delete(rig.store.keys.timeline(asleep))
     assert marker.begin_rebuild(asleep), "a rebuild is under way when the clock jumps"
     rig.services.engine.control.set(False, 8_000)

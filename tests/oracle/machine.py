@@ -126,7 +126,7 @@ class Machine(RuleBasedStateMachine):
         full = backlog + followers > limits.backlog_limit
         large = followers >= limits.large_author_followers
         try:
-            with squeezed(publishing._graph, "follower_counts", after=after_count):
+            with squeezed(process.engine.graph, "follower_counts", after=after_count):
                 post, fanout = publishing.publish(author, f"a post by {author}", how, key)
         except Overloaded:
             assert full

@@ -84,9 +84,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a rebuild takes a cut reading for a complete one",
-        "app/engine/feeds/feeds.py",
-        "complete=not before and len(ids) <= cap",
-        "complete=not before",
+        "app/engine/feeds/rebuild.py",
+        "complete = not before and len(ids) <= cap",
+        "complete = not before",
     ),
     Mutant(
         "an install keeps ids below the lowest one read",

@@ -64,7 +64,7 @@ class Races(Machine):
             if then:
                 self.post(author, then)
 
-        graph = self.services.engine.releases._graph
+        graph = self.services.engine.graph
         with squeezed(graph, "follower_counts", after=follows_and_reads):
             self.release()
         self.read(follower, "write", 6)
@@ -114,7 +114,7 @@ class Races(Machine):
         self.lose_timeline(reader)
         process = self.process()
         when = "before" if position == "install" else "after"
-        with squeezed(process.engine.feeds._timelines, position, **{when: act}):
+        with squeezed(process.engine.data.timelines, position, **{when: act}):
             self.whole_feed(reader, "write", 6, process)
         self.bounded()
         self.read(reader, "write", 3)

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from ..engine import Engine
+from ..feeds.rebuild import rebuild
 from ..store.failures import Refused
 from .truth import Truth
 
@@ -60,7 +61,7 @@ def repair(engine: Engine, report: Report) -> Repaired:
                 suspects, _ = _differing(engine, Truth(engine.store), suspects)
         for user in suspects:
             engine.store.command("DEL", engine.store.keys.timeline(user))
-            engine.feeds.rebuild(user)
+            rebuild(engine.data, user)
         found.differed += suspects
         found.users += len(part)
         report(found.users, len(users))

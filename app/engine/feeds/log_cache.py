@@ -1,6 +1,6 @@
-"""Pull authors' logs, kept for a moment by each process.
+"""Pulled authors' logs, kept for a moment by each process.
 
-An uncached pull author costs every reader a fetch; kept for `max_age`, one fetch serves all
+An uncached pulled author costs every reader a fetch; kept for `max_age`, one fetch serves all
 readers of the process. A page may lack a pulled post that is younger than that in another
 process: late, never wrong. This process's own posts are seen at once.
 """
@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from ..store.counters import Metrics
-from ..store.posts import Posts
+from ..data import Data
 from .merge import Source
 
 KEPT = 100
@@ -26,13 +25,11 @@ class LogCache:
     and a fetch is kept only if the generation it began with is still the current one.
     """
 
-    def __init__(
-        self, posts: Posts, metrics: Metrics, max_age: float, clock: Callable[[], float]
-    ) -> None:
-        self._posts = posts
-        self._metrics = metrics
-        self._max_age = max_age
-        self._clock = clock
+    def __init__(self, data: Data) -> None:
+        self._posts = data.posts
+        self._metrics = data.counters
+        self._max_age = data.settings.log_cache_ms / 1000
+        self._clock = data.clock
         self._logs: dict[int, tuple[float, list[int]]] = {}  # author -> (read at, ids)
         self._generation = 0
         self._lock = threading.Lock()
@@ -61,12 +58,12 @@ class LogCache:
         for author, log in found.items():
             ids = [post for post in log if post < before] if before else log
             if len(ids) >= count or len(log) < KEPT:
-                sources.append(Source(ids[:count], len(ids) < count))
+                sources.append(Source.asked(ids[:count], count))
             else:
                 deeper.append(author)
         if deeper:
             pages = self._posts.log_pages(deeper, before, count)
-            sources += [Source(ids, len(ids) < count) for ids in pages.values()]
+            sources += [Source.asked(ids, count) for ids in pages.values()]
         return sources
 
     def _fetch(self, authors: list[int]) -> dict[int, list[int]]:

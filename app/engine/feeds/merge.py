@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,11 @@ class Source:
 
     ids: list[int]
     complete: bool
+
+    @classmethod
+    def asked(cls, ids: list[int], count: int) -> Self:
+        """The answer to a question for `count` ids: fewer are all there are."""
+        return cls(ids, len(ids) < count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import suppress
 from typing import Literal
 
 from typing_extensions import TypedDict
 
+from ..data import Data
 from ..errors import StoreFull
 from ..models import STRATEGIES, Strategy
-from ..publishing.hybrid import Choice, Hybrid
-from ..settings import EngineSettings
-from ..store.client import Store
-from ..store.control import Control
-from ..store.counters import WINDOW_SECONDS, Counts, Metrics, buckets
-from ..store.pulled_authors import PulledAuthors
+from ..publishing.hybrid import Choice, choice
+from ..store.counters import WINDOW_SECONDS, Counts, buckets
 from ..store.queue import Queue, read_queue
 from ..store.server_info import Server, read_server
-from ..store.workers import WorkerRegistry, WorkerState
+from ..store.workers import WorkerState
 from .histogram import quantile
 
 Operation = Literal["accept", "lag", "feed"]
@@ -96,54 +94,34 @@ class Figures(TypedDict):
 class Reporting:
     """Snapshots of the running system. Every figure was measured or counted by it."""
 
-    def __init__(
-        self,
-        store: Store,
-        settings: EngineSettings,
-        metrics: Metrics,
-        control: Control,
-        workers: WorkerRegistry,
-        pulled_authors: PulledAuthors,
-        hybrid: Hybrid,
-    ) -> None:
-        self._store = store
-        self._settings = settings
-        self._metrics = metrics
-        self._control = control
-        self._workers = workers
-        self._pulled_authors = pulled_authors
-        self._hybrid = hybrid
+    def __init__(self, data: Data) -> None:
+        self._data = data
 
     def figures(self) -> Figures:
         """All figures as they are now. Raises `StoreDown`."""
+        data, settings = self._data, self._data.settings
         with suppress(StoreFull):
-            self._metrics.flush(force=True)  # so that the caller sees what it just did
-        counts = self._metrics.read()
-        queue = read_queue(self._store)
-        rate_limit = self._control.rate_limit()
-        workers = self._workers.live()
-        total = counts.total
+            data.counters.flush(force=True)  # so that the caller sees what it just did
+        counts = data.counters.read()
+        total, recent = Counter(counts.total), counts.recent.get("deliveries", 0)
+        queue = read_queue(data.store)
+        rate_limit = data.control.rate_limit()
+        workers = data.workers.live()
         return {
             "time_ms": int(time.time() * 1000),
             "window_seconds": WINDOW_SECONDS,
             "processing": {
-                operation: {
-                    strategy: _times(counts, operation, strategy) for strategy in STRATEGIES
-                }
+                operation: {name: _times(counts, operation, name) for name in STRATEGIES}
                 for operation in OPERATIONS
             },
             "fanout": {
-                "deliveries_total": total.get("deliveries", 0),
-                "deliveries_per_second": round(
-                    counts.recent.get("deliveries", 0) / counts.recent_seconds, 1
-                ),
-                "skipped_total": total.get("skipped", 0),
-                "jobs_total": total.get("jobs", 0),
-                "deferred_total": total.get("deferred", 0),
-                "reclaims_total": total.get("reclaims", 0),
-                "posts_total": {
-                    strategy: total.get(f"posts:{strategy}", 0) for strategy in STRATEGIES
-                },
+                "deliveries_total": total["deliveries"],
+                "deliveries_per_second": round(recent / counts.recent_seconds, 1),
+                "skipped_total": total["skipped"],
+                "jobs_total": total["jobs"],
+                "deferred_total": total["deferred"],
+                "reclaims_total": total["reclaims"],
+                "posts_total": {name: total[f"posts:{name}"] for name in STRATEGIES},
             },
             "active_users": counts.active_users,
             "queue": {
@@ -156,24 +134,24 @@ class Reporting:
             "backpressure": {
                 "stage": self.stage(queue),
                 "fullest_shard": queue.fullest,
-                "low": self._settings.backlog_low,
-                "high": self._settings.backlog_high,
-                "limit": self._settings.backlog_limit,
-                "pull_authors": len(self._pulled_authors.all(partial=True)),
+                "low": settings.backlog_low,
+                "high": settings.backlog_high,
+                "limit": settings.backlog_limit,
+                "pull_authors": len(data.pulled_authors.all(partial=True)),
             },
-            "hybrid": self._hybrid.report(counts),
+            "hybrid": choice(settings, counts),
             "workers": {
                 "count": len(workers),
                 "paused": rate_limit.paused,
                 "deliveries_per_second": rate_limit.deliveries_per_second,
                 "list": workers,
             },
-            "store": read_server(self._store),
+            "store": read_server(data.store),
         }
 
     def stage(self, queue: Queue) -> Stage:
-        """The worst stage of any shard. A shard sheds when less room is left than the largest
-        post that is never held back could need."""
+        """The worst stage of any shard. A shard sheds when less headroom is left than the
+        largest post that is never deferred could need."""
         stages = [
             self._stage_of(backlog, deferring)
             for backlog, deferring in zip(queue.backlogs, queue.deferring, strict=True)
@@ -181,7 +159,7 @@ class Reporting:
         return max(stages, key=_WORSE.index)
 
     def _stage_of(self, backlog: int, deferring: bool) -> Stage:
-        settings = self._settings
+        settings = self._data.settings
         if backlog + settings.large_author_followers > settings.backlog_limit:
             return "shedding"
         # The mark is taken off by the next post that is pushed; who only looks must not wait.

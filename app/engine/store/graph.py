@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import redis
 
-from ..errors import BadRequest
+from ..errors import BadRequest, UnknownUser
 from ..settings import EngineSettings
 from .client import Store
 from .keys import MAX_USER_ID
@@ -40,6 +40,12 @@ class Graph:
                 batch.add("GETBIT", *self._keys.bit(user))
         bits = iter(batch.run())
         return [possible and next(bits) == 1 for possible in known]
+
+    def require(self, *user_ids: int) -> None:
+        """Raises `UnknownUser` for the first that does not exist."""
+        for user, exists in zip(user_ids, self.exist(user_ids), strict=True):
+            if not exists:
+                raise UnknownUser(user)
 
     def count(self) -> int:
         """How many users exist."""

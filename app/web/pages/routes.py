@@ -16,7 +16,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.engine.errors import BadRequest, FanoutError, Overloaded, StoreDown, UnknownDeadLetter
-from app.engine.models import STRATEGIES, Strategy
+from app.engine.models import checked_strategy
 from app.web.current import services
 from app.web.pages import demo_page, exports, formatting, inspector, readers, status_page, story
 from app.web.problems import ANSWERS, answer_to
@@ -56,7 +56,7 @@ def publish() -> AnyResponse | tuple[str, int]:
     try:
         author_id = demo_page.whole(form.get("author_id", ""), "author_id")
         posted = [
-            services().engine.publish(author_id, form.get("text", ""), _strategy(name))[0].id
+            services().engine.publish(author_id, form.get("text", ""), checked_strategy(name))[0].id
             for name in picked
         ]
     except FanoutError as error:
@@ -219,13 +219,6 @@ def _refused(error: FanoutError) -> tuple[str, int]:
         "error": problem,
     }
     return render_template("index.html", **context), problem.status
-
-
-def _strategy(name: str) -> Strategy:
-    for strategy in STRATEGIES:
-        if name == strategy:
-            return strategy
-    raise BadRequest(f"The strategy {name!r} is none of {', '.join(STRATEGIES)}.")
 
 
 def _drawing(folder: Path, name: str) -> Markup:

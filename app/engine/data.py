@@ -1,0 +1,33 @@
+"""What one engine keeps in its store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .settings import EngineSettings
+from .store.client import Store
+from .store.control import Control
+from .store.counters import Metrics
+from .store.graph import Graph
+from .store.jobs import Jobs
+from .store.posts import Posts
+from .store.pulled_authors import PulledAuthors
+from .store.timelines import Timelines
+from .store.workers import WorkerRegistry
+
+
+class Data:
+    """One object for each kind of data, all on the same store and with the same settings."""
+
+    def __init__(self, store: Store, settings: EngineSettings, clock: Callable[[], float]) -> None:
+        self.store = store
+        self.settings = settings
+        self.clock = clock
+        self.graph = Graph(store, settings)
+        self.posts = Posts(store, settings)
+        self.timelines = Timelines(store, settings)
+        self.jobs = Jobs(store, settings)
+        self.pulled_authors = PulledAuthors(store, settings.pulled_authors_cache_ms / 1000, clock)
+        self.counters = Metrics(store)
+        self.control = Control(store)
+        self.workers = WorkerRegistry(store)

@@ -1,0 +1,89 @@
+"""One request's way through a timeline and the logs."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from ..data import Data
+from ..errors import StoreFull
+from ..models import Post, Strategy
+from ..store.posts import parsed
+from .log_cache import LogCache
+from .merge import Merged, Source, merge
+from .rebuild import authors_of, merged_logs, rebuild
+
+MAX_IDS = 2_000
+"""Ids fetched at once, above the largest FANOUT_PAGE_LIMIT: Lua can hand over fewer than 8,000
+names of posts."""
+
+
+class Reader:
+    """Reads one user's feed under one strategy; remembers what it has had to look up."""
+
+    def __init__(self, data: Data, log_cache: LogCache, user_id: int, strategy: Strategy) -> None:
+        self._data = data
+        self._log_cache = log_cache
+        self._user_id = user_id
+        self._strategy = strategy
+        self._authors: list[int] | None = None
+        self._known: dict[int, Post | None] = {}
+        self.rebuilt = False
+
+    def posts(self, before: int, wanted: int) -> list[Post]:
+        """The newest `wanted` live posts below `before` (0: from the newest), or all there are.
+        Ids whose post was deleted are passed over."""
+        found: list[Post] = []
+        waiting: list[int] = []
+        complete, count = False, wanted
+        while len(found) < wanted and (waiting or not complete):
+            if not waiting:
+                merged = self._fetch(before, count)
+                # Where many posts were deleted, small steps would take a round trip for each.
+                count = min(2 * count, MAX_IDS)
+                waiting, before, complete = merged.ids, merged.floor, merged.floor == 0
+            need = wanted - len(found)
+            asked, waiting = waiting[:need], waiting[need:]
+            posts = self._data.posts.get_many(asked, self._known)
+            found += [post for post in posts if post is not None]
+        return found
+
+    def _fetch(self, before: int, count: int) -> Merged:
+        """At least `count` ids below `before`, or all there are."""
+        merged = None if self._strategy == "read" else self._from_timeline(before, count)
+        return merged or self._from_logs(before, count)
+
+    def _from_timeline(self, before: int, count: int) -> Merged | None:
+        """None where the timeline has nothing to say: it is missing, or ends above `before`."""
+        data, timelines, user_id = self._data, self._data.timelines, self._user_id
+        pulled_authors = data.pulled_authors.author_ids()
+        page = timelines.page(user_id, before, count, pulled_authors)
+        if page is None and not self.rebuilt:
+            data.graph.require(user_id)
+            self.rebuilt = True
+            with suppress(StoreFull):  # a full store still reads: from the logs
+                if rebuild(data, user_id):
+                    page = timelines.page(user_id, before, count, pulled_authors)
+        if page is None or not (page.ids or page.at_end):
+            return None
+        if page.bodies:
+            self._known |= parsed(page.ids, page.bodies)
+        if page.ttl_ms < data.settings.timeline_ttl * 500:  # half of it is over
+            with suppress(StoreFull):
+                timelines.keep(user_id)
+        if not page.pulled_authors:
+            return Merged(page.ids, 0 if page.at_end else page.ids[-1])
+        if self._strategy == "hybrid":
+            logs = self._log_cache.pages(page.pulled_authors, before, count)
+        else:
+            pages = data.posts.log_pages(page.pulled_authors, before, count)
+            logs = [Source.asked(ids, count) for ids in pages.values()]
+        begun = time.perf_counter_ns()
+        merged = merge([Source(page.ids, page.at_end), *logs])
+        data.counters.cost("log_merge", len(logs), time.perf_counter_ns() - begun)
+        return merged
+
+    def _from_logs(self, before: int, count: int) -> Merged:
+        if self._authors is None:
+            self._authors = authors_of(self._data, self._user_id)
+        return merged_logs(self._data, self._authors, before, count)

@@ -1,0 +1,40 @@
+"""Reading a feed from the logs, and installing it as the user's timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..data import Data
+from .merge import Merged, Source, merge
+
+
+def authors_of(data: Data, user_id: int) -> list[int]:
+    """Everyone whose posts are in the user's feed."""
+    return [*data.graph.following(user_id), user_id]
+
+
+def merged_logs(data: Data, authors: Sequence[int], before: int, count: int) -> Merged:
+    """At least `count` ids below `before` (0: from the newest) of the authors' logs, or all."""
+    shards = data.posts.latest(authors, before, count)
+    return merge(Source.asked(ids, count) for ids in shards)
+
+
+def rebuild(data: Data, user_id: int) -> bool:
+    """Installs the user's timeline from the logs. False: somebody else is at it, or a follow came
+    between. Raises `StoreFull`."""
+    marker = data.timelines.begin_rebuild(user_id)
+    if marker is None:
+        return False
+    cap = data.settings.timeline_cap
+    authors = authors_of(data, user_id)
+    ids: list[int] = []
+    before, count = 0, min(cap, 2 * cap // data.settings.shards + 16)
+    while len(ids) < cap:
+        merged = merged_logs(data, authors, before, count)
+        ids += merged.ids
+        before = merged.floor
+        if not before:
+            break
+        count = min(cap, 2 * count)
+    complete = not before and len(ids) <= cap
+    return data.timelines.install(user_id, marker, ids[:cap], complete=complete)
