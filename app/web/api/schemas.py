@@ -31,12 +31,12 @@ class Request(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    @classmethod  # type: ignore[override]
+    @classmethod
     @cache
-    def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
+    def model_json_schema(cls, *args: Any, **kw: Any) -> dict[str, Any]:  # type: ignore[override]
         """As pydantic makes it. The library asks for it anew with every request, only to read it;
         making it takes longer than all else in a page of posts."""
-        return super().model_json_schema(*args, **options)
+        return super().model_json_schema(*args, **kw)
 
 
 class PostBody(Request):
