@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from bench import servers
-from bench.fixture import FULL, QUICK, Fixture, Sizes
+from bench import processes, servers
+from bench.fixture import FULL, NO_BACKPRESSURE, QUICK, Fixture, Sizes
+
+WORKER_START_SECONDS = 2.0
+"""Until a worker process surely delivers."""
 
 
 @dataclass
@@ -34,7 +39,7 @@ class Context:
     @cached_property
     def fixture(self) -> Fixture:
         """One server with all data."""
-        port = self.stack.enter_context(servers.server(self.server, *self.options))
+        port = self.stack.enter_context(servers.server(*self.options, kind=self.server))
         fixture = Fixture(port, self.sizes, self.seed)
         self.stack.callback(fixture.close)
         fixture.build()
@@ -72,3 +77,20 @@ class Context:
         readers = list(range(sizes.sorted_sets))
         fixture.random.shuffle(readers)
         return readers
+
+
+def environment(url: str) -> dict[str, str]:
+    """Settings of the processes that the bench starts: that store, and no backpressure."""
+    return {
+        "REDIS_URL": url,
+        "FANOUT_DATASET": "none",
+        **{f"FANOUT_{name.upper()}": str(value) for name, value in NO_BACKPRESSURE.items()},
+    }
+
+
+@contextmanager
+def worker(url: str, name: str) -> Iterator[None]:
+    """A real worker process on that store, ready to deliver, for as long as the block lasts."""
+    with processes.python(*processes.WORKER, "--name", name, **environment(url)):
+        time.sleep(WORKER_START_SECONDS)
+        yield

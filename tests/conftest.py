@@ -31,7 +31,7 @@ from app.engine.store.keys import Keys
 from app.settings import Settings
 from app.web.api import Application
 from app.web.api.description import PROBLEM
-from tests import servers
+from bench import servers
 
 
 class DescribedClient(FlaskClient):
@@ -107,10 +107,11 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
             yield Backend(name, lambda: client)
             client.close()
     else:
-        binary = servers.valkey_binary() if name == "valkey" else servers.redis_binary()
-        if binary is None:
-            missing(f"no {name}-server on this machine; apt-get install redis-server")
-        with servers.running(binary) as port:
+        try:
+            servers.binary(name)
+        except servers.Missing as reason:
+            missing(str(reason))
+        with servers.server(kind=name) as port:
             single = redis.Redis(port=port)
             yield Backend(name, lambda: single)
             single.close()

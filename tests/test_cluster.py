@@ -13,7 +13,7 @@ from app.engine.errors import StoreDown
 from app.engine.models import STRATEGIES
 from app.settings import Settings
 from app.web import rate_limit
-from tests import servers
+from bench import servers
 from tests.conftest import add_users, all_pages
 
 USERS = range(60)

@@ -11,13 +11,13 @@ from app.engine.errors import WrongShards
 from app.engine.store.connecting import connect
 from app.engine.store.keys import Keys
 from app.settings import Settings
-from tests import servers
+from bench import servers
 from tests.conftest import small_settings
 
 
 @pytest.fixture
 def settings() -> Iterator[Settings]:
-    with servers.running(servers.valkey_binary()) as port:
+    with servers.server() as port:
         yield small_settings(redis_port=port)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -16,7 +15,8 @@ from app.engine.models import STRATEGIES
 from app.engine.store.keys import GROUP
 from app.engine.store.timelines import MOST_SENT
 from app.settings import Settings
-from tests import servers
+from bench import servers
+from bench.processes import free_port
 from tests.conftest import (
     Backend,
     add_users,
@@ -311,12 +311,9 @@ def test_holding_ends_when_the_backlog_has_drained_though_nobody_posts(backend: 
 
 
 def test_a_lone_worker_notices_that_the_server_lost_its_last_writes(tmp_path: Path) -> None:
-    settings = small_settings(redis_port=servers.free_port())
-    command = [servers.valkey_binary(), "--port", str(settings.redis_port), "--dir", str(tmp_path)]
-    command += ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    settings = small_settings(redis_port=free_port())
+    server = servers.start(tmp_path, settings.redis_port)
     try:
-        servers.wait_for(settings.redis_port)
         client = redis.Redis(port=settings.redis_port, retry_on_error=[redis.ConnectionError])
         services = Services(settings, store_of(client, settings.shards))
         add_users(services.engine.store, range(20))
@@ -332,8 +329,7 @@ def test_a_lone_worker_notices_that_the_server_lost_its_last_writes(tmp_path: Pa
         worker.run_iteration(6)  # delivered, and lost with the crash
         server.kill()
         server.wait()
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        servers.wait_for(settings.redis_port)
+        server = servers.start(tmp_path, settings.redis_port)
         for _ in range(10):
             worker.run_until_idle()
             worker.reclaim()

@@ -19,7 +19,7 @@ from app.engine.store import keys, library
 from app.engine.store.client import Store
 from app.main import create_app
 from app.settings import Settings
-from tests import servers
+from bench import servers
 from tests.conftest import Backend, add_users, all_pages, small_settings, store_of
 
 FAMILIES = ["control", *re.findall(r"^    ([a-z_]+)[:{*]", keys.__doc__ or "", re.MULTILINE)]
@@ -30,7 +30,7 @@ TAGS = ("{acme}", "{1}", "{m}", "{0}")
 
 @pytest.fixture
 def server() -> Iterator[redis.Redis]:
-    with servers.running(servers.valkey_binary()) as port, redis.Redis(port=port) as client:
+    with servers.server() as port, redis.Redis(port=port) as client:
         yield client
 
 

@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 
 from app.engine.store.workers import WorkerState
 from app.main import create_app
-from tests import servers
+from bench import servers
+from bench.processes import free_port
 from tests.conftest import Backend, small_settings
 from tests.test_pages import services_of, text_of
 
@@ -96,9 +97,9 @@ def test_without_a_worker_nothing_is_ready(backend: Backend) -> None:
 
 @pytest.fixture
 def full() -> Any:
-    settings = small_settings(redis_port=servers.free_port())
+    settings = small_settings(redis_port=free_port())
     with (
-        servers.running(servers.valkey_binary(), port=settings.redis_port) as port,
+        servers.server(port=settings.redis_port) as port,
         redis.Redis(port=port) as raw,
     ):
         client = create_app(settings).test_client()
@@ -120,7 +121,7 @@ def test_a_full_store_takes_no_writes_and_the_rest_is_judged_all_the_same(full: 
 
 
 def test_a_store_that_is_away_leaves_the_rest_unknown() -> None:
-    settings = small_settings(redis_port=servers.free_port())
+    settings = small_settings(redis_port=free_port())
     client = create_app(settings).test_client()
     assert not judged_alike(client)
     assert "does not answer" in text_of(client.get("/status"))

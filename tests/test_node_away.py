@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from app.bootstrap import Services
 from app.engine.errors import StoreDown
 from app.engine.models import STRATEGIES
 from app.settings import Settings
-from tests import servers
+from bench import servers
 from tests.conftest import add_users, all_pages
 
 USERS = range(60)
@@ -42,11 +41,8 @@ class Node:
     @contextlib.contextmanager
     def back(self, *options: str) -> Iterator[None]:
         """It runs again for as long as the block lasts, and still knows the Cluster."""
-        command = [servers.valkey_binary(), "--port", str(self.port), "--bind", "127.0.0.1"]
-        command += ["--save", "", "--dir", self._folder, *servers.OF_A_CLUSTER, *options]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        with servers.start(self._folder, self.port, *servers.NODE, *options) as process:
             try:
-                servers.wait_for(self.port)
                 yield
             finally:
                 process.kill()

@@ -6,13 +6,14 @@ import time
 
 from app.bootstrap import Services
 from app.main import create_app
-from tests import servers
+from bench import servers
+from bench.processes import free_port
 from tests.conftest import add_users, small_settings
 from tests.test_api import check_problem, publish
 
 
 def test_the_store_goes_away_and_comes_back() -> None:
-    settings = small_settings(redis_port=servers.free_port(), store_timeout=0.5)
+    settings = small_settings(redis_port=free_port(), store_timeout=0.5)
     app = create_app(settings)
     services: Services = app.extensions["fanout"]
     client = app.test_client()
@@ -26,10 +27,10 @@ def test_the_store_goes_away_and_comes_back() -> None:
     assert int(answer.headers["Retry-After"]) >= 1
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503
-    with servers.running(servers.valkey_binary(), port=settings.redis_port):
+    with servers.server(port=settings.redis_port):
         add_users(services.engine.store, range(2))
         assert publish(client).status_code == 202
     check_problem(publish(client), 503, "store-down")
-    with servers.running(servers.valkey_binary(), port=settings.redis_port):
+    with servers.server(port=settings.redis_port):
         add_users(services.engine.store, range(2))
         assert publish(client).status_code == 202

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import servers
+from bench import servers
 
 ROOT = Path(__file__).parent.parent
 CHAPTER = "## Use the engine in your own application"
@@ -40,7 +40,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_program_of_the_readme_runs_on_the_copied_engine(project: Path) -> None:
-    with servers.running(servers.valkey_binary()) as port:
+    with servers.server() as port:
         program: list[str | Path] = [project / "venv" / "bin" / "python", "-W", "error", "feed.py"]
         env = {**os.environ, "REDIS_URL": f"redis://127.0.0.1:{port}/0"}
         worker = subprocess.Popen([*program, "worker"], cwd=project, env=env)

@@ -12,7 +12,7 @@ from redis.connection import AbstractConnection
 from app.bootstrap import Services
 from app.engine.errors import StoreDown
 from app.main import create_app
-from tests import servers
+from bench import servers
 from tests.conftest import add_users, small_settings
 from tests.test_api import check_problem
 
@@ -26,7 +26,7 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
         with servers.cluster(replicas=0) as ports:
             yield ports[0]
     else:
-        with servers.running(servers.valkey_binary()) as port:
+        with servers.server() as port:
             yield port
 
 

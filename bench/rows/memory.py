@@ -18,7 +18,7 @@ def entry(context: Context) -> Outcome:
     ours: list[float] = []
     baseline: list[float] = []
     sizes = context.sizes
-    with servers.server(context.server, *context.options) as port:
+    with servers.server(*context.options, kind=context.server) as port:
         fixture = Fixture(port, sizes, context.seed)
         ids = _ids(fixture, sizes.length)
         scored = {str(number): number for number in ids}

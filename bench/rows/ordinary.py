@@ -17,7 +17,7 @@ import redis
 
 from app.engine.store.queue import read_queue
 from bench import baselines, servers
-from bench.context import Context
+from bench.context import Context, worker
 from bench.fixture import TEXT, Fixture
 from bench.measure import Outcome, Target, alternate, quantile
 from bench.rows import Row
@@ -33,7 +33,7 @@ class Network:
     baselines."""
 
     def __init__(self, context: Context, stack: ExitStack) -> None:
-        port = stack.enter_context(servers.server(context.server, *context.options))
+        port = stack.enter_context(servers.server(*context.options, kind=context.server))
         self.fixture = Fixture(port, context.sizes, context.seed)
         stack.callback(self.fixture.close)
         self.posts = POSTS // 10 if context.quick else POSTS
@@ -77,7 +77,7 @@ def rate(context: Context, baseline: Callable[[Network, Posts], float]) -> Outco
     """Rows 14 and 16: jobs a second until everything queued is delivered."""
     with ExitStack() as stack:
         network = Network(context, stack)
-        stack.enter_context(servers.worker(network.fixture.url, "bench-ordinary"))
+        stack.enter_context(worker(network.fixture.url, "bench-ordinary"))
         figures = alternate(
             context.rounds,
             lambda: _engine_rate(network, network.draw()),
@@ -123,7 +123,7 @@ def lag(context: Context) -> Outcome:
     with ExitStack() as stack:
         network = Network(context, stack)
         half = _naive_rate(network, network.draw()) / 2
-        stack.enter_context(servers.worker(network.fixture.url, "bench-ordinary"))
+        stack.enter_context(worker(network.fixture.url, "bench-ordinary"))
         figures = alternate(
             context.rounds,
             lambda: _engine_lag(network, half),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 
 from app.engine.delivery.deliverer import READ_SECONDS
-from bench import servers
-from bench.context import Context
+from bench.context import Context, worker
 from bench.fixture import Fixture
 from bench.measure import Outcome, Target, quantile
 from bench.rows import Row
@@ -26,7 +25,7 @@ def during(context: Context) -> Outcome:
     rest: list[float] = []
     busy: list[float] = []
     first: list[float] = []
-    with servers.worker(fixture.url, "bench-reader"):
+    with worker(fixture.url, "bench-reader"):
         for number in range(context.rounds + 1):
             time.sleep(READ_SECONDS)
             alone = _first(fixture, fixture.largest)

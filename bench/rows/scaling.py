@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 
 from bench import servers
-from bench.context import Context
+from bench.context import Context, worker
 from bench.fixture import Fixture
 from bench.measure import Outcome, alternate
+from bench.processes import wait_until
 from bench.rows import Row
 
 POSTS = 4
 PRIMARIES = 2
+PATIENT = ("--cluster-node-timeout", "15000")
+"""Nobody is killed here, and a node that has much to do is not to be taken for dead."""
 
 
 def cluster(context: Context) -> Outcome:
     """Deliveries a second by real worker processes, from accepting to the last acknowledgement."""
     with ExitStack() as stack:
         one = context.fixture
-        port = stack.enter_context(servers.cluster(context.server, PRIMARIES, *context.options))
-        two = Fixture(port, context.sizes.without_largest(), context.seed)
+        ports = stack.enter_context(
+            servers.cluster(
+                *PATIENT, *context.options, kind=context.server, primaries=PRIMARIES, replicas=0
+            )
+        )
+        two = Fixture(ports[0], context.sizes.without_largest(), context.seed)
         stack.callback(two.close)
         two.build()
-        stack.enter_context(servers.worker(one.url, "bench-single"))
+        stack.enter_context(worker(one.url, "bench-single"))
         for number in range(PRIMARIES):
-            stack.enter_context(servers.worker(two.url, f"bench-cluster-{number}"))
+            stack.enter_context(worker(two.url, f"bench-cluster-{number}"))
         figures = alternate(context.rounds, lambda: _rate(two), lambda: _rate(one))
     note = (
         f"{POSTS} posts to {context.sizes.large:,} followers each; "
@@ -43,14 +49,12 @@ def _rate(fixture: Fixture) -> float:
     return POSTS * fixture.sizes.large / _span(fixture, posts)
 
 
-def wait_until_done(fixture: Fixture, posts: list[int], patience: float = 120) -> None:
+def wait_until_done(fixture: Fixture, posts: list[int]) -> None:
     """Returns when all these posts are delivered."""
-    end = time.monotonic() + patience
-    for post in posts:
-        while fixture.services.engine.fanout(post).status != "done":
-            if time.monotonic() > end:
-                raise TimeoutError("the worker did not deliver in time")
-            time.sleep(0.05)
+    fanout = fixture.services.engine.fanout
+    wait_until(
+        lambda: all(fanout(post).status == "done" for post in posts), 120, "the posts are delivered"
+    )
 
 
 def _span(fixture: Fixture, posts: list[int]) -> float:

@@ -18,7 +18,7 @@ def durable(context: Context) -> Outcome:
     if not context.durable:
         raise Missing("it needs the append-only file: --storage file")
     with ExitStack() as stack:
-        port = stack.enter_context(servers.server(context.server, "--appendonly", "no"))
+        port = stack.enter_context(servers.server("--appendonly", "no", kind=context.server))
         memory = Fixture(port, context.sizes.without_largest(), context.seed)
         stack.callback(memory.close)
         memory.build()

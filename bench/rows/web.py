@@ -8,9 +8,9 @@ import sys
 import urllib.request
 from contextlib import ExitStack
 
-from bench import servers
-from bench.context import Context
+from bench.context import Context, environment
 from bench.measure import Outcome, Target, alternate
+from bench.processes import GUNICORN, ROOT, free_port, listens, python, wait_until
 from bench.rows import Row
 
 SECONDS = 2.0
@@ -21,8 +21,7 @@ def pages(context: Context) -> Outcome:
     """Feed pages of 20 a second, under the project's gunicorn configuration."""
     fixture = context.fixture
     with ExitStack() as stack:
-        ours_port = servers.free_port(18300, 18349)
-        bare_port = servers.free_port(18350, 18399)
+        ours_port, bare_port = free_port(), free_port()
         _gunicorn(stack, "app.main:create_app()", ours_port, fixture.url)
         _gunicorn(stack, "bench.bare_app:app", bare_port, fixture.url)
         paths = [f"/api/feed/{reader}?strategy=write" for reader in fixture.page_readers]
@@ -44,17 +43,8 @@ def pages(context: Context) -> Outcome:
 
 
 def _gunicorn(stack: ExitStack, app: str, port: int, url: str) -> None:
-    command = ("-m", "gunicorn", "-c", "config/gunicorn.conf.py", app)
-    stack.enter_context(
-        servers.process(
-            *command,
-            PORT=str(port),
-            REDIS_URL=url,
-            FANOUT_DATASET="none",
-            **servers.environment(),
-        )
-    )
-    servers.wait_for_port(port)
+    stack.enter_context(python(*GUNICORN, app, PORT=str(port), **environment(url)))
+    wait_until(lambda: listens(port), 20, f"gunicorn listens on port {port}")
 
 
 def _get(port: int, path: str) -> bytes:
@@ -72,7 +62,7 @@ def _load(port: int, paths: list[str]) -> float:
     """Answers a second from the load generator's process."""
     command = ["-m", "bench.load", str(port), str(SECONDS), str(CONNECTIONS), *paths]
     run = subprocess.run(
-        [sys.executable, *command], cwd=servers.ROOT, capture_output=True, text=True, check=True
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return float(run.stdout)
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
@@ -16,9 +14,8 @@ from typing import Any
 
 import orjson
 
-from tests.servers import free_port, valkey_binary, wait_for
-
-ROOT = Path(__file__).resolve().parents[2]
+from bench import servers
+from bench.processes import ROOT, WEB, WORKER, Process, end, free_port, wait_until
 
 
 class Stack:
@@ -38,48 +35,29 @@ class Stack:
             "FANOUT_WEB_WORKERS": "1",
             **settings,
         }
-        self._store: subprocess.Popen[bytes] | None = None
-        self._others: list[subprocess.Popen[bytes]] = []
+        self._store: Process | None = None
+        self._others: list[Process] = []
 
     def start(self, patience: float = 90) -> None:
         """Returns when /readyz says that posts can be accepted and delivered."""
         self.start_store()
-        gunicorn = ["-m", "gunicorn", "-c", "config/gunicorn.conf.py", "app.main:create_app()"]
-        self._run(*gunicorn)
-        self._run("-m", "flask", "--app", "app.main", "worker")
-        end = time.monotonic() + patience
-        while not self._ready():
-            if time.monotonic() > end:
-                raise TimeoutError(f"not ready after {patience} s: {self.log()}")
-            time.sleep(0.2)
+        self._run(*WEB)
+        self._run(*WORKER)
+        wait_until(self._ready, patience, lambda: f"ready\n{self.log()}")
 
     def start_store(self) -> None:
         """Starts the store on what it had written before."""
-        options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]
-        self._store = subprocess.Popen(
-            [valkey_binary(), "--port", str(self.store_port), "--dir", self._folder.name, *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_for(self.store_port)
+        self._store = servers.start(self._folder.name, self.store_port, "--appendonly", "yes")
 
     def stop_store(self) -> None:
         """Stops the store; it writes what it has first."""
         if self._store:
-            self._store.terminate()
-            self._store.wait(30)
+            end(self._store, seconds=30)
             self._store = None
 
     def stop(self) -> None:
         """Ends all processes that this object started."""
-        for process in self._others:
-            process.send_signal(signal.SIGTERM)
-        for process in self._others:
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end(*self._others)
         self.stop_store()
         self._folder.cleanup()
 
@@ -103,11 +81,7 @@ class Stack:
     def drain(self, patience: float = 30) -> None:
         """Workers at full speed, and returns when nothing is left to deliver."""
         self.call("/api/workers", {"paused": False, "deliveries_per_second": None}, "PUT")
-        end = time.monotonic() + patience
-        while self.call("/api/metrics")["queue"]["backlog"]:
-            if time.monotonic() > end:
-                raise TimeoutError("the backlog did not drain")
-            time.sleep(0.1)
+        wait_until(lambda: not self.call("/api/metrics")["queue"]["backlog"], patience, "drained")
 
     def log(self) -> str:
         """The last lines that web and worker have written."""

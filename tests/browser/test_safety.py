@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from bench.processes import ROOT
 from tests.browser import hostile
 from tests.browser.conftest import NewPage
 from tests.browser.stack import Stack
@@ -166,8 +167,6 @@ def test_unsafe_methods_need_our_own_origin(
 
 
 def test_our_own_script_and_style_stay_small(stack: Stack) -> None:
-    from tests.browser.stack import ROOT
-
     files = [*(ROOT / "static").rglob("*.js"), *(ROOT / "static").rglob("*.css")]
     assert len(files) > 5
     assert sum(path.stat().st_size for path in files) < OWN_BUDGET

@@ -34,9 +34,9 @@ from app.datasets.population import Population
 from app.datasets.state import DatasetState
 from app.engine.models import STRATEGIES
 from app.settings import Settings
-from tests.servers import free_port, valkey_binary
+from bench import servers
+from bench.processes import ROOT, WEB, WORKER, Process, end, free_port, wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
 LONG = os.environ.get("FANOUT_TEST_FAULTS") == "long"
 """The long form, `./test.sh --faults`: the figures of the promise rather than a few seconds."""
 SLACK = 1.0 if LONG else 3.0
@@ -46,7 +46,6 @@ form runs beside other tests and allows three times as much; it prints the same 
 KEPT_SECONDS = 5.0
 """A connection that was idle for longer is not used again: the web process may have closed it."""
 FIRST_READER = 1_000
-Process = subprocess.Popen[bytes]
 
 
 class Rig:
@@ -62,6 +61,7 @@ class Rig:
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="fanout-faults-")
         self.folder = Path(self._folder.name)
+        self._log = self.folder / "log"
         self.store_port, self.web_port = free_port(), free_port()
         self.append_only = append_only
         self._server_options = server_options
@@ -81,7 +81,7 @@ class Rig:
         self.server: Process | None = None
         self.web: Process | None = None
         self.workers: dict[str, Process] = {}
-        self.worker_command = ["-m", "flask", "--app", "app.main"]
+        self.worker_command: tuple[str, ...] = WORKER
         self._born = 0
         self._readers: dict[int, list[int]] = {}
         self.posts: dict[int, list[int]] = {}
@@ -94,22 +94,19 @@ class Rig:
 
     def start_store(self) -> None:
         """Starts the server on what it had written before; returns when it has loaded that."""
-        options = ["--bind", "127.0.0.1", "--save", "", *self._server_options]
+        options = list(self._server_options)
         if self.append_only:
             options += ["--appendonly", "yes", "--appendfsync", self.append_only]
-        self.server = self._spawn(
-            [valkey_binary(), "--port", str(self.store_port), "--dir", str(self.folder), *options],
-            {**os.environ, **self._server_env},
-        )
-        client = self.raw()
-        wait_until(lambda: _answers(client), 60, "the store did not start")
+        with self._log.open("ab") as log:
+            self.server = servers.start(
+                self.folder, self.store_port, *options, output=log, **self._server_env
+            )
 
     def start_worker(self) -> str:
         """Starts a worker; its name. It may need a second until it works."""
         self._born += 1
         name = f"w{self._born}"
-        arguments = [*self.worker_command, "worker", "--name", name]
-        self.workers[name] = self._spawn([sys.executable, *arguments], self.env)
+        self.workers[name] = self._run(*self.worker_command, "--name", name)
         return name
 
     def start_workers(self, count: int) -> list[str]:
@@ -118,17 +115,16 @@ class Rig:
         wait_until(
             lambda: set(names) <= {worker.name for worker in self.services.engine.workers.live()},
             30,
-            "the workers did not start",
+            "the workers are heard of",
         )
         return names
 
     def start_web(self) -> None:
         """Starts gunicorn and returns when it is ready."""
-        gunicorn = ["-m", "gunicorn", "-c", "config/gunicorn.conf.py", "app.main:create_app()"]
-        self.web = self._spawn([sys.executable, *gunicorn], self.env)
+        self.web = self._run(*WEB)
         client = self.client()
         wait_until(
-            lambda: client.get("/readyz")[0] == 200, 30, lambda: f"web is not ready: {self.log()}"
+            lambda: client.get("/readyz")[0] == 200, 30, lambda: f"web is ready\n{self.log()}"
         )
 
     def kill_worker(self, name: str) -> None:
@@ -154,19 +150,10 @@ class Rig:
         """Ends all that this object started."""
         for client in self._open:
             client.close()
-        processes = [*self.workers.values(), *filter(None, (self.web, self.server))]
-        for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGCONT)
-        for process in processes[:-1] if self.server else processes:
-            process.terminate()
-        for process in processes:
-            if process is not self.server:
-                try:
-                    process.wait(15)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+        others = [*self.workers.values(), *filter(None, [self.web])]
+        for process in filter(None, [*others, self.server]):
+            process.send_signal(signal.SIGCONT)  # a test may have frozen it
+        end(*others)
         if self.server:
             self.kill_store()
         self.store.close()
@@ -174,7 +161,7 @@ class Rig:
 
     def log(self) -> str:
         """The last lines that the processes have written."""
-        return (self.folder / "log").read_text(errors="replace")[-4000:]
+        return self._log.read_text(errors="replace")[-4000:]
 
     def raw(self) -> redis.Redis:
         """A plain client of the server, patient and without our library."""
@@ -188,9 +175,10 @@ class Rig:
         self._open.append(client)
         return client
 
-    def _spawn(self, command: list[str], env: dict[str, str]) -> Process:
-        with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
+    def _run(self, *arguments: str) -> Process:
+        command = [sys.executable, *arguments]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
 
     # -------------------------------------------------------------- the graph
 
@@ -233,9 +221,7 @@ class Rig:
 
     def drain(self, patience: float = 60) -> float:
         """Returns when nothing is left to deliver or release; the seconds it took."""
-        begun = time.monotonic()
-        wait_until(self._is_idle, patience, lambda: f"not drained: {self.queue()}\n{self.log()}")
-        return time.monotonic() - begun
+        return wait_until(self._is_idle, patience, lambda: f"drained: {self.queue()}\n{self.log()}")
 
     def queue(self) -> Any:
         """The queue as it is now."""
@@ -356,17 +342,6 @@ def insist(client: Client, author: int, text: str, key: str, patience: float = 3
         time.sleep(0.02)
 
 
-def wait_until(
-    condition: Callable[[], object], patience: float, what: str | Callable[[], str]
-) -> None:
-    """Returns once the condition holds; fails after `patience` seconds."""
-    end = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(what if isinstance(what, str) else what())
-        time.sleep(0.02)
-
-
 @contextlib.contextmanager
 def in_background(*loops: Callable[[threading.Event], None]) -> Iterator[threading.Event]:
     """Runs the loops in threads until the block ends; each ends when the event is set. What they
@@ -391,10 +366,3 @@ def quantile(values: list[float], q: float) -> float:
 def ms(seconds: float) -> str:
     """Seconds as milliseconds, for people."""
     return f"{seconds * 1000:,.0f} ms"
-
-
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except (redis.ConnectionError, redis.TimeoutError):
-        return False  # also while it loads its append-only file

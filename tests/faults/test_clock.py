@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.processes import wait_until
 from tests.conftest import missing
-from tests.faults.harness import Rig, insist, wait_until
+from tests.faults.harness import Rig, insist
 
 HOUR = 3_600
 
@@ -53,7 +54,7 @@ def test_an_hour_back(
         rig.posts[1].append(insist(client, 1, f"under way {n}", f"under-way-{n}"))
     wall = server.time()[0]
     clock.write_text(f"-{HOUR}\n")
-    wait_until(lambda: server.time()[0] < wall - HOUR / 2, 5, "the server's clock did not jump")
+    wait_until(lambda: server.time()[0] < wall - HOUR / 2, 5, "the server's clock jumps")
     jumped = time.monotonic()
     # A worker is killed: its jobs must be claimed although the clock says they are fresh.
     victim = next(job.worker for job in rig.services.engine.jobs.pending(100))
@@ -65,12 +66,14 @@ def test_an_hour_back(
     wait_until(
         lambda: all(job.worker != victim for job in rig.services.engine.jobs.pending(100)),
         5,
-        "the jobs of the dead worker were not claimed",
+        "the dead worker's jobs are reclaimed",
     )
     reclaimed = time.monotonic() - jumped
     # A dead worker must not look alive for an hour.
     wait_until(
-        lambda: client.get("/api/metrics")[1]["workers"]["count"] == 1, 6, "the dead look alive"
+        lambda: client.get("/api/metrics")[1]["workers"]["count"] == 1,
+        6,
+        "one is left",
     )
     again = insist(client, 2, "before 3", "before-3")
     fed = [client.get(f"/api/feed/{asleep}?strategy=write") for _ in range(2)]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import orjson
 
-from tests.faults.harness import LONG, ROOT, Rig
+from bench.processes import ROOT
+from tests.faults.harness import LONG, Rig
 
 CASES = 10_000 if LONG else 300
 EXAMPLES = 800 if LONG else 5

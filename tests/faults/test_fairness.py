@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.faults.harness import LONG, SLACK, Rig, quantile, wait_until
+from bench.processes import wait_until
+from tests.faults.harness import LONG, SLACK, Rig, quantile
 
 FOLLOWERS = 200_000 if LONG else 60_000
 ORDINARY = 16
@@ -52,5 +53,5 @@ def _lags(rig: Rig, posts: list[int]) -> list[float]:
     def done() -> bool:
         return all(rig.services.engine.fanout(post).status == "done" for post in posts)
 
-    wait_until(done, 20, "ordinary posts were not delivered")
+    wait_until(done, 20, "ordinary posts are delivered")
     return [rig.services.engine.fanout(post).lag_ms or 0.0 for post in posts]

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tests.faults.harness import LONG, SLACK, Rig, insist, wait_until
+from bench.processes import wait_until
+from tests.faults.harness import LONG, SLACK, Rig, insist
 
 FOLLOWERS = 20_000 if LONG else 4_000
 POSTS = 60 if LONG else 20
@@ -24,7 +25,7 @@ def test_maxmemory(start: Callable[..., Rig], tell: Callable[[str], None]) -> No
         rig.publish(1, f"post {n}")
     time.sleep(0.3)
     raw.config_set("maxmemory", int(raw.info("memory")["used_memory"]))
-    wait_until(lambda: client.get("/readyz")[0] == 503, 20, "never full")
+    wait_until(lambda: client.get("/readyz")[0] == 503, 20, "the store is full")
     # Buffers come and go around the limit: well below it there is no doubt.
     raw.config_set("maxmemory", int(int(raw.info("memory")["used_memory"]) * 0.9))
     posts = Counter(client.post(2, f"refused {n}", f"key-{n}")[0] for n in range(20))

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.processes import wait_until
 from tests.faults.deadly_worker import DEADLY
-from tests.faults.harness import SLACK, Rig, wait_until
+from tests.faults.harness import SLACK, Rig
 
 AUTHORS, FOLLOWERS = 10, 600
 
@@ -60,7 +61,7 @@ def test_a_job_that_kills_its_workers_or_cannot_be_read_is_put_aside(
     rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
     rig.services.engine.control.set(paused=True)
     if kind == "kills":
-        rig.worker_command = ["-m", "tests.faults.deadly_worker"]
+        rig.worker_command = ("-m", "tests.faults.deadly_worker", "worker")
     rig.start_workers(2)
     bad = rig.publish(DEADLY)
     if kind == "unreadable":
@@ -95,4 +96,4 @@ def _wait(rig: Rig, post: int) -> None:
     def done() -> bool:
         return rig.services.engine.fanout(post).status == "done"
 
-    wait_until(done, 10, "an ordinary post waited")
+    wait_until(done, 10, "an ordinary post is delivered")

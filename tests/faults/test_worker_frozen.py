@@ -7,7 +7,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from tests.faults.harness import LONG, SLACK, Rig, ms, wait_until
+from bench.processes import wait_until
+from tests.faults.harness import LONG, SLACK, Rig, ms
 
 FROZEN_SECONDS = 5.0 if LONG else 2.5
 ROUNDS = 5 if LONG else 1
@@ -23,7 +24,7 @@ def test_a_zombie_is_harmless(start: Callable[..., Rig], tell: Callable[[str], N
         rig.start_workers(2)
         for n in range(POSTS):
             rig.publish(1 + n % 8)
-        wait_until(lambda: rig.services.engine.jobs.pending(500), 5, "nobody took a job")
+        wait_until(lambda: rig.services.engine.jobs.pending(500), 5, "a worker takes a job")
         frozen = rig.services.engine.jobs.pending(500)[0].worker
         process = rig.workers[frozen]
         os.kill(process.pid, signal.SIGSTOP)
@@ -51,7 +52,7 @@ def test_a_zombie_is_harmless(start: Callable[..., Rig], tell: Callable[[str], N
 
 
 def _wait_for_takeover(rig: Rig, name: str) -> None:
-    wait_until(lambda: not _has_jobs(rig, name), 10, "nobody took over")
+    wait_until(lambda: not _has_jobs(rig, name), 10, "another worker takes over")
 
 
 def _has_jobs(rig: Rig, name: str) -> bool:

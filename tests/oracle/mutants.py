@@ -19,7 +19,7 @@ from traceback import extract_tb
 import redis
 from hypothesis import Phase
 
-from tests import servers
+from bench import servers
 
 ROOT = Path(__file__).resolve().parents[2]
 LUA = "app/engine/store/lua/"
@@ -252,7 +252,7 @@ def outcome(mutant: Mutant | None) -> str:
     """`killed` and by what, or `SURVIVED`. Raises `ValueError` when the mutant does not fit its
     file, or does not run."""
     with tempfile.TemporaryDirectory(prefix="fanout-mutant-") as folder:
-        for part in ("app", "tests"):
+        for part in ("app", "bench", "tests"):
             shutil.copytree(ROOT / part, Path(folder, part))
         if mutant:
             path = Path(folder, mutant.file)
@@ -271,7 +271,7 @@ def run_here() -> None:
     from tests.conftest import Backend
     from tests.oracle.histories import run_histories
 
-    with servers.running(servers.valkey_binary()) as port, redis.Redis(port=port) as client:
+    with servers.server() as port, redis.Redis(port=port) as client:
         backend = Backend("valkey", lambda: client)
         backend.store(1).load_library()  # a mutant that does not compile is no mutant
         try:

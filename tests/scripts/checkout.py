@@ -7,16 +7,15 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from bench.processes import free_port, wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 PARTS = [
@@ -25,23 +24,6 @@ PARTS = [
     *("Dockerfile", ".dockerignore", "docker-compose.yml", "docker-compose.cluster.yml"),
     *("requirements.txt", "requirements-dev.txt", "pyproject.toml"),
 ]
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def eventually(true: Callable[[], bool], seconds: float, what: str) -> float:
-    """Waits until `true` holds and returns how many seconds that took."""
-    started = time.monotonic()
-    while not true():
-        if time.monotonic() - started > seconds:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
-    return time.monotonic() - started
 
 
 @dataclass
@@ -133,7 +115,7 @@ class Checkout:
             code, fanout = self.call("GET", f"/api/posts/{post_id}/fanout")
             return code == 200 and fanout["status"] == "done"
 
-        eventually(done, seconds, f"the fan-out of post {post_id} is done")
+        wait_until(done, seconds, f"the fan-out of post {post_id} is done")
 
     def everywhere_equal(self, user_id: int) -> bool:
         """Do all strategies give this user the same feed?"""

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.scripts.checkout import Checkout, eventually
+from bench.processes import wait_until
+from tests.scripts.checkout import Checkout
 
 pytestmark = [
     pytest.mark.docker,
@@ -100,19 +101,19 @@ def test_from_start_to_clean_up(dockered: Checkout) -> None:
 
     # Three workers, one of which dies in the middle of it.
     start(dockered, "--workers", "3")
-    eventually(lambda: workers(dockered) == 3, 15, "three workers in the metrics")
+    wait_until(lambda: workers(dockered) == 3, 15, "three workers in the metrics")
     victim = service(dockered, "worker")[0]
     second = post(dockered, 1, "Good afternoon")
     docker("exec", victim, *KILL_ALL, check=False)
     dockered.fanned_out(second)
-    eventually(lambda: restarts(victim) == 1, 15, "the killed worker was started again")
+    wait_until(lambda: restarts(victim) == 1, 15, "the killed worker was started again")
 
     # The web dies, then the server: both come back, and nothing is missing.
     for name in ("web", "redis"):
         victim = service(dockered, name)[0]
         docker("exec", victim, *(KILL_ALL if name == "web" else SHUT_DOWN), check=False)
-        eventually(lambda victim=victim: restarts(victim) == 1, 15, f"{name} was started again")  # type: ignore[misc]
-        eventually(lambda: dockered.answers("/readyz"), 30, f"ready after {name} was killed")
+        wait_until(lambda victim=victim: restarts(victim) == 1, 15, f"{name} was started again")  # type: ignore[misc]
+        wait_until(lambda: dockered.answers("/readyz"), 30, f"ready after {name} was killed")
     assert dockered.call("GET", f"/api/posts/{second}")[0] == 200
 
     status = dockered.run("status.sh")
@@ -175,7 +176,7 @@ def test_the_image_is_small_and_the_containers_are_locked_down(dockered: Checkou
     assert docker("exec", web, "sh", "-c", "touch /srv/fanout/x || echo refused").endswith(
         "refused"
     )
-    eventually(
+    wait_until(
         lambda: inspect(web)["State"]["Health"]["Status"] == "healthy", 30, "the web's health check"
     )
 
@@ -216,17 +217,17 @@ def test_the_cluster_survives_the_loss_of_a_primary(dockered: Checkout) -> None:
             missing.discard(author)
         return True
 
-    took = eventually(all_serve, 10, "every shard takes posts again")
+    took = wait_until(all_serve, 10, "every shard takes posts again")
     print(f"every shard took posts again {took:.1f} s after a primary was killed")
     for reader in range(1, 9):
-        eventually(
+        wait_until(
             lambda reader=reader: dockered.everywhere_equal(reader),  # type: ignore[misc]
             20,
             f"equal feeds for user {reader}",
         )
     docker("start", service(dockered, "redis-2")[0])
     back = ["exec", service(dockered, "redis")[0], "redis-cli", "cluster", "nodes"]
-    eventually(lambda: "fail" not in docker(*back), 20, "the killed server is a replica now")
+    wait_until(lambda: "fail" not in docker(*back), 20, "the killed server is a replica now")
 
     # The containers are made anew, often in another network: the servers find each other again, and
     # none holds on to an address of before.

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import redis
 
-from tests.scripts.checkout import Checkout, end, eventually
+from bench.processes import wait_until
+from tests.scripts.checkout import Checkout, end
 from tests.test_foreign_data import put_foreign_keys
 
 pytestmark = pytest.mark.slow
@@ -92,12 +93,12 @@ def test_from_start_to_stop(checkout: Checkout) -> None:
     for name, seconds in (("worker", 2.0), ("gunicorn", 4.0)):
         before = pid_of(checkout, name)
         end(before)
-        eventually(
+        wait_until(
             lambda name=name, before=before: pid_of(checkout, name) not in (0, before),  # type: ignore[misc]
             seconds,
             f"another {name} runs",
         )
-    eventually(lambda: checkout.answers("/readyz"), 20, "ready after the kills")
+    wait_until(lambda: checkout.answers("/readyz"), 20, "ready after the kills")
 
     # The data survives a restart.
     again = checkout.run("restart.sh")
@@ -149,7 +150,7 @@ def test_ctrl_c_leaves_nothing_behind(checkout: Checkout) -> None:
     # A server that another test holds back would do as well; here nothing is ever ready, because
     # the dataset's name is one that no preset has.
     running = checkout.begin("start.sh", "--no-docker", FANOUT_DATASET="no-such-preset")
-    eventually(lambda: (checkout.folder / ".run/supervisord.pid").exists(), 60, "supervisor is up")
+    wait_until(lambda: (checkout.folder / ".run/supervisord.pid").exists(), 60, "supervisor is up")
     time.sleep(0.5)
     os.killpg(running.pid, signal.SIGINT)
     _, errors = running.communicate(timeout=60)
@@ -188,7 +189,7 @@ def own_server(checkout: Checkout, tmp_path: Path) -> Iterator[str]:
     server = subprocess.Popen([*command, "--requirepass", "hush"], stdout=subprocess.DEVNULL)
     url = f"redis://:hush@127.0.0.1:{port}/0"
     client = redis.Redis.from_url(url)
-    eventually(lambda: answers(client), 10, "the server answers")
+    wait_until(lambda: answers(client), 10, "the server answers")
     put_foreign_keys(client, "")
     before = _theirs(client)
     yield url
