@@ -194,10 +194,10 @@ def test_an_explanation_costs_one_round_trip_and_equal_feeds_none(backend: Backe
     for _ in range(3):
         publish(services, "write")
     comparison = services.engine.compare(1, 8)
-    with services.engine.store.meter() as cost:
+    with services.engine.store.meter.on() as cost:
         assert difference.explain(services, comparison)
     assert cost.round_trips == 1
     same = Comparison(dict.fromkeys(comparison.strategies, comparison.strategies["read"]), True)
-    with services.engine.store.meter() as cost:
+    with services.engine.store.meter.on() as cost:
         assert difference.explain(services, same) is None
     assert cost.round_trips == 0

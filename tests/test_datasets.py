@@ -157,16 +157,13 @@ def test_deliveries_under_way_leave_no_backlog_behind(
         assert services.engine.queue().backlog > 0
         bulk = Bulk(store, "me", 60)
         bulk.take_over()
-        pages = partial(Store.key_names, store)
+        all_names = partial(Store.key_names, store)
 
-        def ordered(first: str = order, pages: Any = pages) -> Any:
-            names = sorted(
-                (name for page in pages() for name in page),
-                key=lambda name: (not name.startswith(first), name),
-            )
-            yield from ([name] for name in names)
+        def ordered(first: str = order, all_names: Any = all_names) -> Any:
+            yield from sorted(all_names(), key=lambda name: (not name.startswith(first), name))
 
         monkeypatch.setattr(store, "key_names", ordered)
+        monkeypatch.setattr("app.datasets.bulk.PAGE_KEYS", 1)
         bulk.wipe(lambda *_, busy=deliverer: busy.run_iteration(3))
         queue = services.engine.queue()
         assert (queue.backlog, queue.jobs) == (0, 0), order

@@ -115,7 +115,7 @@ def test_reading_from_a_timeline_takes_one_round_trip_or_two_on_a_cluster(crowd:
     crowd.engine.publish(CELEBRITY, "hello", "write")
     deliver(crowd)
     crowd.engine.feed(1, "write")
-    with crowd.engine.store.meter() as cost:
+    with crowd.engine.store.meter.on() as cost:
         crowd.engine.feed(1, "write")
     wanted = 2 if crowd.engine.store.is_cluster else 1
     assert cost.commands == wanted

@@ -17,6 +17,7 @@ from app.datasets.bulk import Bulk
 from app.datasets.presets import PRESETS, Preset
 from app.engine.store import keys, library
 from app.engine.store.client import Store
+from app.engine.store.replies import pairs
 from app.main import create_app
 from app.settings import Settings
 from bench import servers
@@ -155,9 +156,8 @@ def test_two_installations_share_a_server(server: redis.Redis) -> None:
 
 def libraries(store: Store) -> set[str]:
     """The names of all libraries on the first server."""
-    rows = store.redis.execute_command("FUNCTION LIST", **store.nodes()[0])
-    rows = next(iter(rows.values())) if isinstance(rows, dict) else rows
-    return {row[1].decode() for row in rows}
+    rows = store.everywhere("FUNCTION", "LIST")[0]
+    return {dict(pairs(row))[b"library_name"].decode() for row in rows}
 
 
 def test_versions_live_side_by_side_until_a_repair(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.engine.errors import StoreDown
-from app.engine.store.client import Batch, Store
+from app.engine.store.batch import Batch
+from app.engine.store.client import Store
 from app.engine.store.counters import Metrics
 from app.engine.store.failures import does_not_answer
 from tests.conftest import Backend
@@ -20,17 +21,10 @@ class Deaf(Store):
 
     deaf = 0
 
-    def batch(self) -> Batch:
-        return DeafBatch(self)
-
-
-class DeafBatch(Batch):
-    def run(self, **options: Any) -> list[Any]:
-        replies = super().run(**options)
-        store = self._store
-        assert isinstance(store, Deaf)
-        if store.deaf:
-            store.deaf -= 1
+    def run(self, *args: Any, **options: Any) -> list[Any]:
+        replies = super().run(*args, **options)
+        if self.deaf:
+            self.deaf -= 1
             raise does_not_answer()
         return replies
 

@@ -9,7 +9,7 @@ from app.bootstrap import Services
 from app.engine.delivery.deliverer import Deliverer
 from app.engine.delivery.open_job import OpenJob
 from app.engine.delivery.repair import Repaired, repair
-from app.engine.store.client import Batch
+from app.engine.store.batch import Batch
 from app.engine.store.job_records import Cursor, Job, Progress
 from app.engine.store.keys import GROUP
 from app.main import create_app

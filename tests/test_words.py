@@ -27,7 +27,6 @@ ALLOWED = {
     ("app/web/problems.py", "store-silent"),  # part of the API: the type of a problem
     ("app/engine/settings.py", "FANOUT_HOLD_FOLLOWERS"),  # old names, which go on working
     ("app/engine/settings.py", "FANOUT_PULLERS_CACHE_MS"),
-    ("app/engine/store/nodes.py", "_places"),  # to go when these files are split
 }
 
 

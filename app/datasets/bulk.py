@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +19,15 @@ from app.datasets.draws import Ids
 from app.datasets.packing import grouped, packed, parts
 from app.datasets.population import Population
 from app.engine.errors import Busy
-from app.engine.store.client import Batch, Store
+from app.engine.store.batch import Batch
+from app.engine.store.client import Store
 from app.engine.store.failures import Refused
 from app.engine.store.keys import META_TAG, tag
 
 CALLS_IN_FLIGHT = 4
 """Script calls in one round trip: enough to keep the server busy while the next are packed."""
+PAGE_KEYS = 2_000
+"""Keys removed in one round trip."""
 
 _TAG = re.compile(r"\{[^}]*\}")
 
@@ -74,14 +78,15 @@ class Bulk:
         for shard in range(self._store.shards):
             self._call(batch, "bulk_drop", tag(shard), self._keys.users(shard))
         self._run(batch)
-        total = sum(map(len, self._store.key_names())) if report else 0
+        total = sum(1 for _ in self._store.key_names()) if report else 0
         return self._pass(report, total) + self._pass(None, 0)
 
     def _pass(self, report: Report | None, total: int) -> int:
         """Removes what a SCAN finds; how many keys. `report` gets that of `total`."""
         known = set(self._tags())
         removed = 0
-        for page in self._store.key_names():
+        found_names = self._store.key_names()
+        while page := list(islice(found_names, PAGE_KEYS)):
             by_tag: dict[str, list[str]] = {}
             for name in page:
                 found = _TAG.search(name)

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -77,7 +78,7 @@ class Loader:
             heart.join()
 
     def _run(self, make: Make, seed: int) -> Loaded:
-        with self._store.with_long_timeout() as store:
+        with closing(self._store.with_long_timeout()) as store:
             return self._load(make, seed, Engine(self._settings, store))
 
     def _load(self, make: Make, seed: int, engine: Engine) -> Loaded:

@@ -20,7 +20,8 @@ from typing import Any
 
 from ..errors import StoreDown
 from ..settings import EngineSettings
-from ..store.client import Batch, Store
+from ..store.batch import Batch
+from ..store.client import Store
 from ..store.counters import Metrics
 from ..store.failures import Refused, does_not_answer
 from ..store.job_records import Answer, Cursor, Job, Pending, Unreadable

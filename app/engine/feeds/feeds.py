@@ -46,7 +46,7 @@ class Feeds:
             raise BadRequest(f"limit must lie between 1 and {most}.")
         before = cursors.decode(user_id, cursor) if cursor else 0
         begun = time.perf_counter()
-        with self._data.store.meter() as cost:
+        with self._data.store.meter.on() as cost:
             reader = Reader(self._data, self._log_cache, user_id, strategy)
             found = reader.posts(before, limit + 1)
         if not found and not before:

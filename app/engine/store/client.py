@@ -10,32 +10,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import redis
 from redis.cluster import RedisCluster
 
+from .batch import Batch
 from .failures import CircuitBreaker, does_not_answer, is_down, store_errors
 from .keys import Keys
 from .library import library
+from .metering import Meter
 from .nodes import Nodes
-from .pipelining import Command, Unanswered, exchange
+from .pipelining import Command, Server, Unanswered
+from .replies import pairs
 
+Client = redis.Redis | RedisCluster
 _MISSING, _THERE = "Function not found", "already exists"
 OPENING_SECONDS = 0.4
-"""With the time-out of a call (1 s) this stays well under the 1.5 s that a refusal may take."""
+"""How long a thread waits for another one to connect. With the time-out of a call (1 s) this stays
+well under the 1.5 s that a refusal may take."""
 SCAN_COUNT = 2_000
 """Keys that a server looks at for one page of names."""
-
-
-@dataclass(slots=True)
-class Cost:
-    """What an operation sent to the store."""
-
-    commands: int = 0
-    round_trips: int = 0
 
 
 class Store:
@@ -46,123 +42,85 @@ class Store:
 
     def __init__(
         self,
-        open_client: Callable[[], Any],
+        open_client: Callable[[], Client],
         keys: Keys,
-        open_slow: Callable[[], Any] | None = None,
+        open_slow_client: Callable[[], Client] | None = None,
         lua: Sequence[Path] = (),
     ) -> None:
-        """`lua`: folders of an application's own server functions, see `library.py`."""
+        """`open_slow_client` opens one whose calls may take long, for loading. `lua`: folders of an
+        application's own server functions, see `library.py`."""
         self._open_client = open_client
-        self._open_slow = open_slow
-        self._client: Any = None
-        self._nodes: Nodes | None = None  # of a Cluster
-        self._asked = False  # whether it is one
+        self._open_slow_client = open_slow_client or open_client
+        self._opened: Server | Nodes | None = None
         self._opening = threading.Lock()
         self._breaker = CircuitBreaker()
         self.keys = keys
         self.shards = keys.shards
         self.lua = tuple(lua)
         self.library = library(keys.prefix, self.lua)
-        self._local = threading.local()
+        self.meter = Meter()
 
     @property
-    def redis(self) -> Any:
-        """The redis-py client, `redis.Redis` or `RedisCluster`. Raises `StoreDown`."""
-        if self._client is None:
-            # Whoever waits here while the store is away must not wait for all before them.
+    def _server(self) -> Server | Nodes:
+        if self._opened is None:
             if not self._opening.acquire(timeout=OPENING_SECONDS):
                 raise does_not_answer()
             try:
-                if self._client is None:
-                    self._client = self._open_client()
+                if self._opened is None:
+                    client = self._open_client()
+                    if isinstance(client, RedisCluster):
+                        self._opened = Nodes(client)
+                    else:
+                        self._opened = Server(client)
             finally:
                 self._opening.release()
-        return self._client
+        return self._opened
 
-    @contextmanager
-    def with_long_timeout(self) -> Iterator[Store]:
-        """The same data over a connection whose calls may take LOAD_SECONDS and are never
-        repeated. For loading: a server that writes a lot may stop for seconds."""
-        if self._open_slow is None:
-            yield self
-            return
-        store = Store(self._open_slow, self.keys, lua=self.lua)
-        try:
-            yield store
-        finally:
-            store.close()
+    @property
+    def redis(self) -> Any:
+        """The `Client`, untyped: both kinds share few types. Raises `StoreDown`."""
+        return self._server.client
+
+    def with_long_timeout(self) -> Store:
+        """The same data over connections for loading, whose calls may take LOAD_SECONDS. The
+        caller closes it."""
+        return Store(self._open_slow_client, self.keys, lua=self.lua)
+
+    def close(self) -> None:
+        """Closes all connections."""
+        if self._opened is not None:
+            self._opened.client.close()
 
     @property
     def is_cluster(self) -> bool:
         """Whether several nodes share the data. Raises `StoreDown`."""
-        return self._cluster is not None
-
-    @property
-    def _cluster(self) -> Nodes | None:
-        if not self._asked:
-            client = self.redis
-            self._nodes = Nodes(client) if isinstance(client, RedisCluster) else None
-            self._asked = True
-        return self._nodes
+        return isinstance(self._server, Nodes)
 
     @property
     def groups(self) -> list[range]:
         """The shards, in groups that one call may touch: all on one server, each alone on a
         Cluster. Raises `StoreDown`."""
-        if self.is_cluster:
-            return [range(shard, shard + 1) for shard in range(self.shards)]
-        return [range(self.shards)]
-
-    @contextmanager
-    def meter(self) -> Iterator[Cost]:
-        """Counts this thread's commands and round trips for as long as the block lasts."""
-        outer = getattr(self._local, "cost", None)
-        cost = self._local.cost = Cost()
-        try:
-            yield cost
-        finally:
-            self._local.cost = outer
-            if outer is not None:
-                outer.commands += cost.commands
-                outer.round_trips += cost.round_trips
-
-    @contextmanager
-    def unmetered(self) -> Iterator[None]:
-        """What this thread sends inside the block is for all requests, and booked to none."""
-        outer = getattr(self._local, "cost", None)
-        self._local.cost = None
-        try:
-            yield
-        finally:
-            self._local.cost = outer
-
-    @property
-    def metered(self) -> bool:
-        """Whether this thread's commands are being booked."""
-        return getattr(self._local, "cost", None) is not None
-
-    def count(self, commands: int) -> None:
-        """Books one round trip with so many commands."""
-        cost = getattr(self._local, "cost", None)
-        if cost is not None:
-            cost.commands += commands
-            cost.round_trips += 1
+        size = 1 if self.is_cluster else self.shards
+        return [range(first, first + size) for first in range(0, self.shards, size)]
 
     def call(self, function: str, key: str, *args: Any) -> Any:
         """Runs a function of our library on the server that holds `key`.
 
-        Raises `StoreDown`, `NoAnswer` when it may have happened all the same, or
-        `redis.ResponseError` with what the function refused.
+        Raises `StoreDown`, `NoAnswer` when it may have happened, `Refused` when the function did.
         """
         return self.run([self.fcall(function, key, *args)])[0]
 
-    def fcall(self, function: str, key: str, *args: Any) -> tuple[Any, ...]:
+    def fcall(self, function: str, key: str, *args: Any) -> Command:
         """The command that runs a function of our library."""
         return ("FCALL", self.library.function(function), 1, key, *args)
 
     def command(self, *args: Any) -> Any:
-        """Runs one plain command."""
+        """Runs one plain command. Raises what `call` raises."""
         return self.run([args])[0]
+
+    def batch(self) -> Batch:
+        """A new batch: many commands, one round trip for each node."""
+        return Batch(self)
 
     def run(
         self,
@@ -175,18 +133,15 @@ class Store:
     ) -> list[Any]:
         """Sends the commands; the answers in order. See `Batch.run`."""
         with self.attempt():
-            replies = self._exchange(commands, weights, limit)
-            missing = [
-                i
-                for i, reply in enumerate(replies)
-                if isinstance(reply, redis.ResponseError) and _MISSING in str(reply)
-            ]
+            replies = self._exchange(commands, weights or [0] * len(commands), limit)
+            failed = [i for i, reply in enumerate(replies) if isinstance(reply, Exception)]
+            missing = [i for i in failed if _MISSING in str(replies[i])]
             if missing:
                 self.load_library()
-                again = self._exchange([commands[i] for i in missing])
+                again = self._exchange([commands[i] for i in missing], [0] * len(missing), 0)
                 for i, reply in zip(missing, again, strict=True):
                     replies[i] = reply
-            errors = [reply for reply in replies if isinstance(reply, Exception)]
+            errors = [replies[i] for i in failed if isinstance(replies[i], Exception)]
             if not errors:
                 return replies
             down = [error for error in errors if is_down(error)]
@@ -200,27 +155,20 @@ class Store:
         ]
 
     def everywhere(self, *command: Any) -> list[Any]:
-        """What each server that holds keys answers to the command. On a Cluster those that are
-        away are left out. Raises `StoreDown` when none answers."""
+        """What each server that holds keys answers to the command, without those that refuse it
+        or, on a Cluster, are away. Raises the first error when none answers."""
         with self.attempt():
-            replies = self._each(command)
+            replies = self._server.each(command)
             answers = [reply for reply in replies if not isinstance(reply, Exception)]
             if not answers:
                 raise replies[0]
             return answers
 
-    def _each(self, command: Command) -> list[Any]:
-        cluster = self._cluster
-        return exchange(self.redis, [command]) if cluster is None else cluster.each(command)
-
     def _exchange(
-        self, commands: Sequence[Command], weights: Sequence[int] = (), limit: int = 0
+        self, commands: Sequence[Command], weights: Sequence[int], limit: int
     ) -> list[Any]:
-        self.count(len(commands))
-        cluster = self._cluster
-        if cluster is None:
-            return exchange(self.redis, commands, weights, limit)
-        return cluster.exchange(commands, weights, limit)
+        self.meter.count(len(commands))
+        return self._server.exchange(commands, weights, limit)
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -232,14 +180,10 @@ class Store:
             with self._breaker.attempt(), store_errors():
                 yield
 
-    def batch(self) -> Batch:
-        """A new batch: many commands, one round trip for each node."""
-        return Batch(self)
-
     def load_library(self) -> None:
         """Loads our functions into every primary that answers and does not have them."""
         with store_errors():
-            replies = self._each(("FUNCTION", "LOAD", self.library.source))
+            replies = self._server.each(("FUNCTION", "LOAD", self.library.source))
             errors = [
                 reply
                 for reply in replies
@@ -252,88 +196,17 @@ class Store:
     def drop_old_libraries(self) -> int:
         """Deletes what other versions of this code left under our prefix; how many. A process
         that still runs one loads it again."""
-        dropped = set()
-        for node in self.nodes():
-            with store_errors():
-                for name in self._libraries(node) - {self.library.name}:
-                    self.redis.execute_command("FUNCTION DELETE", name, **node)
-                    dropped.add(name)
-        return len(dropped)
+        listed = self.everywhere("FUNCTION", "LIST", "LIBRARYNAME", self.library.versions)
+        names = {dict(pairs(row))[b"library_name"].decode() for rows in listed for row in rows}
+        old = names - {self.library.name}
+        for name in old:
+            self.everywhere("FUNCTION", "DELETE", name)
+        return len(old)
 
-    def _libraries(self, node: dict[str, Any]) -> set[str]:
-        """The names of our libraries on a server, of all versions."""
-        ours = self.library.versions
-        reply = self.redis.execute_command("FUNCTION LIST", "LIBRARYNAME", ours, **node)
-        # A Cluster's client answers by node, another one with the rows.
-        rows = next(iter(reply.values())) if isinstance(reply, dict) else reply
-        return {row[row.index(b"library_name") + 1].decode() for row in rows}
-
-    def nodes(self) -> list[dict[str, Any]]:
-        """Options for redis-py that address each server which holds keys."""
-        if not self.is_cluster:
-            return [{}]
-        return [{"target_nodes": node} for node in self.redis.get_primaries()]
-
-    def key_names(self) -> Iterator[list[str]]:
-        """The names of all keys of ours but the lasting ones, page by page, from every server."""
-        for node in self.nodes():
-            cursor: Any = 0
-            while True:
-                with store_errors():
-                    reply = self.redis.scan(
-                        cursor, match=self.keys.everything, count=SCAN_COUNT, **node
-                    )
-                cursor, found = reply
-                if isinstance(cursor, dict):  # a Cluster's client answers by node
-                    cursor = next(iter(cursor.values()))
-                names = [name.decode() if isinstance(name, bytes) else name for name in found]
-                yield [name for name in names if not name.startswith(self.keys.lasting)]
-                if not cursor:
-                    break
-
-    def close(self) -> None:
-        """Closes all connections."""
-        if self._client is not None:
-            self._client.close()
-
-
-class Batch:
-    """Commands to be sent together, without a transaction."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._commands: list[tuple[Any, ...]] = []
-        self._weights: list[int] = []
-
-    def __len__(self) -> int:
-        return len(self._commands)
-
-    def call(self, function: str, key: str, *args: Any) -> None:
-        """Adds a function of our library."""
-        self._commands.append(self._store.fcall(function, key, *args))
-        self._weights.append(0)
-
-    def add(self, *command: Any) -> None:
-        """Adds a plain command."""
-        self._commands.append(command)
-        self._weights.append(0)
-
-    def weigh(self, weight: int) -> None:
-        """Says how much work the command added last is, for the `limit` of `run`."""
-        self._weights[-1] = weight
-
-    def run(self, *, raise_errors: bool = True, partial: bool = False, limit: int = 0) -> list[Any]:
-        """Sends all; the answers in order. With `raise_errors` the first refusal is raised,
-        without it refusals stand in the list as exceptions.
-
-        With `partial` None stands for what a Cluster's node did not answer. Otherwise `StoreDown`
-        is raised, `NoAnswer` when something that was sent and not answered may have happened.
-
-        No more than `limit` of the weighed work is under way on a server at once, so that other
-        clients get their turn in between.
-        """
-        commands, self._commands = self._commands, []
-        weights, self._weights = self._weights, []
-        if not commands:
-            return []
-        return self._store.run(commands, weights, limit, raise_errors=raise_errors, partial=partial)
+    def key_names(self) -> Iterator[str]:
+        """All our keys but the lasting ones, from every server. Raises `StoreDown`."""
+        lasting = tuple(name.encode() for name in self.keys.lasting)
+        with store_errors():
+            for name in self.redis.scan_iter(self.keys.everything, SCAN_COUNT):
+                if not name.startswith(lasting):
+                    yield name.decode()

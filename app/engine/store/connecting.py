@@ -12,7 +12,7 @@ from redis.retry import Retry
 
 from ..errors import WrongShards
 from ..settings import EngineSettings
-from .client import Store
+from .client import Client, Store
 from .failures import store_errors
 from .keys import Keys
 from .nodes import NODE_SECONDS
@@ -24,29 +24,25 @@ LOAD_SECONDS = 60.0
 def connect(url: str, settings: EngineSettings, *lua: Path) -> Store:
     """The store at this URL, not yet connected; `lua` are folders of further server functions."""
     keys = Keys(settings.key_prefix, settings.shards)
-    return Store(
-        lambda: _open(url, settings, keys, settings.store_timeout),
-        keys,
-        lambda: _open(url, settings, keys, LOAD_SECONDS),
-        lua,
-    )
 
+    def open_client(call_seconds: float = settings.store_timeout) -> Client:
+        """Asks the server whether it is part of a Cluster."""
+        options: dict[str, Any] = {
+            "socket_timeout": call_seconds,
+            "socket_connect_timeout": settings.store_timeout,
+            "retry": Retry(NoBackoff(), 0),  # a call whose answer got lost may have happened
+        }
+        with store_errors():
+            client: Client = redis.Redis.from_url(url, **options)
+            info: Any = client.info("cluster")
+            if info.get("cluster_enabled"):
+                client.close()
+                options["socket_connect_timeout"] = min(settings.store_timeout, NODE_SECONDS)
+                client = RedisCluster.from_url(url, **options)
+            _check_shards(client, keys)
+        return client
 
-def _open(url: str, settings: EngineSettings, keys: Keys, call_seconds: float) -> Any:
-    """A client for the URL; asks the server whether it is part of a Cluster."""
-    options: dict[str, Any] = {
-        "socket_timeout": call_seconds,
-        "socket_connect_timeout": settings.store_timeout,
-        "retry": Retry(NoBackoff(), 0),  # a call whose answer got lost may have happened
-    }
-    with store_errors():
-        client: Any = redis.Redis.from_url(url, **options)
-        if client.info("cluster").get("cluster_enabled"):
-            client.close()
-            options["socket_connect_timeout"] = min(settings.store_timeout, NODE_SECONDS)
-            client = RedisCluster.from_url(url, **options)
-        _check_shards(client, keys)
-    return client
+    return Store(open_client, keys, lambda: open_client(LOAD_SECONDS), lua)
 
 
 def _check_shards(client: Any, keys: Keys) -> None:

@@ -20,7 +20,8 @@ import redis
 
 from ..errors import StoreDown
 from ..metrics.histogram import bucket_of
-from .client import Batch, Store
+from .batch import Batch
+from .client import Store
 from .replies import pairs
 
 SLICE_SECONDS = 5

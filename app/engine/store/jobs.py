@@ -8,7 +8,8 @@ from typing import Any
 from ..errors import Overloaded
 from ..models import Fanout
 from ..settings import EngineSettings
-from .client import Batch, Store
+from .batch import Batch
+from .client import Store
 from .job_records import (
     Answer,
     Cursor,

@@ -34,23 +34,22 @@ log = logging.getLogger("fanout.store")
 class Nodes:
     """The primaries of a Cluster. Safe to share between threads."""
 
-    def __init__(self, cluster: RedisCluster) -> None:
-        self._cluster = cluster
+    def __init__(self, client: RedisCluster) -> None:
+        self.client = client
         self._rests_until: dict[ClusterNode, float] = {}
 
     def exchange(
-        self, commands: Sequence[Command], weights: Sequence[int] = (), limit: int = 0
+        self, commands: Sequence[Command], weights: Sequence[int], limit: int
     ) -> list[Any]:
         """Sends the commands, to all nodes at the same time; what became of each, in order, as
         `steps` tells it. `limit` holds for each node."""
         slots = _slots(commands)
         replies: list[Any] = [None] * len(commands)
-        weights = weights or [0] * len(commands)
-        positions = self._places(slots)
-        if self._send(positions, commands, weights, limit, replies):
+        homes = self._homes(slots)
+        if self._send(homes, commands, weights, limit, replies):
             moved = [
                 now if now != before and _was_not_sent(reply) else None
-                for before, now, reply in zip(positions, self._places(slots), replies, strict=True)
+                for before, now, reply in zip(homes, self._homes(slots), replies, strict=True)
             ]
             self._send(moved, commands, weights, limit, replies)
         for i, reply in enumerate(replies):
@@ -60,24 +59,24 @@ class Nodes:
 
     def each(self, command: Command) -> list[Any]:
         """What every primary answers to the command, as `exchange` has it."""
-        nodes: list[ClusterNode] = self._cluster.get_primaries()
+        nodes: list[ClusterNode] = self.client.get_primaries()
         replies: list[Any] = [None] * len(nodes)
         self._send(nodes, [command] * len(nodes), [0] * len(nodes), 0, replies)
         return replies
 
-    def _places(self, slots: Sequence[int]) -> list[ClusterNode | None]:
+    def _homes(self, slots: Sequence[int]) -> list[ClusterNode | None]:
         """The node of each slot."""
-        positions: list[ClusterNode | None] = []
+        homes: list[ClusterNode | None] = []
         for slot in slots:
             try:
-                positions.append(self._cluster.nodes_manager.get_node_from_slot(slot))
+                homes.append(self.client.nodes_manager.get_node_from_slot(slot))
             except SlotNotCoveredError:
-                positions.append(NOWHERE)
-        return positions
+                homes.append(NOWHERE)
+        return homes
 
     def _send(
         self,
-        positions: Sequence[ClusterNode | None],
+        homes: Sequence[ClusterNode | None],
         commands: Sequence[Command],
         weights: Sequence[int],
         limit: int,
@@ -86,7 +85,7 @@ class Nodes:
         """Sends each command that has a place to it and notes its reply. Returns whether a node
         turned out to be away; then the layout was asked for anew."""
         parts: dict[ClusterNode, list[int]] = {}
-        for i, node in enumerate(positions):
+        for i, node in enumerate(homes):
             if node is not None:
                 parts.setdefault(node, []).append(i)
         answers: dict[ClusterNode, list[Any]] = {}
@@ -95,7 +94,7 @@ class Nodes:
         for node, part in parts.items():
             if node not in self._rests_until or self._is_back(node, lost):
                 answers[node] = []
-                client = self._cluster.get_redis_connection(node)
+                client = self.client.get_redis_connection(node)
                 sent, heavy = [commands[i] for i in part], [weights[i] for i in part]
                 talks.append(steps(client, sent, heavy, limit, answers[node]))
             else:
@@ -116,7 +115,7 @@ class Nodes:
                 lost.append(node)
         if lost:
             with suppress(redis.RedisError, RedisClusterException, OSError):
-                self._cluster.nodes_manager.initialize(last_failed_node_name=lost[0].name)
+                self.client.nodes_manager.initialize(last_failed_node_name=lost[0].name)
         return bool(lost)
 
     def _is_back(self, node: ClusterNode, lost: list[ClusterNode]) -> bool:
@@ -124,7 +123,7 @@ class Nodes:
         if time.monotonic() < self._rests_until.get(node, 0.0):
             return False
         self._rests_until[node] = time.monotonic() + REST_SECONDS  # nobody else need ask as well
-        pool: Any = self._cluster.get_redis_connection(node).connection_pool
+        pool: Any = self.client.get_redis_connection(node).connection_pool
         probe = pool.connection_class(**{**pool.connection_kwargs, "socket_timeout": NODE_SECONDS})
         try:
             probe.connect()
@@ -143,7 +142,7 @@ class Nodes:
     def _follow(self, command: Command) -> Any:
         """Sends a command that was refused to where its slot is, or is going to."""
         try:
-            return self._cluster.execute_command(*command)
+            return self.client.execute_command(*command)
         except BROKEN as error:
             return Unanswered(str(error))  # perhaps it was not even sent; redis-py does not tell
         except (redis.RedisError, RedisClusterException) as refusal:

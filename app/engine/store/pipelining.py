@@ -28,14 +28,24 @@ class Unanswered(redis.ConnectionError):
     """A command was sent and its answer never came: it may have been carried out."""
 
 
-def exchange(
-    client: Any, commands: Sequence[Command], weights: Sequence[int] = (), limit: int = 0
-) -> list[Any]:
-    """Sends the commands; what became of each, in order: see `steps`."""
-    replies: list[Any] = []
-    for _ in steps(client, commands, weights, limit, replies):
-        pass
-    return replies
+class Server:
+    """One server that holds all keys."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.client = client
+
+    def exchange(
+        self, commands: Sequence[Command], weights: Sequence[int], limit: int
+    ) -> list[Any]:
+        """Sends the commands; what became of each, in order: see `steps`."""
+        replies: list[Any] = []
+        for _ in steps(self.client, commands, weights, limit, replies):
+            pass
+        return replies
+
+    def each(self, command: Command) -> list[Any]:
+        """What this server answers to the command, as `exchange` has it."""
+        return self.exchange([command], [0], 0)
 
 
 def steps(
@@ -46,13 +56,12 @@ def steps(
     replies: list[Any],
 ) -> Generator[None, None, None]:
     """Sends the commands and appends to `replies` what became of each: its answer, its refusal as
-    an exception, `Unanswered`, or why it could not be sent. Stops after each part that it sent, so
+    an exception, `Unanswered`, or why it could not be sent. Yields after each part that it sent, so
     that the caller can send something to another server before this one's answers are read.
 
-    `weights` says how much work each command is (none: no work worth counting). No more than
-    `limit` is under way at once, but for a single command that is heavier.
+    `weights` says how much work each command is. No more than `limit` is under way at once, but
+    for a single command that is heavier.
     """
-    weights = weights or [0] * len(commands)
     pool, connection = client.connection_pool, None
     callbacks = client.response_callbacks
     sent = under_way = 0

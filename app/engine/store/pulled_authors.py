@@ -53,7 +53,7 @@ class PulledAuthors:
             now, generation = self._clock(), self._generation
             if now < self._fresh_until:
                 return self._copy
-        with self._store.unmetered():
+        with self._store.meter.off():
             copy = frozenset(row.author_id for row in self.all())
         with self._lock:
             if generation == self._generation:

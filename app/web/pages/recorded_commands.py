@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from app.engine.store.client import Batch, Store
+from app.engine.store.client import Store
+from app.engine.store.pipelining import Command
 
 LONGEST = 110
 """Characters of a command that are shown; a merge names hundreds of authors in one call."""
@@ -17,41 +19,14 @@ class RecordingStore(Store):
         super().__init__(lambda: inner.redis, inner.keys, lua=inner.lua)
         self.recorded: list[str] = []
 
-    def call(self, function: str, key: str, *args: Any) -> Any:
-        """Runs and keeps a function call."""
-        self._keep(*self.fcall(function, key, *args))
-        return super().call(function, key, *args)
-
-    def command(self, *args: Any) -> Any:
-        """Runs and keeps a plain command."""
-        self._keep(*args)
-        return super().command(*args)
-
-    def batch(self) -> Batch:
-        """A batch whose commands are kept when it runs."""
-        return _RecordingBatch(self)
-
-    def _keep(self, *command: Any) -> None:
-        if self.metered:  # what is sent for all requests belongs to none of them
-            self.recorded.append(shown(command))
+    def run(self, commands: Sequence[Command], *args: Any, **options: Any) -> list[Any]:
+        """Keeps the commands and sends them."""
+        if self.meter.cost is not None:  # what is sent for all requests belongs to none of them
+            self.recorded += map(shown, commands)
+        return super().run(commands, *args, **options)
 
 
-class _RecordingBatch(Batch):
-    def call(self, function: str, key: str, *args: Any) -> None:
-        self._recorded(self._store.fcall(function, key, *args))
-        super().call(function, key, *args)
-
-    def add(self, *command: Any) -> None:
-        self._recorded(command)
-        super().add(*command)
-
-    def _recorded(self, command: tuple[Any, ...]) -> None:
-        store = self._store
-        assert isinstance(store, RecordingStore)
-        store._keep(*command)
-
-
-def shown(command: tuple[Any, ...]) -> str:
+def shown(command: Command) -> str:
     """A command as redis-cli would take it, cut where it is long."""
     words = []
     for word in command:

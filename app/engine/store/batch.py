@@ -1,0 +1,52 @@
+"""Many commands, one round trip for each node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .pipelining import Command
+
+if TYPE_CHECKING:
+    from .client import Store
+
+
+class Batch:
+    """Commands to be sent together, without a transaction."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._commands: list[Command] = []
+        self._weights: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+    def call(self, function: str, key: str, *args: Any) -> None:
+        """Adds a function of our library."""
+        self._commands.append(self._store.fcall(function, key, *args))
+        self._weights.append(0)
+
+    def add(self, *command: Any) -> None:
+        """Adds a plain command."""
+        self._commands.append(command)
+        self._weights.append(0)
+
+    def weigh(self, weight: int) -> None:
+        """Says how much work the command added last is, for the `limit` of `run`."""
+        self._weights[-1] = weight
+
+    def run(self, *, raise_errors: bool = True, partial: bool = False, limit: int = 0) -> list[Any]:
+        """Sends all; the answers in order. With `raise_errors` the first refusal is raised,
+        without it refusals stand in the list as exceptions.
+
+        With `partial` None stands for what a Cluster's node did not answer. Otherwise `StoreDown`
+        is raised, `NoAnswer` when something that was sent and not answered may have happened.
+
+        No more than `limit` of the weighed work is under way on a server at once, so that other
+        clients get their turn in between.
+        """
+        commands, self._commands = self._commands, []
+        weights, self._weights = self._weights, []
+        if not commands:
+            return []
+        return self._store.run(commands, weights, limit, raise_errors=raise_errors, partial=partial)

@@ -1,0 +1,51 @@
+"""Measuring what an operation sends to the store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Cost:
+    """What an operation sent to the store."""
+
+    commands: int = 0
+    round_trips: int = 0
+
+
+class Meter(threading.local):
+    """Counts what each thread sends, for as long as the thread wants it counted."""
+
+    cost: Cost | None = None
+    """What this thread has sent; None while nothing is counted."""
+
+    def count(self, commands: int) -> None:
+        """Counts one round trip with so many commands."""
+        if self.cost is not None:
+            self.cost.commands += commands
+            self.cost.round_trips += 1
+
+    @contextmanager
+    def on(self) -> Iterator[Cost]:
+        """Counts this thread's commands and round trips for as long as the block lasts."""
+        outer, cost = self.cost, Cost()
+        self.cost = cost
+        try:
+            yield cost
+        finally:
+            self.cost = outer
+            if outer is not None:
+                outer.commands += cost.commands
+                outer.round_trips += cost.round_trips
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """What this thread sends inside the block serves all requests and is counted for none."""
+        outer, self.cost = self.cost, None
+        try:
+            yield
+        finally:
+            self.cost = outer
