@@ -142,7 +142,7 @@ def redis_benchmark(port: int, requests: int, readers: int, post_id: int) -> flo
     """The server's limit: `redis-benchmark -P 64` with LPUSH on random lists; pushes a second."""
     tool = shutil.which("redis-benchmark") or shutil.which("valkey-benchmark")
     if tool is None:
-        raise Missing("no redis-benchmark on this machine: apt-get install redis-tools")
+        raise Missing("redis-benchmark", "apt-get install redis-tools")
     command = [tool, "-p", str(port), "-P", "64", "-n", str(requests), "-r", str(readers)]
     run = subprocess.run(
         [*command, "--csv", "LPUSH", "feed:__rand_int__", str(post_id)],

@@ -35,7 +35,11 @@ NODE = (
 
 
 class Missing(Exception):
-    """Something that is needed is not on this machine; the message says how to get it."""
+    """A program is not on this machine; `remedy` is the command that installs it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what} is missing: {remedy}")
+        self.what, self.remedy = what, remedy
 
 
 def binary(kind: str) -> str:
@@ -44,7 +48,7 @@ def binary(kind: str) -> str:
         return str(get_binary_path())
     found = shutil.which("redis-server")
     if found is None:
-        raise Missing("redis-server is missing: apt-get install redis-server")
+        raise Missing("redis-server", "apt-get install redis-server")
     return found
 
 

@@ -1,7 +1,7 @@
 """Stores for the tests: fakeredis for speed, real servers for the truth.
 
 Every test that asks for `store` runs on all of them. A missing real server is a failure in CI and
-a skip elsewhere, so nobody takes a green run without one for a proof.
+a skip elsewhere, so nobody takes a green run without one for a proof (tests/skips.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from unittest.mock import patch
 
 import fakeredis
@@ -32,6 +32,8 @@ from app.settings import Settings
 from app.web.api import Application
 from app.web.api.description import PROBLEM
 from bench import servers
+from tests import skips
+from tests.skips import missing
 
 
 class DescribedClient(FlaskClient):
@@ -110,18 +112,14 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
         try:
             servers.binary(name)
         except servers.Missing as reason:
-            missing(str(reason))
+            missing(reason.what, reason.remedy)
         with servers.server(kind=name) as port:
             single = redis.Redis(port=port)
             yield Backend(name, lambda: single)
             single.close()
 
 
-def missing(what: str) -> NoReturn:
-    """A thing a test needs is not there: fatal in CI, a skip elsewhere."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
+pytest_terminal_summary = skips.pytest_terminal_summary
 
 
 @pytest.fixture

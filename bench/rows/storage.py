@@ -16,7 +16,7 @@ from bench.servers import Missing
 def durable(context: Context) -> Outcome:
     """Deliveries a second with an append-only file, against a server that keeps nothing."""
     if not context.durable:
-        raise Missing("it needs the append-only file: --storage file")
+        raise Missing("an append-only file", "--storage file")
     with ExitStack() as stack:
         port = stack.enter_context(servers.server("--appendonly", "no", kind=context.server))
         memory = Fixture(port, context.sizes.without_largest(), context.seed)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.processes import wait_until
-from tests.conftest import missing
 from tests.faults.harness import Rig, insist
+from tests.skips import missing
 
 HOUR = 3_600
 
@@ -17,7 +17,7 @@ def preload() -> str:
     """The library that fakes the clock."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not found:
-        missing("faketime is missing: apt-get install faketime")
+        missing("faketime", "apt-get install faketime")
     return str(found[0])
 
 

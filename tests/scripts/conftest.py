@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.scripts.checkout import PROJECT, Checkout
+from tests.skips import missing
 
+DOCKER_REQUIRED = os.environ.get("FANOUT_TEST_DOCKER") == "required"
 HIDDEN = {"docker", "docker-compose", "curl", "xdg-open", "open", "wslview"}
 
 
@@ -27,13 +29,10 @@ def plain_tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def compose_v1() -> None:
+def compose_v1(docker_engine: None) -> None:
     """Skips without docker-compose, and fails where the Docker tests are required."""
-    if shutil.which("docker-compose"):
-        return
-    if os.environ.get("FANOUT_TEST_DOCKER") == "required":
-        pytest.fail("the Docker tests are required here, but there is no docker-compose")
-    pytest.skip("no Compose v1 here")
+    if not shutil.which("docker-compose"):
+        missing("Compose v1", "apt-get install docker-compose", required=DOCKER_REQUIRED)
 
 
 class Stubbed(Checkout):
@@ -91,7 +90,7 @@ def docker_engine() -> None:
         problem = "" if answer.returncode == 0 else answer.stderr.strip()
     except (FileNotFoundError, subprocess.TimeoutExpired) as error:
         problem = str(error)
-    if problem and os.environ.get("FANOUT_TEST_DOCKER") == "required":
-        pytest.fail(f"the Docker tests are required here, but no engine answers: {problem}")
     if problem:
-        pytest.skip(f"no Docker engine: {problem}")
+        print(problem)
+        remedy = "install and start it with Compose, https://docs.docker.com/engine/install/"
+        missing("Docker", remedy, required=DOCKER_REQUIRED)
