@@ -146,7 +146,7 @@ def test_wiping_takes_our_keys_and_no_others(store: Store) -> None:
 def test_deliveries_under_way_leave_no_backlog_behind(
     services: Services, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.engine.delivery.deliverer.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr("app.engine.delivery.open_jobs.HEARTBEAT_SECONDS", 0.0)
     for order in ("fanout:backlog:", "fanout:job:"):  # which of the two kinds of keys is met first
         services.datasets.load_graph(generate_sized(90, 80, 3))
         for author in (1, 2, 3, 4, 5):

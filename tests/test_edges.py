@@ -321,9 +321,8 @@ def test_a_lone_worker_notices_that_the_server_lost_its_last_writes(tmp_path: Pa
             services.engine.follow(reader, 0)
             services.engine.feed(reader, "write")
         post, _ = services.engine.publish(0, "hello", "write")
-        worker = services.engine.deliverer("only")
         now = 0.0
-        worker._clock = lambda: now
+        worker = services.engine.deliverer("only", lambda: now)
         worker.run_iteration()
         client.save()
         worker.run_iteration(6)  # delivered, and lost with the crash
@@ -332,7 +331,7 @@ def test_a_lone_worker_notices_that_the_server_lost_its_last_writes(tmp_path: Pa
         server = servers.start(tmp_path, settings.redis_port)
         for _ in range(10):
             worker.run_until_idle()
-            worker.reclaim()
+            worker.reclaiming.run()
             now += 0.6
         assert services.engine.fanout(post.id).status == "done"
         for reader in READERS:

@@ -136,16 +136,15 @@ def test_going_back_to_push_delivers_what_was_held(crowd: Services) -> None:
 
 def test_a_worker_that_died_is_replaced_and_nothing_is_twice(crowd: Services) -> None:
     now = 0.0
-    dead, alive = crowd.engine.deliverer("dead"), crowd.engine.deliverer("alive")
-    dead._clock = alive._clock = lambda: now
+    dead, alive = (crowd.engine.deliverer(name, lambda: now) for name in ("dead", "alive"))
     post, _ = crowd.engine.publish(CELEBRITY, "hello", "write")
     dead.run_iteration()  # takes the job
     dead.run_iteration(3)  # delivers to three
-    alive.reclaim()
+    alive.reclaiming.run()
     now = 0.9
-    assert alive.reclaim() == 0, "silent for less than a second"
+    assert alive.reclaiming.run() == 0, "silent for less than a second"
     now = 1.2
-    assert alive.reclaim() == 1
+    assert alive.reclaiming.run() == 1
     alive.run_until_idle()
     dead.run_until_idle()  # a zombie: harmless
     fanout = crowd.engine.fanout(post.id)
@@ -156,14 +155,13 @@ def test_a_worker_that_died_is_replaced_and_nothing_is_twice(crowd: Services) ->
 
 def test_a_beating_job_is_not_claimed(crowd: Services) -> None:
     now = 0.0
-    slow, other = crowd.engine.deliverer("slow"), crowd.engine.deliverer("other")
-    slow._clock = other._clock = lambda: now
+    slow, other = (crowd.engine.deliverer(name, lambda: now) for name in ("slow", "other"))
     crowd.engine.publish(CELEBRITY, "hello", "write")
     slow.run_iteration()
     for _ in range(10):
         now += 0.6
         slow.run_iteration(0)
-        assert other.reclaim() == 0
+        assert other.reclaiming.run() == 0
 
 
 def test_an_allowance_bounds_a_turn(crowd: Services) -> None:
@@ -250,19 +248,18 @@ def test_a_high_backlog_holds_large_authors_and_sheds_at_the_limit(backend: Back
 
 def test_a_failing_job_becomes_a_dead_letter_and_can_be_requeued(crowd: Services) -> None:
     now = 0.0
-    worker = crowd.engine.deliverer("w")
-    worker._clock = lambda: now
+    worker = crowd.engine.deliverer("w", lambda: now)
     broken = crowd.engine.store.keys.followers(1, CELEBRITY)
     post, _ = crowd.engine.publish(CELEBRITY, "poison", "write")
     crowd.engine.store.command("RENAME", broken, crowd.engine.store.keys.followers(1, 99))
     crowd.engine.store.command("SET", broken, "no list")
     for _ in range(20):
         worker.run_iteration()
-        worker.reclaim()
+        worker.reclaiming.run()
         now += 0.6
     assert crowd.engine.fanout(post.id).status == "dead"
     assert crowd.engine.queue().backlog == 0
-    (dead_letter,) = crowd.engine.jobs.dead(10)
+    (dead_letter,) = crowd.engine.dead_letters.list(10)
     assert "WRONGTYPE" in dead_letter.reason
     crowd.engine.store.command("DEL", broken)
     crowd.engine.store.command("RENAME", crowd.engine.store.keys.followers(1, 99), broken)

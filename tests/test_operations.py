@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import redis
 
 from app.bootstrap import Services
 from app.engine.delivery.deliverer import Deliverer
-from app.engine.delivery.open_job import OpenJob
+from app.engine.delivery.open_jobs import OpenJobs
 from app.engine.delivery.repair import Repaired, repair
 from app.engine.store.batch import Batch
-from app.engine.store.job_records import Cursor, Job, Progress
+from app.engine.store.chunks import Chunk, ChunkSender
+from app.engine.store.job_records import Job, Progress
 from app.engine.store.keys import GROUP
 from app.main import create_app
 from tests.conftest import Backend, add_users, all_pages, small_settings
@@ -43,13 +46,12 @@ class Aging:
 
     def __init__(self, services: Services) -> None:
         self.now = 0.0
-        self.worker = services.engine.deliverer("w")
-        self.worker._clock = lambda: self.now
+        self.worker = services.engine.deliverer("w", lambda: self.now)
 
     def works(self, iterations: int, seconds: float = 0.3) -> None:
         for _ in range(iterations):
             self.worker.run_iteration()
-            self.worker.reclaim()
+            self.worker.reclaiming.run()
             self.now += seconds
 
 
@@ -86,7 +88,7 @@ def test_letters_that_die_out_of_order(crowd: Services) -> None:
     for text in ("first", "second"):
         crowd.engine.publish(AUTHOR, text, "write")
         batch = crowd.engine.store.batch()
-        crowd.engine.jobs.ask(batch, "w", "now", 1)
+        crowd.engine.jobs.ask(batch, "w", 1)
         jobs += [job for reply in batch.run() for job in crowd.engine.jobs.answer(reply).jobs]
     for job in reversed(jobs):
         died = [crowd.engine.jobs.fail(job, "on purpose") for _ in range(5)]
@@ -109,25 +111,23 @@ def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(
     bad, _ = crowd.engine.publish(AUTHOR, "poison", "write")
     good = [crowd.engine.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(5)]
     now, ends = 0.0, 0
-    opened = Deliverer._opened
+    real_open = OpenJobs.open
 
-    def opened_or_killed(worker: Deliverer, job: Job, cursors: dict[int, Cursor]) -> OpenJob:
+    def open_or_be_killed(jobs: OpenJobs, job: Job, *args: Any, **options: Any) -> None:
         if job.id == bad.id:
             raise Killed
-        return opened(worker, job, cursors)
+        real_open(jobs, job, *args, **options)
 
-    monkeypatch.setattr(Deliverer, "_opened", opened_or_killed)
+    monkeypatch.setattr(OpenJobs, "open", open_or_be_killed)
 
     def born() -> Deliverer:
-        worker = crowd.engine.deliverer(f"worker-{ends}")
-        worker._clock = lambda: now
-        return worker
+        return crowd.engine.deliverer(f"worker-{ends}", lambda: now)
 
     worker = born()
     for _ in range(200):
         try:
             worker.run_iteration()
-            worker.reclaim()
+            worker.reclaiming.run()
         except Killed:
             ends += 1
             worker = born()
@@ -241,14 +241,16 @@ def test_a_job_that_gets_on_is_never_put_aside(crowd: Services) -> None:
     """Its worker dies after every single follower."""
     post, _ = crowd.engine.publish(AUTHOR, "to all", "write")
     now = 0.0
-    for incarnation in range(40):
-        worker = crowd.engine.deliverer(f"worker-{incarnation}")
-        worker._clock = lambda seconds=now: seconds  # type: ignore[misc]
+
+    def clock() -> float:
+        return now
+
+    for number in range(40):
+        worker = crowd.engine.deliverer(f"worker-{number}", clock)
         worker.run_iteration(0)
-        worker.reclaim()
+        worker.reclaiming.run()
         now += 1.2
-        worker._clock = lambda seconds=now: seconds  # type: ignore[misc]
-        worker.reclaim()
+        worker.reclaiming.run()
         worker.run_iteration(1)
         worker.run_iteration(1)
     assert crowd.engine.dead_letters.list() == []
@@ -395,15 +397,15 @@ def test_a_restarted_server_is_noticed(crowd: Services) -> None:
     batch.run()
     for reader in READERS:  # timelines as they were before the deliveries
         crowd.engine.store.command("RPUSH", crowd.engine.store.keys.timeline(reader), 0)
-    worker._incarnations = ["another life"] * len(worker._incarnations)
+    known = worker.servers._incarnations
+    known[:] = ["another incarnation"] * len(known)
     worker.run_iteration()
-    assert worker.jobs_open == 0
-    other = crowd.engine.deliverer("other")
+    assert len(worker.open_jobs) == 0
     now = 0.0
-    other._clock = lambda: now
-    other.reclaim()
+    other = crowd.engine.deliverer("other", lambda: now)
+    other.reclaiming.run()
     now = 1.2
-    assert other.reclaim() == 1
+    assert other.reclaiming.run() == 1
     other.run_until_idle()
     for reader in READERS:
         assert all_pages(crowd, reader, "write") == [post.id]
@@ -413,7 +415,7 @@ def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Ser
     crowd.engine.publish(AUTHOR, "to all", "write")
     shard = AUTHOR % crowd.engine.store.shards
     batch = crowd.engine.store.batch()
-    crowd.engine.jobs.ask(batch, "w", "now", 1)
+    crowd.engine.jobs.ask(batch, "w", 1)
     answers = [crowd.engine.jobs.answer(reply) for reply in batch.run()]
     (job,) = (job for answer in answers for job in answer.jobs if isinstance(job, Job))
     assert job.shard == shard
@@ -422,10 +424,8 @@ def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Ser
         and "fake" in type(crowd.engine.store.redis).__module__
     ):
         pytest.skip("fakeredis keeps nothing between two calls of a script")
-    crowd.engine.jobs.finish(batch, job, Progress(7, 7, 0), "before")
-    crowd.engine.jobs.finish(
-        batch, job, Progress(7, 7, 0), answers[shard % len(answers)].incarnation
-    )
+    crowd.engine.jobs.finish(batch, job, Progress(7, 0), "before")
+    crowd.engine.jobs.finish(batch, job, Progress(7, 0), answers[shard % len(answers)].incarnation)
     late, fine = batch.run()
     assert late == [-1, 0]
     assert fine[0] == 1
@@ -443,18 +443,19 @@ def test_orphans_do_not_wait_behind_new_jobs(backend: Backend) -> None:
     for n in range(10):
         services.engine.publish(AUTHOR, f"new {n}", "write")
     now = 0.0
-    full = services.engine.deliverer("full")
-    full._clock = lambda: now
+    full = services.engine.deliverer("full", lambda: now)
     full.run_iteration()
     full.run_iteration(1)
-    full.reclaim()
+    full.reclaiming.run()
     now = 1.2
     full.run_iteration(1)
-    assert full.reclaim() == 1
-    assert full.jobs_open > settings.open_jobs
+    assert full.reclaiming.run() == 1
+    assert len(full.open_jobs) > settings.open_jobs
 
 
-def test_chunks_are_small_while_somebody_reads(backend: Backend) -> None:
+def test_chunks_are_small_while_somebody_reads(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if backend.name == "fake":
         pytest.skip("fakeredis keeps nothing between two calls of a script")
     settings = small_settings(shards=1, chunk=4, chunk_while_read=1, chunks_in_flight=1)
@@ -463,16 +464,16 @@ def test_chunks_are_small_while_somebody_reads(backend: Backend) -> None:
     for reader in range(1, 41):
         services.engine.follow(reader, 0)
     services.engine.publish(0, "to all", "write")
-    now, calls = 0.0, []
-    worker = services.engine.deliverer("w")
-    worker._clock = lambda: now
-    planned = services.engine.jobs.deliver
+    now = 0.0
+    calls: list[int] = []
+    worker = services.engine.deliverer("w", lambda: now)
+    send = ChunkSender.send
 
-    def deliver(batch: Batch, job: Job, shard: int, chunk: int, posts: list[int]) -> None:
-        calls.append(chunk)
-        planned(batch, job, shard, chunk, posts)
+    def recorded(sender: ChunkSender, batch: Batch, chunks: list[Chunk], size: int) -> Any:
+        calls.extend(chunk.followers for chunk in chunks)
+        return send(sender, batch, chunks, size)
 
-    services.engine.jobs.deliver = deliver  # type: ignore[method-assign]
+    monkeypatch.setattr(ChunkSender, "send", recorded)
     worker.run_iteration()  # takes the job
     worker.run_iteration()
     assert calls == [4]

@@ -8,8 +8,8 @@ from flask.cli import AppGroup, with_appcontext
 
 from app.bootstrap import Services
 from app.commands.showing import bar, failing_clearly
-from app.engine.delivery.dead_letters import LIST_LIMIT
 from app.engine.delivery.repair import repair as repair_all
+from app.engine.store.dead_letters import LIST_LIMIT
 
 SHOWN_USERS = 20
 

@@ -83,7 +83,7 @@ class _Helper:
 
     def help_or_wait(self) -> None:
         if not self._engine.workers.live():
-            self._deliverer.reclaim()
+            self._deliverer.reclaiming.run()
             self._deliverer.run_until_idle()
             self._engine.releases.run()
         time.sleep(0.05)

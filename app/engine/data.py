@@ -26,7 +26,7 @@ class Data:
         self.graph = Graph(store, settings)
         self.posts = Posts(store, settings)
         self.timelines = Timelines(store, settings)
-        self.jobs = Jobs(store, settings)
+        self.jobs = Jobs(store)
         self.pulled_authors = PulledAuthors(store, settings.pulled_authors_cache_ms / 1000, clock)
         self.counters = Metrics(store)
         self.control = Control(store)

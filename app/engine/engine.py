@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from .data import Data
-from .delivery.dead_letters import DeadLetters
 from .delivery.deliverer import Deliverer
 from .delivery.maintenance import Maintenance
 from .delivery.releases import Releases
@@ -22,6 +21,7 @@ from .publishing.publishing import Publishing
 from .settings import EngineSettings
 from .store.client import Store
 from .store.connecting import connect
+from .store.dead_letters import DeadLetters
 from .store.queue import Queue, read_queue
 
 
@@ -58,7 +58,7 @@ class Engine:
         self.metrics = Reporting(data)
         self.releases = Releases(store, settings, self.pulled_authors, self.graph)
         self.maintenance = Maintenance(self.jobs, self.workers, settings.shards)
-        self.dead_letters = DeadLetters(self.jobs, settings.shards)
+        self.dead_letters = DeadLetters(store, settings.backlog_limit)
 
     @classmethod
     def connect(cls, url: str, **settings: Any) -> Self:
@@ -156,11 +156,10 @@ class Engine:
         """The newest page under every strategy, and whether all are the same. Raises as `feed`."""
         return self.feeds.compare(user_id, limit)
 
-    def deliverer(self, name: str) -> Deliverer:
+    def deliverer(self, name: str, clock: Callable[[], float] | None = None) -> Deliverer:
         """Makes deliveries in the caller's own loop, as the worker of that name."""
-        return Deliverer(
-            self.store, self.settings, self.jobs, self.posts, self.counters, name, self.clock
-        )
+        parts = (self.store, self.settings, self.jobs, self.posts, self.counters)
+        return Deliverer(*parts, name, clock or self.clock)
 
     def worker(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from app.engine.delivery.deliverer import IN_FLIGHT
+from app.engine.store.chunks import CHUNKS_AHEAD
 from bench import baselines
 from bench.context import Context
 from bench.fixture import Fixture
@@ -180,7 +180,7 @@ def _bare(fixture: Fixture, author: int, post_id: int) -> None:
                 *(settings.timeline_cap, settings.timeline_slack),
             )
             batch.weigh(settings.chunk)
-        batch.run(limit=IN_FLIGHT * settings.chunk)
+        batch.run(limit=CHUNKS_AHEAD * settings.chunk)
 
 
 ROWS = [

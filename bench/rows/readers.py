@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from app.engine.delivery.deliverer import READ_SECONDS
+from app.engine.delivery.servers import READ_SECONDS
 from bench.context import Context, worker
 from bench.fixture import Fixture
 from bench.measure import Outcome, Target, quantile

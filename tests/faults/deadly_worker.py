@@ -3,24 +3,24 @@
 import os
 import signal
 import sys
+from typing import Any
 
 from flask.cli import main
 
-from app.engine.delivery.deliverer import Deliverer
-from app.engine.delivery.open_job import OpenJob
-from app.engine.store.job_records import Cursor, Job
+from app.engine.delivery.open_jobs import OpenJobs
+from app.engine.store.job_records import Job
 
 DEADLY = 1
-_opened = Deliverer._opened
+_open = OpenJobs.open
 
 
-def _opened_or_killed(worker: Deliverer, job: Job, cursors: dict[int, Cursor]) -> OpenJob:
+def _open_or_be_killed(jobs: OpenJobs, job: Job, *args: Any, **options: Any) -> None:
     if job.author_id == DEADLY:
         os.kill(os.getpid(), signal.SIGKILL)
-    return _opened(worker, job, cursors)
+    _open(jobs, job, *args, **options)
 
 
 if __name__ == "__main__":
-    Deliverer._opened = _opened_or_killed  # type: ignore[method-assign, assignment]
+    OpenJobs.open = _open_or_be_killed  # type: ignore[method-assign, assignment]
     sys.argv[1:1] = ["--app", "app.main"]
     main()

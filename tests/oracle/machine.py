@@ -208,10 +208,10 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.05, 0.3, 1.2]))
     def time_passes(self, seconds: float) -> None:
         for worker in self.workers:
-            worker.reclaim()
+            worker.reclaiming.run()
         self.now += seconds
         for worker in self.workers:
-            worker.reclaim()
+            worker.reclaiming.run()
 
     @rule()
     def release(self) -> None:

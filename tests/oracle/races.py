@@ -204,7 +204,7 @@ class Races(Machine):
         for _ in range(iterations):
             self.checked_turn(self.asleep)
 
-    @rule(worker=either, where=st.sampled_from(["_answers", "_take", "_chunk_answered", "_finish"]))
+    @rule(worker=either, where=st.sampled_from(["_take", "_advance", "_finish"]))
     def kill_worker_in_a_turn(self, worker: int, where: str) -> None:
         """The server has done what it was told; nobody hears of it."""
         with patch.object(self.workers[worker], where, side_effect=Killed), suppress(Killed):
@@ -242,7 +242,7 @@ class Races(Machine):
         now = {(row.shard, row.entry): row for row in self.services.engine.jobs.pending(100)}
         for row in seen:
             after = now.get((row.shard, row.entry))
-            if after is None or after.heartbeat != row.heartbeat:
+            if after is None or after.heartbeats != row.heartbeats:
                 assert self.services.engine.jobs.reclaim(row, "a stranger") is None
 
     @rule(data=st.data())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from app.engine.delivery.deliverer import READ_SECONDS
+from app.engine.delivery.servers import READ_SECONDS
 from app.engine.models import Strategy
 from tests.oracle.machine import SHARDS, USERS, Machine, Schedule, either, schedules, strategy, user
 

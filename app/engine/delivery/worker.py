@@ -52,7 +52,7 @@ class Worker:
         self._workers = workers
         self._counters = counters
         self._deliverer = deliverer(self.name)
-        self._chores = (self._deliverer.reclaim, *chores)
+        self._chores = (self._deliverer.reclaiming.run, *chores)
         self._stopping = threading.Event()
         self._clock = clock
         self._rate_limit = RateLimit()
@@ -93,7 +93,7 @@ class Worker:
                     log.warning("%s", error.detail)
                     waiting = True
                 self._wake_up.close()
-                self._deliverer.lose_sight()
+                self._deliverer.reclaiming.forget_heartbeats()
                 self._stopping.wait(CONTROLS_SECONDS)
             except Exception:
                 # Nothing unexpected may take the open jobs of this process with it.
@@ -138,7 +138,7 @@ class Worker:
             return
         self._next_look = self._clock() + CONTROLS_SECONDS
         self._workers.heartbeat(
-            WorkerState(self.name, self._deliverer.jobs_open, self._deliverer.delivered)
+            WorkerState(self.name, len(self._deliverer.open_jobs), self._deliverer.delivered)
         )
         self._rate_limit = self._control.rate_limit()
         rate = 0 if self._rate_limit.paused else self._rate_limit.deliveries_per_second
@@ -148,7 +148,7 @@ class Worker:
         """Workers with open jobs share the limit evenly. While idle it counts all: whoever gets a
         job next must not have saved up for all."""
         live = self._workers.live()
-        counted = {one.name for one in live if one.jobs_open or not self._deliverer.jobs_open}
+        counted = {one.name for one in live if one.jobs_open or not len(self._deliverer.open_jobs)}
         return len(counted | {self.name})
 
     def _sleep(self) -> None:

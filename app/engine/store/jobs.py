@@ -1,24 +1,22 @@
-"""Fan-out jobs: taking, delivering, reclaiming, finishing. See `lua/60_jobs.lua` to `65_*`."""
+"""Fan-out jobs: taking, reclaiming, finishing, maintenance. See `lua/60_jobs.lua` to `65_*`."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from typing import Any
 
-from ..errors import Overloaded
 from ..models import Fanout
-from ..settings import EngineSettings
 from .batch import Batch
 from .client import Store
 from .job_records import (
     Answer,
     Cursor,
-    DeadLetter,
     Job,
     Pending,
     Progress,
+    StreamEntry,
     Unreadable,
-    read_dead_letter,
     read_fanout,
     read_job,
 )
@@ -31,70 +29,38 @@ SWEEP_COUNT = 200
 class Jobs:
     """The jobs of all shards. Methods that take a `Batch` add to a round trip of the caller's."""
 
-    def __init__(self, store: Store, settings: EngineSettings) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._keys = store.keys
-        self._settings = settings
 
-    def ask(self, batch: Batch, worker: str, word: str, count: int) -> int:
+    def ask(self, batch: Batch, worker: str, count: int) -> int:
         """Asks every server for new jobs, at most `count` of a shard, and for its incarnation;
-        returns how many answers will come, for `answer` to read.
+        returns how many replies will come, for `answer` to read.
 
-        The incarnation is the first word that anybody gave since the server started; `word` must
-        be a new one each time, or a lone worker would not see that the server restarted.
+        The incarnation is the first word that anybody gave since the server started. The word is a
+        new one each time, or a lone worker would not see that the server restarted.
         """
-        groups = self._store.groups
+        groups, word = self._store.groups, secrets.token_hex(8)
         for shards in groups:
             batch.call("ask", self._keys.jobs(shards[0]), word, worker, count, *map(tag, shards))
         return len(groups)
 
     def answer(self, reply: Any) -> Answer:
-        """What a server says to `ask`."""
+        """What a server replied to `ask`. Raises what it refused."""
+        if isinstance(reply, Exception):
+            raise reply
         incarnation, pages, records = reply
         return Answer(incarnation.decode(), pages, [read_job(record) for record in records])
 
-    def deliver(self, batch: Batch, job: Job, shard: int, chunk: int, posts: list[int]) -> None:
-        """Delivers to the next chunk of followers on `shard`. The answer is {followers remaining,
-        delivered, skipped so far, delivered, skipped by this call}, in followers."""
-        batch.call(
-            "deliver",
-            self._keys.followers(shard, job.author_id),
-            tag(shard),
-            job.id,
-            job.author_id,
-            chunk,
-            self._settings.timeline_cap,
-            self._settings.timeline_slack,
-            *posts,
-        )
-
     def heartbeat(self, batch: Batch, job: Job, progress: Progress) -> None:
         """Tells that the job goes on, and how far it is."""
-        batch.call(
-            "heartbeat",
-            self._keys.jobs(job.shard),
-            tag(job.shard),
-            job.entry,
-            job.id,
-            progress.processed,
-            progress.delivered,
-            progress.skipped,
-        )
+        batch.call("heartbeat", *self._entry(job), job.id, progress.delivered, progress.skipped)
 
     def finish(self, batch: Batch, job: Job, progress: Progress, incarnation: str) -> None:
         """Acknowledges the job. The answer is (1, lag in ms) to the first to say so, (0, 0) to
         others, and (-1, 0) when the job's server is in another incarnation."""
-        batch.call(
-            "finish_job",
-            self._keys.jobs(job.shard),
-            tag(job.shard),
-            job.entry,
-            job.id,
-            progress.delivered,
-            progress.skipped,
-            progress.posts,
-            incarnation,
-        )
+        sums = (progress.delivered, progress.skipped, progress.posts)
+        batch.call("finish_job", *self._entry(job), job.id, *sums, incarnation)
 
     def put_aside(self, batch: Batch, job: Job, progress: Progress) -> None:
         """Tells how far the job is, and clears the count of its reclaims."""
@@ -103,33 +69,20 @@ class Jobs:
 
     def pending(self, count: int) -> list[Pending]:
         """Jobs that were taken and not finished, at most `count` of each shard that answers."""
-        batch = self._store.batch()
-        for shard in range(self._store.shards):
-            batch.call("watch_jobs", self._keys.jobs(shard), tag(shard), count)
         return [
-            Pending(shard, entry.decode(), worker.decode(), int(heartbeat), int(reclaims))
-            for shard, rows in enumerate(batch.run(partial=True))
-            for entry, worker, heartbeat, reclaims in rows or ()
+            Pending(shard, entry.decode(), worker.decode(), int(heartbeats), int(reclaims))
+            for shard, rows in enumerate(self._on_each("watch_jobs", count))
+            for entry, worker, heartbeats, reclaims in rows or ()
         ]
 
     def reclaim(self, seen: Pending, worker: str) -> Job | Unreadable | None:
         """Takes over a job without a heartbeat since it was `seen`; None when there was one."""
-        reply = self._store.call(
-            "reclaim_job",
-            self._keys.jobs(seen.shard),
-            tag(seen.shard),
-            worker,
-            seen.entry,
-            seen.heartbeat,
-        )
+        reply = self._store.call("reclaim_job", *self._entry(seen), worker, seen.heartbeats)
         return read_job(reply) if reply else None
 
     def fail(self, job: Job | Unreadable, reason: str) -> bool:
         """Notes that a job failed. True: it failed too often and is a dead letter now."""
-        reply = self._store.call(
-            "fail_job", self._keys.jobs(job.shard), tag(job.shard), job.entry, job.id, reason
-        )
-        return bool(reply)
+        return bool(self._store.call("fail_job", *self._entry(job), job.id, reason))
 
     def first_cursors(self, jobs: list[Job]) -> list[dict[int, Cursor]]:
         """The cursors that new jobs begin with, for each job by shard.
@@ -158,42 +111,34 @@ class Jobs:
         ]
 
     def cursors(self, job: Job) -> dict[int, Cursor]:
-        """How far the job is on each shard where it has followers, by its cursors there. A shard
-        that is away has everything before it; its cursor tells more when it is back."""
-        (begun,) = self.first_cursors([job])
+        """How far the job is on each shard where it has followers. A shard that is away has
+        everything before it; its cursor tells more when it is back."""
+        (first,) = self.first_cursors([job])
         batch = self._store.batch()
-        for shard in begun:
-            batch.add(
-                "HMGET", self._keys.cursor(shard, job.id), "remaining", "delivered", "skipped"
-            )
+        for shard in first:
+            name = self._keys.cursor(shard, job.id)
+            batch.add("HMGET", name, "remaining", "delivered", "skipped")
         return {
             shard: start if not stored or stored[0] is None else Cursor(*map(int, stored))
-            for (shard, start), stored in zip(begun.items(), batch.run(partial=True), strict=True)
+            for (shard, start), stored in zip(first.items(), batch.run(partial=True), strict=True)
         }
 
     def note_progress(self, job: Job, processed: int) -> None:
         """Tells how far a reclaimed job is; progress clears the count of its reclaims."""
-        self._store.call(
-            "note_progress",
-            self._keys.jobs(job.shard),
-            tag(job.shard),
-            job.entry,
-            job.id,
-            processed,
-        )
+        self._store.call("note_progress", *self._entry(job), job.id, processed)
 
-    def sweep(self, cursors: list[int] | None = None, count: int = SWEEP_COUNT) -> int:
-        """Queues unfinished jobs anew whose stream entry is gone; how many.
+    def sweep(self, cursors: list[int] | None = None) -> int:
+        """Queues unfinished jobs again whose stream entry is gone; how many.
 
-        With `cursors`, one for each shard and 0 at first, it looks at about `count` jobs of each
-        shard and moves them on; without, at all jobs.
+        With `cursors`, one for each shard and 0 at first, it looks at about SWEEP_COUNT jobs of
+        each shard and moves them on; without, at all jobs.
         """
         positions = cursors if cursors is not None else [0] * self._store.shards
         found = 0
         while True:
             batch = self._store.batch()
             for shard, cursor in enumerate(positions):
-                batch.call("sweep_jobs", self._keys.jobs(shard), tag(shard), cursor, count)
+                batch.call("sweep_jobs", self._keys.jobs(shard), tag(shard), cursor, SWEEP_COUNT)
             for shard, reply in enumerate(batch.run(partial=True)):
                 cursor, queued = reply or (0, 0)
                 positions[shard] = int(cursor)
@@ -202,12 +147,8 @@ class Jobs:
                 return found
 
     def forget_workers(self, live: Iterable[str]) -> int:
-        """Removes readers of the streams that are no live worker and have nothing taken."""
-        names = list(live)
-        batch = self._store.batch()
-        for shard in range(self._store.shards):
-            batch.call("forget_workers", self._keys.jobs(shard), tag(shard), *names)
-        return sum(gone or 0 for gone in batch.run(partial=True))
+        """Removes the streams' consumers that are no live worker and have nothing taken."""
+        return sum(gone or 0 for gone in self._on_each("forget_workers", *live))
 
     def audit_backlogs(self) -> list[tuple[int, int]]:
         """Sets each shard's backlog to what the job records say: (before, now) of each."""
@@ -216,34 +157,6 @@ class Jobs:
             batch.call("audit_backlog", self._keys.backlog(shard), tag(shard))
         return [(before, now) for before, now in batch.run()]
 
-    def dead(self, count: int) -> list[DeadLetter]:
-        """The newest dead letters, at most `count` of each shard that answers."""
-        batch = self._store.batch()
-        for shard in range(self._store.shards):
-            batch.call("dead_letters", self._keys.dead(shard), tag(shard), "+", count)
-        return [
-            read_dead_letter(shard, entry.decode(), record)
-            for shard, rows in enumerate(batch.run(partial=True))
-            for entry, record in rows or ()
-        ]
-
-    def resolve(self, shard: int, entry: str, *, requeue: bool) -> bool:
-        """Takes a dead letter away, or queues its job anew. False: there is no such letter.
-
-        Raises `Overloaded` when the backlog has no headroom for the job.
-        """
-        reply = self._store.call(
-            "resolve_dead_letter",
-            self._keys.dead(shard),
-            tag(shard),
-            entry,
-            int(requeue),
-            self._settings.backlog_limit,
-        )
-        if reply < 0:
-            raise Overloaded("The backlog has no headroom for this job.")
-        return bool(reply)
-
     def fanouts(self, post_ids: Iterable[int]) -> list[Fanout | None]:
         """How far the deliveries of these posts are, in one round trip; None where no record is
         left (an hour after the job was done, or a pulled post was accepted)."""
@@ -251,3 +164,14 @@ class Jobs:
         for post_id in wanted:
             batch.add("HGETALL", self._keys.job(post_id))
         return [read_fanout(*found) for found in zip(wanted, batch.run(), strict=True)]
+
+    def _entry(self, job: StreamEntry) -> tuple[str, str, str]:
+        """The first arguments of a function for one entry of a stream: key, tag, entry."""
+        return self._keys.jobs(job.shard), tag(job.shard), job.entry
+
+    def _on_each(self, function: str, *args: Any) -> list[Any]:
+        """Calls a function on every shard; None from a shard that is away."""
+        batch = self._store.batch()
+        for shard in range(self._store.shards):
+            batch.call(function, self._keys.jobs(shard), tag(shard), *args)
+        return batch.run(partial=True)

@@ -12,11 +12,11 @@ from typing_extensions import TypedDict
 
 from app.datasets.presets import MAX_SEED, PRESETS
 from app.datasets.users import LIST_LIMIT
-from app.engine.delivery.dead_letters import LIST_LIMIT as DEAD_LETTERS_LIMIT
 from app.engine.ids import MAX_ID
 from app.engine.models import FanoutStatus, Kind, Post, Strategy, User
 from app.engine.store.control import MAX_DELIVERIES_PER_SECOND
-from app.engine.store.job_records import DeadLetter
+from app.engine.store.dead_letters import LIST_LIMIT as DEAD_LETTERS_LIMIT
+from app.engine.store.dead_letters import DeadLetter
 from app.engine.store.keys import MAX_USER_ID
 
 PAGE_LIMIT = "At most FANOUT_PAGE_LIMIT."

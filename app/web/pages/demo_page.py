@@ -20,7 +20,7 @@ DEFAULT_TEXT = "Hello, this is my first post today."
 MOST_POSTS = 2
 """Stories shown side by side."""
 BURST_LIMIT = 200
-DEAD_LETTERS_PER_SHARD = 5
+DEAD_LETTERS_SHOWN = 40
 
 
 def context(services: Services) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def context(services: Services) -> dict[str, Any]:
         "comparison": side,
         "inspector": inspector.parts(services, post, reader, base()),
         "rate": _chosen_rate(snapshot),
-        "dead": services.engine.jobs.dead(DEAD_LETTERS_PER_SHARD),
+        "dead": services.engine.dead_letters.list(DEAD_LETTERS_SHOWN),
         "burst_result": _burst_result(),
     }
 

@@ -125,7 +125,7 @@ def dead_letters() -> AnyResponse | tuple[str, int]:
 @bp.get("/parts/dead")
 def part_dead() -> str:
     """The dead-letter queue, as the page shows it."""
-    dead = services().engine.jobs.dead(demo_page.DEAD_LETTERS_PER_SHARD)
+    dead = services().engine.dead_letters.list(demo_page.DEAD_LETTERS_SHOWN)
     return render_template("parts/dead.html", dead=dead, snapshot=services().snapshot())
 
 

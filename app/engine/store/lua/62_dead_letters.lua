@@ -43,11 +43,10 @@ end, {'allow-oom'})
 -- Lists dead letters, newest first.
 --   KEYS     dead:{s}
 --   ARGV     tag
---            before       a dead letter's id to begin with; '+': the newest
 --            count        at most
 --   Returns  {id, job record} of each
 register('dead_letters', function(keys, args)
-  local dead_letters = redis.call('XREVRANGE', keys[1], args[2], '-', 'COUNT', args[3])
+  local dead_letters = redis.call('XREVRANGE', keys[1], '+', '-', 'COUNT', args[2])
   local rows = {}
   for i = 1, #dead_letters do
     rows[i] = {dead_letters[i][1], record_of(args[1], dead_letters[i][2][2], dead_letters[i][1])}

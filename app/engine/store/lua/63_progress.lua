@@ -17,14 +17,13 @@ end
 -- Notes the heartbeat of a job that goes on, and how far it is.
 --   KEYS     jobs:{s}
 --   ARGV     tag, entry, job
---            processed    deliveries made or skipped
 --            delivered, skipped
 --   Returns  1; 0 when the job is finished already
 register('heartbeat', function(_, args)
   local tag, entry, job = args[1], args[2], args[3]
   if redis.call('SISMEMBER', open_key(tag), job) == 0 then return 0 end
   redis.call('HINCRBY', heartbeats_key(tag), entry, 1)
-  if record_progress(tag, job, tonumber(args[4]), args[5], args[6]) then
+  if record_progress(tag, job, tonumber(args[4]) + tonumber(args[5]), args[4], args[5]) then
     redis.call('HDEL', heartbeats_key(tag), entry .. '!')
   end
   redis.call('HSET', record_key(tag, job), 'status', 'running')

@@ -26,16 +26,15 @@ end, {'no-writes'})
 
 -- Takes over a job, provided that no heartbeat came since it was watched.
 --   KEYS     jobs:{s}
---   ARGV     tag
+--   ARGV     tag, entry
 --            worker       who takes it over
---            entry
 --            heartbeats   which the worker saw last
 --   Returns  the job record; {} when there is nothing to take over
 --
 -- The reclaim is counted before any worker reads the record. So it counts even when the record
 -- itself makes workers crash, and after MAX_RECLAIMS the job is dead-lettered.
 register('reclaim_job', function(keys, args)
-  local tag, worker, entry = args[1], args[2], args[3]
+  local tag, entry, worker = args[1], args[2], args[3]
   if redis.call('EXISTS', keys[1]) == 0 then return {} end -- a new dataset has cleared it
   if (redis.call('HGET', heartbeats_key(tag), entry) or '0') ~= args[4] then return {} end
   local reclaimed = redis.call('XCLAIM', keys[1], GROUP, worker, 0, entry)

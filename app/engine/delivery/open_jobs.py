@@ -1,0 +1,137 @@
+"""The jobs that a worker has open."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
+
+from ..errors import StoreDown
+from ..store.batch import Batch
+from ..store.chunks import Chunk
+from ..store.counters import Metrics
+from ..store.failures import Refused
+from ..store.job_records import Cursor, Job, Unreadable
+from ..store.jobs import Jobs
+from ..store.posts import Posts
+from .open_job import OpenJob
+
+HEARTBEAT_SECONDS = 0.25
+"""Between two heartbeats of a job. Three may be lost before anybody reclaims it."""
+
+log = logging.getLogger("fanout.deliveries")
+
+
+class OpenJobs:
+    """One worker's open jobs, in the order in which they get their next chunks.
+
+    What goes wrong with one job is that job's failure: it is noted, the job is closed to be
+    reclaimed and tried again, and the others go on.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        posts: Posts,
+        metrics: Metrics,
+        log_cap: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._jobs = jobs
+        self._posts = posts
+        self._metrics = metrics
+        self._log_cap = log_cap
+        self._clock = clock
+        self._open: dict[tuple[int, str], OpenJob] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[OpenJob]:
+        return iter(list(self._open.values()))
+
+    def __contains__(self, position: tuple[int, str]) -> bool:
+        return position in self._open
+
+    def get(self, job: Job) -> OpenJob | None:
+        """The job, unless it was closed."""
+        return self._open.get(job.position)
+
+    def open(self, job: Job, cursors: dict[int, Cursor], *, first: bool = False) -> None:
+        """Opens a job that goes on from its cursors. With `first` it gets the next chunk."""
+        posts = self._deferred_posts(job) if job.is_release else [job.last]
+        shards = deque(shard for shard, cursor in cursors.items() if cursor.remaining)
+        if not posts and job.strategy != "drop":
+            shards.clear()  # all deferred posts were deleted meanwhile: nothing to deliver
+        next_heartbeat = self._clock() + HEARTBEAT_SECONDS
+        opened = {job.position: OpenJob(job, posts, cursors, shards, next_heartbeat)}
+        self._open = {**opened, **self._open} if first else {**self._open, **opened}
+
+    def close(self, job: Job) -> None:
+        """Ends the work on a job."""
+        self._open.pop(job.position, None)
+
+    def close_all(self) -> None:
+        """Ends the work on all jobs."""
+        self._open.clear()
+
+    def fail(self, job: Job | Unreadable, reason: str) -> None:
+        """Closes a job and notes its failure. It is not acknowledged, so after its lease time-out
+        it is reclaimed and tried again."""
+        self._open.pop(job.position, None)
+        self._metrics.add("failures")
+        try:
+            self._jobs.fail(job, reason)
+        except Refused:
+            # Its record takes no notes any more. Reclaims without progress are counted elsewhere.
+            log.exception("job %d failed, and that could not be noted: %s", job.id, reason)
+
+    @contextmanager
+    def blaming(self, job: Job) -> Iterator[None]:
+        """What is raised inside is the job's failure, unless the store is away."""
+        try:
+            yield
+        except StoreDown:
+            raise
+        except Exception as error:
+            log.exception("job %d cannot be opened", job.id)
+            self.fail(job, f"It cannot be opened: {error}")
+
+    def add_heartbeats(self, batch: Batch) -> None:
+        """Adds the heartbeats that are due."""
+        now = self._clock()
+        for opened in self._open.values():
+            if now >= opened.next_heartbeat:
+                opened.next_heartbeat = now + HEARTBEAT_SECONDS
+                self._jobs.heartbeat(batch, opened.job, opened.progress())
+
+    def plan(self, deliveries: int, size: int, *, spread: bool, away: Set[int]) -> list[Chunk]:
+        """The chunks of an iteration: one of at most `size` deliveries for every job, then further
+        rounds until there are so many `deliveries` or nothing remains."""
+        for opened in self._open.values():
+            opened.planned.clear()
+        plan: list[Chunk] = []
+        waiting = list(self)
+        while waiting and deliveries > 0:
+            again = []
+            for opened in waiting:
+                if deliveries <= 0:
+                    break
+                chunks = opened.next_chunks(min(size, deliveries), spread=spread, away=away)
+                if chunks:
+                    plan += chunks
+                    deliveries -= sum(chunk.deliveries for chunk in chunks)
+                    again.append(opened)
+                    # Served last next time, so that a few tokens go round as well.
+                    position = opened.job.position
+                    self._open[position] = self._open.pop(position)
+            waiting = again
+        return plan
+
+    def _deferred_posts(self, job: Job) -> list[int]:
+        """The posts of a release, oldest first; none: it drops the timelines instead."""
+        if job.strategy == "drop":
+            return []
+        log_page = self._posts.log_pages([job.author_id], job.last + 1, self._log_cap)
+        return [post_id for post_id in log_page[job.author_id][::-1] if post_id >= job.since]
