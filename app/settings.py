@@ -92,14 +92,13 @@ def table() -> list[dict[str, Any]]:
 
 
 def _row(name: str, field: FieldInfo) -> dict[str, Any]:
-    names = variables(name, field)
-    given = any(os.environ.get(each, "").strip() for each in names)
+    envs = variables(name, field)
     return {
         "name": name,
-        "env": names[0],
+        "env": envs[0],
         "default": field.default,
         "help": " ".join((field.description or "").split()),
-        "given": given,
+        "given": any(os.environ.get(env, "").strip() for env in envs),
     }
 
 

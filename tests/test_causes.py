@@ -8,7 +8,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.bootstrap import Services
-from app.engine.models import KINDS, Comparison, Strategy
+from app.datasets.kinds import KINDS
+from app.engine.models import Comparison, Strategy
 from app.engine.publishing.hybrid import MIN_MEASUREMENTS
 from app.main import create_app
 from app.web.pages import difference

@@ -15,12 +15,12 @@ from app.datasets import first_posts, loading
 from app.datasets.bulk import Bulk
 from app.datasets.datasets import LoadStopped
 from app.datasets.edgelist import parse
+from app.datasets.kinds import KINDS, Kind
 from app.datasets.packing import LONGEST, grouped, packed
 from app.datasets.population import Population, generate, generate_sized
 from app.datasets.presets import PRESETS, Preset
 from app.datasets.state import DatasetState
 from app.engine.errors import BadRequest, Busy, StoreDown, UnknownUser
-from app.engine.models import KINDS, Kind
 from app.engine.store.client import Store
 from app.engine.store.keys import MAX_USER_ID, tag
 from app.worker import worker_of

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.datasets.first_posts import texts_of
+from app.datasets.kinds import KINDS
 from app.datasets.names import CULTURES, NAMES, PAIRS, cultures, name_of
-from app.engine.models import KINDS
 
 
 def test_all_lists_have_the_same_length_and_no_repetition() -> None:

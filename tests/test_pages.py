@@ -11,8 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.bootstrap import Services
+from app.datasets.kinds import KINDS
 from app.engine.errors import FanoutError, StoreDown, UnknownUser, WrongShards
-from app.engine.models import KINDS
 from app.main import create_app
 from app.settings import Settings
 from app.web.pages import formatting, recorded_commands, status_page

@@ -7,9 +7,8 @@ from typing import Final
 import numpy as np
 
 from app.datasets.draws import Draws, Ids
-from app.datasets.kinds import Thresholds
+from app.datasets.kinds import Kind, Thresholds
 from app.datasets.population import MIN_FOLLOWING, Population
-from app.engine.models import Kind
 
 DIRECTORY_SIZE: Final = 100
 """Users offered of each kind."""

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from app.datasets.data import lines
+from app.datasets.kinds import KINDS, Kind
 from app.engine.engine import Engine
 from app.engine.errors import Overloaded
-from app.engine.models import KINDS, Kind
 
 MAX_DELIVERIES = 200_000
 """Deliveries that the celebrities' first posts may need, the largest one's aside: more than all

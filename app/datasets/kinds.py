@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-from app.engine.models import Kind
+Kind = Literal["celebrity", "popular", "regular"]
+KINDS: tuple[Kind, ...] = ("celebrity", "popular", "regular")
 
 CELEBRITY_SHARE: Final = 1000
 POPULAR_SHARE: Final = 100

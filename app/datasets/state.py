@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from app.datasets.kinds import ALL_REGULAR, Thresholds
-from app.engine.models import Kind
+from app.datasets.kinds import ALL_REGULAR, Kind, Thresholds
 from app.engine.store.client import Store
 from app.engine.store.replies import pairs
 

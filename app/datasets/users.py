@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from app.datasets.kinds import kind_of
+from app.datasets.kinds import KINDS, Kind, kind_of
 from app.datasets.names import name_of
 from app.datasets.state import DatasetState
 from app.engine.errors import BadRequest
-from app.engine.models import KINDS, Kind, User
 from app.engine.store.graph import Graph
 
 LIST_LIMIT = 100
 """Most users in one answer; the directory of each kind holds about as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who may post and read, with the number of followers and of people followed."""
+
+    id: int
+    name: str
+    kind: Kind
+    followers: int
+    following: int
 
 
 class Users:

@@ -1,4 +1,4 @@
-"""The things the product speaks of, as plain values. The API answers with them as they are, and
+"""What the engine takes and answers, as plain values. The API answers with them as they are, and
 its description is made from them."""
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ def checked_strategy(name: str) -> Strategy:
             return strategy
     raise BadRequest(f"{name!r} is no strategy. Use one of: {', '.join(STRATEGIES)}.")
 
-
-Kind = Literal["celebrity", "popular", "regular"]
-KINDS: tuple[Kind, ...] = ("celebrity", "popular", "regular")
 
 FanoutStatus = Literal["queued", "running", "done", "pull", "dead"]
 
@@ -97,14 +94,3 @@ class Comparison:
 
     strategies: dict[Strategy, Feed]
     identical: bool
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """An account: who may post and read."""
-
-    id: int
-    name: str
-    kind: Kind
-    followers: int
-    following: int

@@ -6,22 +6,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-MOST_IN_AN_ITERATION = 100_000
-"""Deliveries of one worker iteration: half a second on a slow server. Jobs without a heartbeat for
-a second are reclaimed."""
+MAX_ITERATION_DELIVERIES = 100_000
+"""Deliveries of one worker iteration: half a second on a slow server, and jobs without a heartbeat
+for a second are reclaimed."""
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 
 
-def renamed(new: str, old: str) -> AliasChoices:
-    """The variable `new`; `old` is what a user's .env may still call it, and counts without it."""
-    return AliasChoices(new, old)
-
-
 class EngineSettings(BaseModel):
     """What one engine runs with. All processes on the same data need the same `key_prefix` and
-    `shards`; raises `pydantic.ValidationError` for values that do not go together."""
+    `shards`. Raises `pydantic.ValidationError` for values that do not go together.
+
+    A setting that was renamed has `AliasChoices`: the older name counts where the present is not
+    set.
+    """
 
     model_config = ConfigDict(
         frozen=True, validate_by_name=True, extra="forbid", use_attribute_docstrings=True
@@ -61,13 +60,15 @@ class EngineSettings(BaseModel):
     celebrity_followers: Positive = 10_000
     """Hybrid by followers, or before costs are known: pull from so many followers on."""
     large_author_followers: Positive = Field(
-        1_000, validation_alias=renamed("FANOUT_LARGE_AUTHOR_FOLLOWERS", "FANOUT_HOLD_FOLLOWERS")
+        1_000,
+        validation_alias=AliasChoices("FANOUT_LARGE_AUTHOR_FOLLOWERS", "FANOUT_HOLD_FOLLOWERS"),
     )
     """Followers of a large author: deferred over the high mark, and hybrid may pull them."""
     log_cache_ms: NotNegative = 500
     """Hybrid: milliseconds for which a web process keeps the logs of pulled authors."""
     pulled_authors_cache_ms: NotNegative = Field(
-        100, validation_alias=renamed("FANOUT_PULLED_AUTHORS_CACHE_MS", "FANOUT_PULLERS_CACHE_MS")
+        100,
+        validation_alias=AliasChoices("FANOUT_PULLED_AUTHORS_CACHE_MS", "FANOUT_PULLERS_CACHE_MS"),
     )
     """Milliseconds for which a web process may use its copy of the list of pulled authors."""
     web_workers: Positive = 2
@@ -90,9 +91,10 @@ class EngineSettings(BaseModel):
                 "FANOUT_LARGE_AUTHOR_FOLLOWERS must be at most FANOUT_BACKLOG_LIMIT: posts of"
                 " authors between the two would be refused for ever."
             )
-        if self.chunk * self.chunks_in_flight > MOST_IN_AN_ITERATION:
+        limit = MAX_ITERATION_DELIVERIES
+        if self.chunk * self.chunks_in_flight > limit:
             raise ValueError(
-                f"FANOUT_CHUNK * FANOUT_CHUNKS_IN_FLIGHT must be at most {MOST_IN_AN_ITERATION}: a"
-                " longer iteration delays a worker's heartbeats too much."
+                f"FANOUT_CHUNK * FANOUT_CHUNKS_IN_FLIGHT must be at most {limit}: a longer"
+                " iteration delays a worker's heartbeats too much."
             )
         return self

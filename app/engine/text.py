@@ -1,4 +1,4 @@
-"""What may stand in a post."""
+"""Which texts can be posted, and how they are stored."""
 
 from __future__ import annotations
 
@@ -27,14 +27,11 @@ def clean(text: str, limit: int) -> str:
     if "\x00" in text:
         raise BadText("The text holds a NUL character, which no text may.")
     text = unicodedata.normalize("NFC", text).strip()
-    if not text or not any(_is_visible(character) for character in text):
+    if all(unicodedata.category(character)[0] in "CZ" for character in text):
         raise BadText("The text is empty: it has no visible character.")
-    # A cluster may hold many code points, so their number is bounded as well.
-    if len(text) > 10 * limit or (found := length(text)) > limit:
-        count = f"{len(text)} code points" if len(text) > 10 * limit else f"{found} characters"
-        raise BadText(f"The text has {count}; the limit is {limit} characters.")
+    # A character may consist of many code points, so their number is bounded as well.
+    if len(text) > 10 * limit:
+        raise BadText(f"The text has {len(text)} code points; the limit is {10 * limit}.")
+    if (count := length(text)) > limit:
+        raise BadText(f"The text has {count} characters; the limit is {limit} characters.")
     return text
-
-
-def _is_visible(character: str) -> bool:
-    return unicodedata.category(character)[0] not in "CZ"

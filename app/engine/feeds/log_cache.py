@@ -44,11 +44,8 @@ class LogCache:
         """Each author's ids below `before` (0: from the newest): `count` of them, or fewer if
         that is all."""
         oldest = self._clock() - self._max_age
-        found = {
-            author: kept[1]
-            for author in authors
-            if (kept := self._logs.get(author)) is not None and kept[0] >= oldest
-        }
+        kept = self._logs
+        found = {a: kept[a][1] for a in authors if a in kept and kept[a][0] >= oldest}
         missing = [author for author in authors if author not in found]
         if missing:
             found |= self._fetch(missing)
@@ -72,9 +69,10 @@ class LogCache:
         pages = self._posts.log_pages(authors, 0, KEPT)
         with self._lock:
             if generation == self._generation:
-                for author, (read_at, _) in list(self._logs.items()):
-                    if read_at < now - self._max_age:
-                        del self._logs[author]  # whoever is still pulled is fetched again
-                self._logs.update((author, (now, ids)) for author, ids in pages.items())
+                oldest = now - self._max_age
+                self._logs = {
+                    **{author: kept for author, kept in self._logs.items() if kept[0] >= oldest},
+                    **{author: (now, ids) for author, ids in pages.items()},
+                }
         self._metrics.cost("log_fetch", len(authors), time.perf_counter_ns() - begun)
         return pages

@@ -104,9 +104,8 @@ class Reporting:
             data.counters.flush(force=True)  # so that the caller sees what it just did
         counts = data.counters.read()
         total, recent = Counter(counts.total), counts.recent.get("deliveries", 0)
-        queue = read_queue(data.store)
+        queue, workers = read_queue(data.store), data.workers.live()
         rate_limit = data.control.rate_limit()
-        workers = data.workers.live()
         return {
             "time_ms": int(time.time() * 1000),
             "window_seconds": WINDOW_SECONDS,
@@ -152,10 +151,7 @@ class Reporting:
     def stage(self, queue: Queue) -> Stage:
         """The worst stage of any shard. A shard sheds when less headroom is left than the
         largest post that is never deferred could need."""
-        stages = [
-            self._stage_of(backlog, deferring)
-            for backlog, deferring in zip(queue.backlogs, queue.deferring, strict=True)
-        ]
+        stages = map(self._stage_of, queue.backlogs, queue.deferring)
         return max(stages, key=_WORSE.index)
 
     def _stage_of(self, backlog: int, deferring: bool) -> Stage:
@@ -170,9 +166,6 @@ class Reporting:
 
 def _times(counts: Counts, operation: str, strategy: str) -> Times:
     found = buckets(counts.window, operation, strategy)
-
-    def at(q: float) -> float | None:
-        seconds = quantile(found, q)
-        return None if seconds is None else round(seconds * 1000, 3)
-
-    return {"count": sum(found.values()), "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99)}
+    seconds = (quantile(found, q) for q in (0.5, 0.95, 0.99))
+    p50, p95, p99 = (None if each is None else round(each * 1000, 3) for each in seconds)
+    return {"count": sum(found.values()), "p50_ms": p50, "p95_ms": p95, "p99_ms": p99}

@@ -10,8 +10,7 @@ process which pulls keeps the author's log for a moment.
     pull  reads/s by followers * l1  +  fetches/s * l0
 
 H is the time of one delivery, l1 that of merging a log which is at hand into a page, l0 that of
-fetching the log. A process fetches at most once in the cache's age, and at most once a read.
-All three are measured by the running system.
+fetching the log. All three are measured by the running system.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 HYSTERESIS = 1.5
-"""The other mode must be this much cheaper before an author changes: measured costs wobble by a
+"""The other mode must be this much cheaper before an author changes: measured costs vary by a
 third from minute to minute, and each change costs a release or a slower page."""
 
 
@@ -46,13 +45,13 @@ def push_cost(costs: Costs, habits: Habits) -> float:
     return habits.posts * habits.followers * costs.delivery
 
 
-def pull_cost(costs: Costs, habits: Habits, fetches: float) -> float:
-    """Seconds of work per second while the author is pulled; `fetches` bounds log reads a second
-    (processes divided by the cache's age)."""
-    return habits.reads * costs.merge + min(habits.reads, fetches) * costs.fetch
+def pull_cost(costs: Costs, habits: Habits, max_fetches: float) -> float:
+    """Seconds of work per second while the author is pulled. Each read fetches the log, but all
+    processes together at most `max_fetches` times a second."""
+    return habits.reads * costs.merge + min(habits.reads, max_fetches) * costs.fetch
 
 
-def prefers_pull(costs: Costs, habits: Habits, fetches: float, *, pulled_now: bool) -> bool:
+def prefers_pull(costs: Costs, habits: Habits, max_fetches: float, *, pulled_now: bool) -> bool:
     """Whether pull is the better mode, with hysteresis around the present one."""
-    push, pull = push_cost(costs, habits), pull_cost(costs, habits, fetches)
+    push, pull = push_cost(costs, habits), pull_cost(costs, habits, max_fetches)
     return push * HYSTERESIS > pull if pulled_now else push > pull * HYSTERESIS

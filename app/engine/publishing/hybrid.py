@@ -60,9 +60,10 @@ class Hybrid:
             return "threshold" if followers >= settings.celebrity_followers else None
         reads = self._reads_per_user * followers
         habits = Habits(followers, self._posting_rate(author_id), reads)
-        fetches = settings.web_workers / max(0.001, settings.log_cache_ms / 1000)
+        # Each process keeps a log that long, and fetches it no sooner.
+        max_fetches = settings.web_workers / max(0.001, settings.log_cache_ms / 1000)
         pulled_now = author_id in self._data.pulled_authors.author_ids()
-        pulls = prefers_pull(self._costs, habits, fetches, pulled_now=pulled_now)
+        pulls = prefers_pull(self._costs, habits, max_fetches, pulled_now=pulled_now)
         return "costs" if pulls else None
 
     def _refresh(self) -> None:

@@ -10,8 +10,9 @@ from pydantic import RootModel
 
 from app.bootstrap import Snapshot
 from app.datasets.datasets import Dataset
+from app.datasets.users import User
 from app.engine.errors import BadRequest
-from app.engine.models import Comparison, Fanout, Feed, Post, User
+from app.engine.models import Comparison, Fanout, Feed, Post
 from app.engine.store.control import RateLimit
 from app.web.api import schemas
 from app.web.api.schemas import Problem

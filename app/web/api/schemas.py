@@ -10,10 +10,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 from typing_extensions import TypedDict
 
+from app.datasets.kinds import Kind
 from app.datasets.presets import MAX_SEED, PRESETS
-from app.datasets.users import LIST_LIMIT
+from app.datasets.users import LIST_LIMIT, User
 from app.engine.ids import MAX_ID
-from app.engine.models import FanoutStatus, Kind, Post, Strategy, User
+from app.engine.models import FanoutStatus, Post, Strategy
 from app.engine.store.control import MAX_DELIVERIES_PER_SECOND
 from app.engine.store.dead_letters import LIST_LIMIT as DEAD_LETTERS_LIMIT
 from app.engine.store.dead_letters import DeadLetter

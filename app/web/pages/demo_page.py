@@ -10,8 +10,8 @@ from typing import Any
 from flask import request
 
 from app.bootstrap import Services, Snapshot
+from app.datasets.users import User
 from app.engine.errors import BadRequest, StoreDown, UnknownPost, UnknownUser
-from app.engine.models import User
 from app.web.api import health
 from app.web.pages import inspector, readers, story
 from app.web.problems import answer_to

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from flask import Flask
 
-from app.engine.models import Kind, Strategy
+from app.datasets.kinds import Kind
+from app.engine.models import Strategy
 
 NOTHING = "\N{EN DASH}"
 """Shown where nothing was measured. A zero would look like a measurement."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from app.bootstrap import Services
+from app.datasets.users import User
 from app.engine.ids import shard_of_post
-from app.engine.models import Post, User
+from app.engine.models import Post
 from app.engine.store.client import Store
 from app.web.pages.recorded_commands import RecordingStore, shown
 

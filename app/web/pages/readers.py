@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from app.bootstrap import Services
-from app.engine.models import KINDS, User
+from app.datasets.kinds import KINDS
+from app.datasets.users import User
 
 SAMPLE_PER_SHARD = 2
 OFFERED = 12

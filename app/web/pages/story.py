@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.bootstrap import Services
+from app.datasets.users import User
 from app.engine.errors import UnknownPost
-from app.engine.models import Comparison, Fanout, Feed, Post, Strategy, User
+from app.engine.models import Comparison, Fanout, Feed, Post, Strategy
 from app.settings import Settings
 from app.web.pages.difference import Difference, explain
 from app.web.pages.formatting import count_of, duration, number
