@@ -47,6 +47,4 @@ class Batch:
         """
         commands, self._commands = self._commands, []
         weights, self._weights = self._weights, []
-        if not commands:
-            return []
         return self._store.run(commands, weights, limit, raise_errors=raise_errors, partial=partial)

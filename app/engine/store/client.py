@@ -132,6 +132,8 @@ class Store:
         partial: bool = False,
     ) -> list[Any]:
         """Sends the commands; the answers in order. See `Batch.run`."""
+        if not commands:
+            return []
         with self.attempt():
             replies = self._exchange(commands, weights or [0] * len(commands), limit)
             failed = [i for i, reply in enumerate(replies) if isinstance(reply, Exception)]

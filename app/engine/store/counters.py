@@ -1,10 +1,10 @@
 """Counters and latency buckets, summed in the store over all processes.
 
-A process counts in memory and adds its counts to the store a few times a second, so measuring
-costs the measured call next to nothing; a killed process loses half a second of counts at most.
-A count may come late, and never twice: what got no answer is sent again under its old number.
-Each count goes into a total (since the dataset was loaded) and into a slice of SLICE_SECONDS;
-the last slices make the window that the page shows.
+A process counts in memory and adds its counts to the store a few times a second, so counting costs
+next to nothing; a killed process loses half a second of counts at most. A count may come late, and
+never twice: what got no answer is sent again under its old number. Each count goes into a total
+(since the dataset was loaded) and into a slice of SLICE_SECONDS; the last slices make the window
+that the page shows.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-
-import redis
+from itertools import chain
 
 from ..errors import StoreDown
 from ..metrics.histogram import bucket_of
 from .batch import Batch
 from .client import Store
+from .failures import Refused
 from .replies import pairs
 
 SLICE_SECONDS = 5
@@ -31,7 +31,8 @@ SLICE_KEPT_SECONDS = 2 * WINDOW_SECONDS
 ACTIVE_MINUTES = 5
 FLUSH_SECONDS = 0.5
 FLUSH_PATIENCE_SECONDS = 0.1
-"""Many times what a flush takes; a store that is away takes a second to be given up."""
+"""How long a thread waits for another one's flush: many times what it takes while the store
+answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,6 @@ class Metrics:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._keys = store.keys
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._seen: set[int] = set()
@@ -91,9 +91,8 @@ class Metrics:
     def flush(self, *, force: bool = False) -> None:
         """Adds the counts to the store when it is time to. Raises `StoreDown` and keeps them.
 
-        What may have arrived is sent again as it was, under its old number, before anything new:
-        so it is counted once, whatever the answer was. While another thread is at it for longer
-        than FLUSH_PATIENCE_SECONDS the counts are left to that one.
+        What may have arrived is sent again as it was, under its old number, before anything new.
+        When another thread is flushing for longer than FLUSH_PATIENCE_SECONDS, it does it alone.
         """
         if not force and time.monotonic() < self._next_flush:
             return
@@ -120,64 +119,49 @@ class Metrics:
         while True:
             time.sleep(FLUSH_SECONDS)
             # The counts wait until the store answers, or takes them.
-            with suppress(StoreDown, redis.ResponseError):
+            with suppress(StoreDown, Refused):
                 self.flush(force=True)
 
     def _send(self) -> None:
         counts, seen = self._unsent
         if not counts and not seen:
             return
-        now = time.time()
-        batch = self._store.batch()
+        now, keys, batch = time.time(), self._store.keys, self._store.batch()
         self._drop_future(batch, now)
         if seen:
-            active = self._keys.active_users(int(now // 60))
+            active = keys.active_users(int(now // 60))
             batch.call("seen", active, 60 * (ACTIVE_MINUTES + 1), *seen)
-        current = self._keys.metrics_slice(int(now // SLICE_SECONDS))
-        flat = [part for count in counts.items() for part in count]
-        batch.call(
-            "count",
-            self._keys.metrics_total,
-            current,
-            SLICE_KEPT_SECONDS,
-            self._keys.metrics_flushed(self._process),
-            self._number,
-            *flat,
-        )
+        current = keys.metrics_slice(int(now // SLICE_SECONDS)), SLICE_KEPT_SECONDS
+        flushed = keys.metrics_flushed(self._process), self._number
+        names_and_amounts = chain.from_iterable(counts.items())
+        batch.call("count", keys.metrics_total, *current, *flushed, *names_and_amounts)
         batch.run()
         self._unsent = Counter(), set()
 
     def _drop_future(self, batch: Batch, now: float) -> None:
-        """When the clock was set back, what was counted "later" goes: otherwise it would be
-        counted once more when that time comes."""
-        offset = now - time.monotonic()
-        before, self._offset = self._offset, offset
-        latest = int((now + before - offset) // SLICE_SECONDS)
+        """After the clock was set back, deletes what was counted for times that now come again."""
+        before, self._offset = self._offset, now - time.monotonic()
+        latest = int((now + before - self._offset) // SLICE_SECONDS)
         current = int(now // SLICE_SECONDS)
-        if latest <= current + 1:
-            return
-        oldest = max(current + 1, latest - SLICE_KEPT_SECONDS // SLICE_SECONDS)
-        batch.add("DEL", *map(self._keys.metrics_slice, range(oldest, latest + 1)))
+        if latest > current + 1:
+            oldest = max(current + 1, latest - SLICE_KEPT_SECONDS // SLICE_SECONDS)
+            slices = range(oldest, latest + 1)
+            batch.add("DEL", *map(self._store.keys.metrics_slice, slices))
 
     def read(self) -> Counts:
         """The sums over all processes."""
-        now = time.time()
-        latest = int(now // SLICE_SECONDS)
-        batch = self._store.batch()
-        batch.add("HGETALL", self._keys.metrics_total)
+        now, keys, batch = time.time(), self._store.keys, self._store.batch()
+        latest, minute = int(now // SLICE_SECONDS), int(now // 60)
+        batch.add("HGETALL", keys.metrics_total)
         for number in range(latest, latest - WINDOW_SLICES, -1):
-            batch.add("HGETALL", self._keys.metrics_slice(number))
-        minute = int(now // 60)
-        batch.add("PFCOUNT", *(self._keys.active_users(minute - i) for i in range(ACTIVE_MINUTES)))
-        total, *slices, active = batch.run()
-        tables = [_table(reply) for reply in slices]
-        return Counts(
-            _table(total),
-            _sum(tables),
-            _sum(tables[:2]),
-            now % SLICE_SECONDS + SLICE_SECONDS,
-            int(active),
-        )
+            batch.add("HGETALL", keys.metrics_slice(number))
+        batch.add("PFCOUNT", *(keys.active_users(minute - i) for i in range(ACTIVE_MINUTES)))
+        *replies, active = batch.run()
+        total, *slices = [
+            {name.decode(): int(value) for name, value in pairs(reply)} for reply in replies
+        ]
+        recent_seconds = now % SLICE_SECONDS + SLICE_SECONDS
+        return Counts(total, _sum(slices), _sum(slices[:2]), recent_seconds, int(active))
 
 
 def buckets(table: dict[str, int], operation: str, strategy: str) -> dict[int, int]:
@@ -188,10 +172,6 @@ def buckets(table: dict[str, int], operation: str, strategy: str) -> dict[int, i
         for name, count in table.items()
         if name.startswith(prefix) and name[-1] != "s"
     }
-
-
-def _table(reply: object) -> dict[str, int]:
-    return {name.decode(): int(value) for name, value in pairs(reply)}
 
 
 def _sum(tables: list[dict[str, int]]) -> dict[str, int]:

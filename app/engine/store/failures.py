@@ -22,10 +22,8 @@ from .pipelining import Unanswered
 Refused = redis.ResponseError
 """The server understood and said no. By this name the layers above know it: none of them imports
 the client library."""
-_DOWN_PREFIXES = (
-    *("OOM", "MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY "),
-)
-"""For answers that redis-py has no class for; from the others it takes the first word away."""
+_DOWN_PREFIXES = ("MISCONF", "BUSY ")
+"""Of answers that redis-py has no class for."""
 PROBE_WAIT_SECONDS = 0.1
 """How long a caller waits for another one to find out whether the store is back."""
 _DOWN_ERRORS = (
@@ -57,19 +55,21 @@ def store_errors() -> Iterator[None]:
     except (redis.RedisError, RedisClusterException, OSError) as error:
         if not is_down(error):
             raise
-        if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
-            raise StoreFull(
+        if isinstance(error, OutOfMemoryError):
+            down: StoreDown = StoreFull(
                 "The store is out of memory and takes no writes. Reading still works."
-            ) from error
-        if str(error).startswith("MISCONF"):
-            raise StoreFull(
+            )
+        elif str(error).startswith("MISCONF"):
+            down = StoreFull(
                 "The store cannot write to its disk and takes no writes. Reading still works."
-            ) from error
-        if isinstance(error, Unanswered):
-            raise NoAnswer(
+            )
+        elif isinstance(error, Unanswered):
+            down = NoAnswer(
                 "Redis did not answer in time. A change that was asked for may have been made."
-            ) from error
-        raise does_not_answer() from error
+            )
+        else:
+            down = does_not_answer()
+        raise down from error
 
 
 def does_not_answer() -> StoreDown:
@@ -91,27 +91,16 @@ class CircuitBreaker:
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Raises `StoreDown` while another caller is finding out."""
-        if not self._shut:
-            with self._watched():
-                yield
-            return
-        if not self._probe.acquire(timeout=PROBE_WAIT_SECONDS):
+        probing = self._shut
+        if probing and not self._probe.acquire(timeout=PROBE_WAIT_SECONDS):
             raise does_not_answer()
-        try:
-            with self._watched():
-                yield
-        finally:
-            self._probe.release()
-
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
+        shut = False
         try:
             yield
         except StoreDown as error:
-            self._shut = not isinstance(error, StoreFull)
+            shut = not isinstance(error, StoreFull)
             raise
-        except redis.ResponseError:
-            self._shut = False  # it refused, so it answers
-            raise
-        else:
-            self._shut = False
+        finally:
+            self._shut = shut
+            if probing:
+                self._probe.release()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import redis
-
 from ..errors import BadRequest, UnknownUser
 from ..settings import EngineSettings
 from .client import Store
+from .failures import Refused
 from .keys import MAX_USER_ID
 
 
@@ -26,20 +25,14 @@ class Graph:
         for user in users:
             if not 0 <= user < MAX_USER_ID:
                 raise BadRequest(f"A user's id lies between 0 and {MAX_USER_ID - 1}, not {user}.")
-        batch = self._store.batch()
-        for user in users:
-            batch.add("SETBIT", *self._keys.bit(user), 1)
-        batch.run()
+        self._store.run([("SETBIT", *self._keys.bit(user), 1) for user in users])
 
     def exist(self, user_ids: Sequence[int]) -> list[bool]:
         """Which of the users exist."""
-        batch = self._store.batch()
-        known = [0 <= user < MAX_USER_ID for user in user_ids]
-        for user, possible in zip(user_ids, known, strict=True):
-            if possible:
-                batch.add("GETBIT", *self._keys.bit(user))
-        bits = iter(batch.run())
-        return [possible and next(bits) == 1 for possible in known]
+        possible = [user for user in user_ids if 0 <= user < MAX_USER_ID]
+        bits = self._store.run([("GETBIT", *self._keys.bit(user)) for user in possible])
+        existing = {user for user, bit in zip(possible, bits, strict=True) if bit}
+        return [user in existing for user in user_ids]
 
     def require(self, *user_ids: int) -> None:
         """Raises `UnknownUser` for the first that does not exist."""
@@ -49,60 +42,47 @@ class Graph:
 
     def count(self) -> int:
         """How many users exist."""
-        batch = self._store.batch()
-        for shard in range(self._store.shards):
-            batch.add("BITCOUNT", self._keys.users(shard))
-        return sum(batch.run())
+        shards = range(self._store.shards)
+        return sum(self._store.run([("BITCOUNT", self._keys.users(shard)) for shard in shards]))
 
     def follower_counts(self, author: int, *, partial: bool = False) -> list[int]:
         """Followers of the author on each shard; with `partial` 0 where a node is away."""
-        batch = self._store.batch()
-        for shard in range(self._store.shards):
-            batch.add("LLEN", self._keys.followers(shard, author))
-        return [count or 0 for count in batch.run(partial=partial)]
+        shards = range(self._store.shards)
+        commands = [("LLEN", self._keys.followers(shard, author)) for shard in shards]
+        return [count or 0 for count in self._store.run(commands, partial=partial)]
 
     def degrees(self, user_ids: Sequence[int]) -> list[tuple[int, int]]:
         """(followers, following) of each user, in one round trip."""
-        shards = self._store.shards
-        batch = self._store.batch()
+        batch, shards = self._store.batch(), self._store.shards
         for user in user_ids:
             batch.add("SCARD", self._keys.following(user))
             for shard in range(shards):
                 batch.add("LLEN", self._keys.followers(shard, user))
         replies = batch.run()
-        width = shards + 1
-        return [
-            (sum(replies[i + 1 : i + width]), replies[i]) for i in range(0, len(replies), width)
-        ]
+        firsts = range(0, len(replies), shards + 1)
+        return [(sum(replies[i + 1 : i + shards + 1]), replies[i]) for i in firsts]
 
     def following(self, user: int) -> list[int]:
-        """The user's followees, in no order."""
-        reply = self._store.command("SMEMBERS", self._keys.following(user))
-        return list(map(int, reply))
+        """The authors whom the user follows, in no order."""
+        return list(map(int, self._store.command("SMEMBERS", self._keys.following(user))))
 
-    def follow(self, user: int, followee: int) -> bool:
-        """Adds the edge and drops the user's timeline. False: it was there already."""
+    def follow(self, user: int, author: int) -> bool:
+        """Adds the edge and drops the user's timeline. False: it was there already.
+
+        Raises `BadRequest` when the user follows as many authors as the settings allow.
+        """
+        limit = self._settings.following_limit
         try:
-            changed = self._store.call(
-                "follow",
-                self._keys.following(user),
-                self._keys.tag(user),
-                user,
-                followee,
-                self._settings.following_limit,
-            )
-        except redis.ResponseError as error:
+            return self._change("follow", user, author, limit)
+        except Refused as error:
             if str(error).startswith("FOLLOWLIMIT"):
-                raise BadRequest(
-                    f"User {user} follows {self._settings.following_limit} people, the limit."
-                ) from error
+                raise BadRequest(f"User {user} follows {limit} people, the limit.") from error
             raise
-        return bool(changed)
 
-    def unfollow(self, user: int, followee: int) -> bool:
+    def unfollow(self, user: int, author: int) -> bool:
         """Removes the edge and drops the user's timeline. False: it was not there."""
-        return bool(
-            self._store.call(
-                "unfollow", self._keys.following(user), self._keys.tag(user), user, followee
-            )
-        )
+        return self._change("unfollow", user, author)
+
+    def _change(self, function: str, user: int, author: int, *limit: int) -> bool:
+        key, tag = self._keys.following(user), self._keys.tag(user)
+        return bool(self._store.call(function, key, tag, user, author, *limit))

@@ -9,13 +9,13 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import orjson
-import redis
 
 from ..errors import KeyReused, NoAnswer, Overloaded, UnknownUser
 from ..ids import created_at
 from ..models import Post, PullReason, Strategy
 from ..settings import EngineSettings
 from .client import Store
+from .failures import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class Posts:
         Raises `UnknownUser`, `KeyReused`, `Overloaded` or `StoreDown`; nothing was written then,
         but for `NoAnswer` it may have been: repeat with the same key to find out.
         """
-        settings, recipients = self._settings, sum(counts)
+        settings, keys, recipients = self._settings, self._keys, sum(counts)
         body = orjson.dumps({"author_id": author_id, "text": text, "strategy": strategy})
         options = {
-            "user_bit": self._keys.bit(author_id)[1],
+            "user_bit": keys.bit(author_id)[1],
             "mode": "pull" if pull_reason else "push",
             "why": pull_reason or "",
             "strategy": strategy,
@@ -78,15 +78,11 @@ class Posts:
             options["repeat_key"] = _digest(repeat_key.encode())
             options["fingerprint"] = _digest(body)
         try:
+            key, tag = keys.log(author_id), keys.tag(author_id)
             post_id, mode, why, recipients, repeated = self._store.call(
-                "publish",
-                self._keys.log(author_id),
-                self._keys.tag(author_id),
-                author_id,
-                body,
-                orjson.dumps(options),
+                "publish", key, tag, author_id, body, orjson.dumps(options)
             )
-        except redis.ResponseError as error:
+        except Refused as error:
             raise _refusal(error, author_id) from error
         except NoAnswer as error:
             raise NoAnswer(
@@ -108,20 +104,15 @@ class Posts:
     def _bodies(self, post_ids: Sequence[int]) -> list[bytes]:
         names = list(map(self._keys.post, post_ids))
         if self._store.is_cluster:  # MGET may not cross slots there
-            batch = self._store.batch()
-            for name in names:
-                batch.add("GET", name)
-            bodies = batch.run()
+            bodies = self._store.run([("GET", name) for name in names])
         else:
             bodies = self._store.command("MGET", *names)
         return [body or b"null" for body in bodies]
 
     def delete(self, post: Post) -> None:
         """Removes body and log entry; readers skip what has no body."""
-        author = post.author_id
-        self._store.call(
-            "delete_post", self._keys.log(author), self._keys.tag(author), author, post.id
-        )
+        author, keys = post.author_id, self._keys
+        self._store.call("delete_post", keys.log(author), keys.tag(author), author, post.id)
 
     def log_pages(self, authors: Sequence[int], before: int, count: int) -> dict[int, list[int]]:
         """For each author up to `count` ids of the log below `before` (0: from the newest)."""
@@ -171,7 +162,7 @@ def _digest(text: bytes) -> str:
     return sha256(text).hexdigest()[:32]
 
 
-def _refusal(error: redis.ResponseError, author_id: int) -> Exception:
+def _refusal(error: Refused, author_id: int) -> Exception:
     if str(error).startswith("NOUSER"):
         return UnknownUser(author_id)
     if str(error).startswith("KEYREUSED"):

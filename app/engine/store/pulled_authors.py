@@ -17,7 +17,7 @@ Why = PullReason | Literal["returning"]
 
 @dataclass(frozen=True, slots=True)
 class PulledAuthor:
-    """A pull author: the first held post, and why posts are held back."""
+    """A pulled author: the first deferred post, and why posts are deferred."""
 
     author_id: int
     since: int
@@ -26,12 +26,11 @@ class PulledAuthor:
 
 
 class PulledAuthors:
-    """The list of pull authors, with a short-lived copy for the readers of this process.
+    """The pulled authors, with a short-lived copy for the readers of this process.
 
-    A copy may miss an author who became one in another process less than `cache_seconds` ago;
-    such a post is late by that much for readers here, never wrong. What this process changes it
-    sees at once: `forget` raises the generation, and a copy that was under way meanwhile is not
-    kept.
+    A copy may miss an author whom another process added less than `cache_seconds` ago; readers here
+    get such a post late by that much. What this process changes it sees at once: `forget` raises
+    the generation, and a copy that was being fetched meanwhile is not kept.
     """
 
     def __init__(self, store: Store, cache_seconds: float, clock: Callable[[], float]) -> None:
@@ -45,10 +44,8 @@ class PulledAuthors:
         self._lock = threading.Lock()
 
     def author_ids(self) -> frozenset[int]:
-        """All pull authors, from the copy while it is fresh.
-
-        A new copy serves all readers of this process, so it is not booked to one of them.
-        """
+        """All pulled authors, from the copy while it is fresh. Fetching one is not metered: it
+        serves all readers of this process."""
         with self._lock:
             now, generation = self._clock(), self._generation
             if now < self._fresh_until:
@@ -67,39 +64,30 @@ class PulledAuthors:
             self._fresh_until = 0.0
 
     def all(self, *, partial: bool = False) -> list[PulledAuthor]:
-        """All pull authors as they stand in the store; with `partial` without those on a Cluster's
-        node that is away."""
-        batch = self._store.batch()
-        for shard in range(self._store.shards):
-            batch.add("HGETALL", self._keys.pulled(shard))
+        """All pulled authors as they stand in the store; with `partial` without those on a
+        Cluster's node that is away."""
+        shards = range(self._store.shards)
+        commands = [("HGETALL", self._keys.pulled(shard)) for shard in shards]
         return [
-            _pulled_author(int(author), value.decode())
-            for reply in batch.run(partial=partial)
+            _pulled_author(int(author), value)
+            for reply in self._store.run(commands, partial=partial)
             for author, value in pairs(reply or ())
         ]
 
     def get(self, author: int) -> PulledAuthor | None:
         """One author's entry."""
         value = self._store.command("HGET", self._keys.pulled(self._keys.shard(author)), author)
-        return None if value is None else _pulled_author(author, value.decode())
+        return None if value is None else _pulled_author(author, value)
 
     def release(self, author: int, counts: Sequence[int], settings: EngineSettings) -> bool:
-        """Queues the delivery of held posts: of the oldest as many as fit under the backlog's high
-        mark, one at least. False: nothing to do, or no room in the backlog."""
-        released = self._store.call(
-            "release",
-            self._keys.pulled(self._keys.shard(author)),
-            self._keys.tag(author),
-            author,
-            sum(counts),
-            ",".join(map(str, counts)),
-            settings.backlog_low,
-            settings.backlog_high,
-            settings.backlog_limit,
-        )
-        return bool(released)
+        """Queues the delivery of deferred posts: of the oldest as many as fit under the backlog's
+        high mark, one at least. False: nothing to do, or the backlog has no headroom."""
+        key, tag = self._keys.pulled(self._keys.shard(author)), self._keys.tag(author)
+        marks = settings.backlog_low, settings.backlog_high, settings.backlog_limit
+        on_shards = ",".join(map(str, counts))
+        return bool(self._store.call("release", key, tag, author, sum(counts), on_shards, *marks))
 
 
-def _pulled_author(author: int, value: str) -> PulledAuthor:
-    since, last, _, why = value.split(",")
+def _pulled_author(author: int, value: bytes) -> PulledAuthor:
+    since, last, _, why = value.decode().split(",")
     return PulledAuthor(author, int(since), last != "0", cast("Why", why))

@@ -12,15 +12,15 @@ from ..settings import EngineSettings
 from .client import Store
 
 MOST_SENT = 1_000
-"""Pull authors sent with a page. With more of them the server tells whom the user follows instead:
-that has a limit of its own, FANOUT_FOLLOWING_LIMIT. Lua can hand over fewer than 8,000 at once."""
+"""Pulled authors sent with a page; Lua can hand over fewer than 8,000 at once. Beyond it the server
+tells whom the user follows instead, which FANOUT_FOLLOWING_LIMIT bounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimelinePage:
-    """A part of a timeline. `at_end`: nothing older exists anywhere. `pullers`: those of the
-    asked pull authors whom the user follows. `bodies`: of the ids' posts as JSON texts
-    with commas between, null for one that was deleted; empty where a Cluster keeps them apart."""
+    """A part of a timeline. `at_end`: nothing older exists anywhere. `pulled_authors`: those of the
+    asked ones whom the user follows. `bodies`: of the ids' posts as JSON texts with commas between,
+    null for one that was deleted; empty where a Cluster keeps them apart."""
 
     ids: list[int]
     at_end: bool
@@ -41,15 +41,11 @@ class Timelines:
         self, user: int, before: int, count: int, pulled_authors: Set[int]
     ) -> TimelinePage | None:
         """Up to `count` ids below `before` (0: from the newest); None without a timeline."""
+        key, tag = self._keys.timeline(user), self._keys.tag(user)
+        with_bodies = 0 if self._store.is_cluster else 1
+        asked = pulled_authors if len(pulled_authors) <= MOST_SENT else "*"
         state, ids, at_end, ttl_ms, followed, bodies = self._store.call(
-            "timeline_page",
-            self._keys.timeline(user),
-            self._keys.tag(user),
-            user,
-            before,
-            count,
-            int(not self._store.is_cluster),
-            *(pulled_authors if len(pulled_authors) <= MOST_SENT else "*"),
+            "timeline_page", key, tag, user, before, count, with_bodies, *asked
         )
         if state != b"ready":
             return None
@@ -58,25 +54,18 @@ class Timelines:
 
     def keep(self, user: int) -> None:
         """Starts the timeline's time to live anew."""
-        name = self._keys.timeline(user)
-        self._store.command("EXPIRE", name, self._settings.timeline_ttl)
+        self._store.command("EXPIRE", self._keys.timeline(user), self._settings.timeline_ttl)
 
     def begin_rebuild(self, user: int) -> str | None:
         """Puts a marker where there is no timeline; None when somebody else is at it."""
-        name = self._keys.timeline(user)
-        marker: bytes = self._store.call("rebuild_begin", name, secrets.randbelow(10**9))
+        key, nonce = self._keys.timeline(user), secrets.randbelow(10**9)
+        marker: bytes = self._store.call("rebuild_begin", key, nonce)
         return marker.decode() or None
 
     def install(self, user: int, marker: str, ids: Sequence[int], *, complete: bool) -> bool:
         """Installs what was read since the marker was put. False: it was out of date already."""
-        reply = self._store.call(
-            "rebuild_install",
-            self._keys.timeline(user),
-            self._keys.tag(user),
-            marker,
-            self._settings.timeline_cap,
-            self._settings.timeline_ttl,
-            int(complete),
-            *ids,
+        key, tag = self._keys.timeline(user), self._keys.tag(user)
+        limits = self._settings.timeline_cap, self._settings.timeline_ttl
+        return bool(
+            self._store.call("rebuild_install", key, tag, marker, *limits, int(complete), *ids)
         )
-        return bool(reply)
