@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from app.datasets import LUA
-from app.datasets.datasets import Datasets
 from app.datasets.state import DatasetState, Summary
 from app.datasets.users import Users
 from app.engine import Engine
@@ -14,6 +15,9 @@ from app.engine.metrics.reporting import Figures
 from app.engine.store.client import Store
 from app.engine.store.connecting import connect
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.datasets.loading import Loading
 
 
 class Snapshot(Figures):
@@ -24,7 +28,7 @@ class Snapshot(Figures):
 
 class Services:
     """What web, worker and commands may ask for: the engine, users that have names and kinds, and
-    datasets to load. Tests hand in a store of their own."""
+    datasets. Tests hand in a store of their own."""
 
     def __init__(
         self,
@@ -34,10 +38,17 @@ class Services:
     ) -> None:
         self.settings = settings
         self.engine = Engine(settings, store or connect(settings.store_url, settings, LUA), clock)
-        self._dataset = DatasetState(self.engine.store)
-        self.users = Users(self.engine.graph, self._dataset)
-        self.datasets = Datasets(self.engine.store, settings)
+        self.datasets = DatasetState(self.engine.store)
+        self.users = Users(self.engine.graph, self.datasets)
+
+    @cached_property
+    def loading(self) -> Loading:
+        """Loads datasets. Imported when first used, and here only: web processes never load any,
+        and numpy would take each of them 20 MB."""
+        from app.datasets.loading import Loading
+
+        return Loading(self.settings, self.engine)
 
     def snapshot(self) -> Snapshot:
         """The JSON of GET /api/metrics. Raises `StoreDown`."""
-        return {**self.engine.metrics.figures(), "dataset": self._dataset.summary()}
+        return {**self.engine.metrics.figures(), "dataset": self.datasets.summary()}

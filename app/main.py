@@ -11,9 +11,7 @@ import orjson
 from flask.json.provider import JSONProvider
 
 from app.bootstrap import Services
-from app.commands import datasets as dataset_commands
-from app.commands import operations
-from app.commands import settings as settings_commands
+from app.commands import COMMANDS
 from app.engine.store.client import Store
 from app.settings import BadSetting, Settings
 from app.web import api, errors, rate_limit, security
@@ -56,8 +54,8 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     api.register(app, settings.page_limit)
     for blueprint in (health.bp, prometheus.bp, pages.bp):
         app.register_blueprint(blueprint)
-    for commands in (dataset_commands, settings_commands, operations):
-        commands.register(app)
+    for command in COMMANDS:
+        app.cli.add_command(command)
 
     @app.cli.command("worker")
     @click.option("--name", help="Name in the metrics; by default host and process id.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from app.bootstrap import Services
-from app.datasets.datasets import LoadStopped
+from app.datasets.loads import LoadStopped
 from app.engine.delivery.worker import Worker
 from app.engine.errors import StoreDown
 
@@ -22,6 +22,6 @@ def worker_of(services: Services, name: str | None = None) -> Worker:
             with suppress(StoreDown):  # a late heartbeat is no reason to begin again
                 worker.look_at_controls()
 
-        return services.datasets.run_pending(goes_on)
+        return services.loading.run_pending(goes_on)
 
     return services.engine.worker(name, first=load)

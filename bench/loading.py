@@ -17,7 +17,7 @@ def measure(preset: str, context: Context) -> dict[str, Any]:
         services = Services(chosen)
         store = services.engine.store
         before = store.redis.info("memory")["used_memory"]
-        loaded = services.datasets.load_preset(preset, context.seed)
+        loaded = services.loading.load_preset(preset, context.seed)
         after = store.redis.info("memory")["used_memory"]
         store.close()
     return {

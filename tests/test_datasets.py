@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -11,11 +13,11 @@ import numpy as np
 import pytest
 
 from app.bootstrap import Services
-from app.datasets import first_posts, loading
+from app.datasets import first_posts, loader
 from app.datasets.bulk import Bulk
-from app.datasets.datasets import LoadStopped
 from app.datasets.edgelist import parse
 from app.datasets.kinds import KINDS, Kind
+from app.datasets.loads import LoadStopped
 from app.datasets.packing import LONGEST, grouped, packed
 from app.datasets.population import Population, generate, generate_sized
 from app.datasets.presets import PRESETS, Preset
@@ -23,6 +25,7 @@ from app.datasets.state import DatasetState
 from app.engine.errors import BadRequest, Busy, StoreDown, UnknownUser
 from app.engine.store.client import Store
 from app.engine.store.keys import MAX_USER_ID, tag
+from app.web.pages import readers
 from app.worker import worker_of
 from tests.conftest import small_settings
 
@@ -40,8 +43,8 @@ def graph(*edges: tuple[int, int]) -> Population:
 
 
 def stored_edges(store: Store, users: list[int]) -> tuple[set[Any], set[Any]]:
-    """(from `following`, from `fans`), each as {(follower, followee)}."""
-    by_following, by_fans = set(), set()
+    """(from `following`, from `followers`), each as {(follower, followee)}."""
+    by_following, by_followers = set(), set()
     for user in users:
         following = store.command("SMEMBERS", store.keys.following(user))
         by_following |= {(user, int(author)) for author in following}
@@ -52,8 +55,8 @@ def stored_edges(store: Store, users: list[int]) -> tuple[set[Any], set[Any]]:
             ]
             assert len(followers) == len(set(followers))
             assert all(follower % store.shards == shard for follower in followers)
-            by_fans |= {(follower, user) for follower in followers}
-    return by_following, by_fans
+            by_followers |= {(follower, user) for follower in followers}
+    return by_following, by_followers
 
 
 def test_packing_keeps_every_value() -> None:
@@ -83,11 +86,11 @@ def test_a_loaded_graph_is_the_graph(store: Store) -> None:
     population = generate_sized(200, 190, 5)
     bulk = Bulk(store, "me", 60)
     bulk.take_over()
-    seen: list[tuple[int, int]] = []
+    seen: list[Any] = []
     bulk.load(population, lambda done, total: seen.append((done, total)))
     expected = set(zip(population.followers.tolist(), population.authors.tolist(), strict=True))
-    by_following, by_fans = stored_edges(store, population.user_ids.tolist())
-    assert by_following == by_fans == expected
+    by_following, by_followers = stored_edges(store, population.user_ids.tolist())
+    assert by_following == by_followers == expected
     assert seen[-1] == (population.edges, population.edges)
     for user in range(1, 201):
         name = store.keys.timeline(user)
@@ -98,7 +101,7 @@ def test_a_loaded_graph_is_the_graph(store: Store) -> None:
 
 
 def test_large_sparse_ids_and_long_lists(store: Store) -> None:
-    """Ids to the very limit, more fans on one shard than one command takes, users without edges."""
+    """Ids to the limit, more followers on a shard than one command takes, users without edges."""
     far = MAX_USER_ID - 1
     shards = store.shards
     edges = [(follower * shards, far) for follower in range(LONGEST + 500)]
@@ -108,8 +111,8 @@ def test_large_sparse_ids_and_long_lists(store: Store) -> None:
     bulk.take_over()
     bulk.load(population)
     users = [0, 7, far, 123_456, 1_000]
-    by_following, by_fans = stored_edges(store, users)
-    assert {edge for edge in by_fans if edge[1] == far} == {e for e in edges if e[1] == far}
+    by_following, by_followers = stored_edges(store, users)
+    assert {edge for edge in by_followers if edge[1] == far} == {e for e in edges if e[1] == far}
     assert {edge for edge in by_following if edge[0] == 7} == {e for e in edges if e[0] == 7}
     assert store.command("GETBIT", *store.keys.bit(far)) == 1
     assert store.command("GETBIT", *store.keys.bit(123_456)) == 1
@@ -135,7 +138,7 @@ def test_wiping_takes_our_keys_and_no_others(store: Store) -> None:
         store.command("SET", name, "go")
     bulk = Bulk(store, "me", 60)
     bulk.take_over()
-    seen: list[tuple[int, int]] = []
+    seen: list[Any] = []
     assert bulk.wipe(lambda done, total: seen.append((done, total))) == len(ours) - 1
     assert [name for name in ours if store.command("EXISTS", name)] == []
     assert [name for name in others if not store.command("EXISTS", name)] == []
@@ -148,7 +151,7 @@ def test_deliveries_under_way_leave_no_backlog_behind(
 ) -> None:
     monkeypatch.setattr("app.engine.delivery.open_jobs.HEARTBEAT_SECONDS", 0.0)
     for order in ("fanout:backlog:", "fanout:job:"):  # which of the two kinds of keys is met first
-        services.datasets.load_graph(generate_sized(90, 80, 3))
+        services.loading.load_graph(generate_sized(90, 80, 3))
         for author in (1, 2, 3, 4, 5):
             services.engine.publish(author, "Before the load.", "write")
         deliverer = services.engine.deliverer("busy")
@@ -184,6 +187,8 @@ def test_a_replaced_loader_can_change_nothing(store: Store) -> None:
         old.load(graph((1, 2), (2, 1)))
     with pytest.raises(Busy):
         old.wipe()
+    with pytest.raises(Busy):
+        old.let_go()
     assert before is None or store.command("DBSIZE") == before
     assert stored_edges(store, [1, 2, 3])[0] == {(1, 2), (3, 2)}
     new.let_go()
@@ -193,7 +198,7 @@ def test_a_replaced_loader_can_change_nothing(store: Store) -> None:
 
 def test_a_preset_loads_with_posts_everywhere(services: Services, store: Store) -> None:
     stages: list[tuple[str, float]] = []
-    loaded = services.datasets.load_preset("small", 7, lambda *seen: stages.append(seen))
+    loaded = services.loading.load_preset("small", 7, lambda *seen: stages.append(seen))
     assert (loaded.users, loaded.edges, loaded.posts) == (
         USERS,
         generate("small", 7).edges,
@@ -222,9 +227,9 @@ def test_a_preset_loads_with_posts_everywhere(services: Services, store: Store) 
 
 
 def test_loading_again_replaces_everything(services: Services) -> None:
-    services.datasets.load_preset("small", 1)
+    services.loading.load_preset("small", 1)
     first = services.datasets.current()
-    services.datasets.load_graph(graph((1, 2), (2, 1), (3, 1)))
+    services.loading.load_graph(graph((1, 2), (2, 1), (3, 1)))
     current = services.datasets.current()
     assert (current["preset"], current["users"], current["edges"]) == ("file", 3, 3)
     assert first["users"] == USERS
@@ -244,10 +249,10 @@ def test_a_request_waits_for_a_worker_and_is_loaded_once(services: Services) -> 
     assert (current["status"], current["waiting"], current["percent"]) == ("loading", True, 0)
     with pytest.raises(Busy):
         services.datasets.request("small", 4)
-    assert services.datasets.run_pending()
+    assert services.loading.run_pending()
     assert services.datasets.current()["status"] == "ready"
     time.sleep(0.3)
-    assert not services.datasets.run_pending()
+    assert not services.loading.run_pending()
 
 
 def test_bad_requests_leave_no_trace(services: Services) -> None:
@@ -255,9 +260,9 @@ def test_bad_requests_leave_no_trace(services: Services) -> None:
         with pytest.raises(BadRequest):
             services.datasets.request(preset, seed)
         with pytest.raises(BadRequest):
-            services.datasets.load_preset(preset, seed)
+            services.loading.load_preset(preset, seed)
     assert services.datasets.current()["status"] == "empty"
-    assert not services.datasets.run_pending()
+    assert not services.loading.run_pending()
 
 
 def test_while_one_loads_nobody_else_may(services: Services, store: Store) -> None:
@@ -265,22 +270,22 @@ def test_while_one_loads_nobody_else_may(services: Services, store: Store) -> No
     with pytest.raises(Busy):
         services.datasets.request("small", 1)
     with pytest.raises(Busy):
-        services.datasets.load_preset("small", 1)
+        services.loading.load_preset("small", 1)
     with pytest.raises(Busy):
-        services.datasets.load_graph(graph((1, 2)))
-    assert not services.datasets.run_pending()
+        services.loading.load_graph(graph((1, 2)))
+    assert not services.loading.run_pending()
     assert services.datasets.current()["status"] == "loading"
 
 
-def test_a_dead_loader_is_seen_and_followed(store: Store) -> None:
+def test_a_dead_loader_is_replaced_after_its_lease_time_out(store: Store) -> None:
     state = DatasetState(store, lease_timeout_ms=200)
     assert state.lease("dies", "small", 5)
     assert state.heartbeat("dies", 40)
-    assert state.read().status == "loading"
-    assert state.read().percent == 40
+    assert state.current()["status"] == "loading"
+    assert state.current()["percent"] == 40
     time.sleep(0.25)
-    assert state.read().status == "failed"
-    assert "40 percent" in state.read().error
+    assert state.current()["status"] == "failed"
+    assert "40 percent" in (state.current()["error"] or "")
     assert state.lease_work("second") == ("small", 5)
     assert not state.heartbeat("dies", 41), "the first one learns that it was replaced"
     assert not state.finish("dies", {"status": "ready"})
@@ -288,7 +293,7 @@ def test_a_dead_loader_is_seen_and_followed(store: Store) -> None:
     assert state.lease_work("third") == ("small", 5)
     time.sleep(0.25)
     assert state.lease_work("fourth") is None, "three tries are enough"
-    assert state.request("small", 6), "but a person may ask again"
+    state.request("small", 6)  # but a person may ask again
     assert state.lease_work("fifth") == ("small", 6)
 
 
@@ -296,7 +301,7 @@ def test_a_dead_load_from_a_file_is_not_repeated(store: Store) -> None:
     state = DatasetState(store, lease_timeout_ms=100)
     assert state.lease("dies", "file", 1, repeatable=False)
     time.sleep(0.15)
-    assert state.read().status == "failed"
+    assert state.current()["status"] == "failed"
     assert state.lease_work("second") is None
 
 
@@ -306,11 +311,11 @@ def test_a_failing_load_says_why(services: Services, store: Store, monkeypatch: 
 
     monkeypatch.setattr(Bulk, "load", breaks)
     with pytest.raises(MemoryError):
-        services.datasets.load_preset("small", 1)
+        services.loading.load_preset("small", 1)
     current = services.datasets.current()
     assert (current["status"], current["error"]) == ("failed", "MemoryError")
     services.datasets.request("small", 1)
-    assert services.datasets.run_pending(), "the worker survives it"
+    assert services.loading.run_pending(), "the worker survives it"
     assert services.datasets.current()["status"] == "failed"
 
 
@@ -320,15 +325,15 @@ def test_a_stopped_load_is_begun_again(services: Services, store: Store) -> None
             raise LoadStopped
 
     services.datasets.request("small", 1)
-    assert services.datasets.run_pending(stop)
+    assert services.loading.run_pending(stop)
     assert services.datasets.current()["waiting"]
     other = Services(small_settings(), store)
-    assert other.datasets.run_pending()
+    assert other.loading.run_pending()
     assert other.datasets.current()["status"] == "ready"
     assert other.engine.compare(1, 20).identical
 
 
-def test_a_worker_beats_while_it_loads_and_stops_when_told(
+def test_a_worker_gives_heartbeats_while_it_loads_and_stops_when_told(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.engine.delivery.worker.CONTROLS_SECONDS", 0.0)
@@ -358,7 +363,7 @@ def test_a_worker_beats_while_it_loads_and_stops_when_told(
 def test_a_load_interrupted_by_another_stops_by_itself(
     services: Services, store: Store, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(loading, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(loader, "HEARTBEAT_SECONDS", 0.02)
     replaced = threading.Event()
 
     def take_over(stage: str, share: float) -> None:
@@ -369,7 +374,7 @@ def test_a_load_interrupted_by_another_stops_by_itself(
             time.sleep(0.2)
 
     with pytest.raises(Busy):
-        services.datasets.load_preset("small", 1, take_over)
+        services.loading.load_preset("small", 1, take_over)
     assert replaced.is_set()
     assert services.datasets.current()["status"] == "loading", "the other one's load goes on"
 
@@ -379,17 +384,17 @@ def test_an_empty_store_is_seeded_by_the_first_worker(store: Store) -> None:
         small_settings(dataset="none", owns_store=1),
         small_settings(dataset="small", owns_store=0),
     ):
-        assert not Services(off, store).datasets.run_pending()
+        assert not Services(off, store).loading.run_pending()
     services = Services(small_settings(dataset="small", owns_store=1), store)
-    assert services.datasets.run_pending()
+    assert services.loading.run_pending()
     assert services.datasets.current()["preset"] == "small"
-    assert not services.datasets.ensure(), "not a second time"
+    assert not services.loading.request_first(), "not a second time"
 
 
 def test_a_store_with_users_is_left_alone(store: Store) -> None:
     store.command("SETBIT", store.keys.users(1), 0, 1)
     services = Services(small_settings(dataset="small", owns_store=1), store)
-    assert not services.datasets.run_pending()
+    assert not services.loading.run_pending()
     assert services.datasets.current()["status"] == "empty"
 
 
@@ -397,7 +402,7 @@ def test_two_workers_seed_once(store: Store) -> None:
     workers = [Services(small_settings(dataset="small", owns_store=1), store) for _ in range(2)]
     loaded: list[bool] = []
     threads = [
-        threading.Thread(target=lambda one=one: loaded.append(one.datasets.run_pending()))
+        threading.Thread(target=lambda one=one: loaded.append(one.loading.run_pending()))
         for one in workers
     ]
     for thread in threads:
@@ -405,10 +410,10 @@ def test_two_workers_seed_once(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert sorted(loaded) == [False, True]
-    assert DatasetState(store).read().generation == 1
+    assert store.command("HGET", store.keys.dataset, "generation") == b"1"
 
 
-def test_the_store_going_away_is_left_to_the_silence(
+def test_a_load_without_a_store_fails_by_its_lease_time_out(
     services: Services, store: Store, monkeypatch: Any
 ) -> None:
     def breaks(*_: Any) -> None:
@@ -417,9 +422,9 @@ def test_the_store_going_away_is_left_to_the_silence(
     monkeypatch.setattr(Bulk, "wipe", breaks)
     services.datasets.request("small", 1)
     with pytest.raises(StoreDown):
-        services.datasets.run_pending()
-    assert DatasetState(store).read().status == "loading"
-    assert DatasetState(store, lease_timeout_ms=0).read().status == "failed"
+        services.loading.run_pending()
+    assert DatasetState(store).current()["status"] == "loading"
+    assert DatasetState(store, lease_timeout_ms=0).current()["status"] == "failed"
 
 
 def test_first_posts_reach_all_kinds_within_the_budget() -> None:
@@ -443,3 +448,22 @@ def test_first_posts_reach_all_kinds_within_the_budget() -> None:
         (5, text) for text in reversed(first_posts.texts_of("regular"))
     ]
     assert first_posts.plan({}, {}) == []
+
+
+def test_a_page_finds_its_sample_users_in_three_round_trips(
+    services: Services, store: Store
+) -> None:
+    services.loading.load_preset("small", 1)
+    with store.meter.on() as cost:
+        people = readers.cast(services)
+    assert [user.kind for user in people] == ["regular", "popular", "celebrity"]
+    assert cost.round_trips <= 3
+    with store.meter.on() as cost:
+        offered = readers.followers_of(services, 1)
+    assert len(offered) > 1
+    assert cost.round_trips <= 3
+
+
+def test_web_processes_do_without_numpy() -> None:
+    code = "import sys, app.main; app.main.create_app(); sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -19,7 +19,7 @@ def nothing(done: int, total: int) -> None:
 
 @pytest.fixture
 def loaded(services: Services) -> Services:
-    services.datasets.load_graph(generate_sized(80, 76, 4))
+    services.loading.load_graph(generate_sized(80, 76, 4))
     verify.publish_random(services.engine, 60, 2, nothing)
     verify.drain(services.engine)
     return services
@@ -38,7 +38,7 @@ def test_all_feeds_equal_the_truth(loaded: Services, store: Store) -> None:
 
 def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store: Store) -> None:
     # Only the first posts, which are all pushed: what a pulled author posts comes from the logs.
-    services.datasets.load_graph(generate_sized(80, 76, 4))
+    services.loading.load_graph(generate_sized(80, 76, 4))
     truth = Truth(store)
     reader, other = next(
         (user, other)

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import click
-from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from app.bootstrap import Services
 from app.commands.showing import bar, failing_clearly
+from app.current import services
 from app.engine.delivery.repair import repair as repair_all
 from app.engine.store.dead_letters import LIST_LIMIT
 
 SHOWN_USERS = 20
-
-
-def register(app: Flask) -> None:
-    """Adds the commands to the application's command line."""
-    app.cli.add_command(repair)
-    app.cli.add_command(dead_letters)
 
 
 @click.command("repair")
@@ -26,15 +19,11 @@ def repair() -> None:
     """Compare all timelines with the truth and rebuild those that differ.
 
     Also requeues unfinished jobs that the queue has lost, corrects the backlog counters, and
-    deletes function libraries of other versions. Safe while web and workers
-    run; what is still on its way to a timeline is no difference.
+    deletes function libraries of other versions. Safe while web and workers run; what is still on
+    its way to a timeline is no difference.
     """
-    services = _services()
-    with failing_clearly(), bar() as progress:
-        task = progress.add_task("comparing", total=None)
-        found = repair_all(
-            services.engine, lambda done, total: progress.update(task, completed=done, total=total)
-        )
+    with failing_clearly(), bar("comparing", None) as progress:
+        found = repair_all(services().engine, progress.count)
     click.echo(
         f"{found.users:,} users, {found.timelines:,} timelines compared with the truth: "
         f"{len(found.differed):,} differed and were rebuilt."
@@ -56,7 +45,7 @@ dead_letters = AppGroup("dead-letters", help="The dead-letter queue: jobs that k
 def list_dead_letters(limit: int) -> None:
     """Show the newest dead letters and why they are there."""
     with failing_clearly():
-        found = _services().engine.dead_letters.list(limit)
+        found = services().engine.dead_letters.list(limit)
     if not found:
         click.echo("The dead-letter queue is empty.")
     for dead_letter in found:
@@ -75,7 +64,7 @@ def requeue(ids: tuple[str, ...], every: bool) -> None:
     with failing_clearly():
         chosen = _chosen(ids, every)
         for name in chosen:
-            _services().engine.dead_letters.requeue(name)
+            services().engine.dead_letters.requeue(name)
     click.echo(f"{len(chosen):,} jobs were requeued.")
 
 
@@ -87,10 +76,9 @@ def discard(ids: tuple[str, ...], every: bool) -> None:
     with failing_clearly():
         chosen = _chosen(ids, every)
         for name in chosen:
-            _services().engine.dead_letters.discard(name)
-    click.echo(
-        f"{len(chosen):,} dead letters were discarded. `flask repair` repairs the timelines."
-    )
+            services().engine.dead_letters.discard(name)
+    count = f"{len(chosen):,} dead letters"
+    click.echo(f"{count} were discarded. `flask repair` repairs the timelines.")
 
 
 def _chosen(ids: tuple[str, ...], every: bool) -> list[str]:
@@ -100,9 +88,4 @@ def _chosen(ids: tuple[str, ...], every: bool) -> list[str]:
         )
     if not every:
         return list(ids)
-    return [dead_letter.id for dead_letter in _services().engine.dead_letters.list(LIST_LIMIT)]
-
-
-def _services() -> Services:
-    services: Services = current_app.extensions["fanout"]
-    return services
+    return [dead_letter.id for dead_letter in services().engine.dead_letters.list(LIST_LIMIT)]

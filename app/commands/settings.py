@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import click
-from flask import Flask
 from rich.console import Console
 from rich.table import Table
 
 from app.settings import table
-
-
-def register(app: Flask) -> None:
-    """Adds the command to the application's command line."""
-    app.cli.add_command(show)
 
 
 @click.command("settings")

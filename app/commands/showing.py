@@ -1,16 +1,24 @@
-"""What the dataset commands have in common: progress bars, clear errors, the closing lines."""
+"""What the commands have in common: a progress bar, clear errors, the closing lines of a load."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from app.bootstrap import Services
+from app.datasets.loads import Loaded
 from app.engine.errors import (
     Busy,
     FanoutError,
@@ -23,10 +31,6 @@ from app.engine.errors import (
 )
 from app.engine.store.server_info import read_server
 
-if TYPE_CHECKING:  # numpy is loaded only by the commands that load data
-    from app.datasets.loading import Loaded
-
-
 ADVICE: dict[type[FanoutError], str] = {
     Busy: "Wait until it is ready, then try again.",
     NoAnswer: "Look before you try again; ./status.sh tells how Redis is.",
@@ -36,18 +40,33 @@ ADVICE: dict[type[FanoutError], str] = {
     UnknownDeadLetter: "`flask dead-letters list` shows all.",
     WrongShards: "Start with FANOUT_SHARDS as the data has it, or clear the store first.",
 }
-"""What to do next, at a command line."""
+"""What to do next, after the error's own sentence."""
 
 
-def bar() -> Progress:
-    """A progress bar on standard error, so that the result can be piped."""
-    return Progress(
-        TextColumn("{task.description:24}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-    )
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A progress bar with one task."""
+
+    progress: Progress
+    task: TaskID
+
+    def show(self, stage: str, share: float) -> None:
+        """Shows what is being done and the share that is done, 0..1."""
+        self.progress.update(self.task, description=stage, completed=share, total=1.0)
+
+    def count(self, done: int, total: int) -> None:
+        """Shows how many are done."""
+        self.progress.update(self.task, completed=done, total=total)
+
+
+@contextmanager
+def bar(stage: str, total: float | None = 1.0) -> Iterator[Bar]:
+    """A progress bar on standard error, so that the result can be piped. A total of None: nobody
+    knows how far it is."""
+    columns = BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    console = Console(stderr=True)
+    with Progress(TextColumn("{task.description:24}"), *columns, console=console) as progress:
+        yield Bar(progress, progress.add_task(stage, total=total))
 
 
 @contextmanager
@@ -62,41 +81,22 @@ def failing_clearly() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
 
 
-class Memory:
-    """The store's memory before and after a load, in bytes; None where it does not tell."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self.before = self._now()
-        self.after: int | None = None
-
-    def _now(self) -> int | None:
-        return read_server(self._services.engine.store)["memory_bytes"]
-
-    def finish(self) -> None:
-        """Looks again."""
-        self.after = self._now()
+def memory_bytes(services: Services) -> int | None:
+    """The store's memory; None where it does not tell. Raises `StoreDown`."""
+    return read_server(services.engine.store)["memory_bytes"]
 
 
-@contextmanager
-def measured_memory(services: Services) -> Iterator[Memory]:
-    """Looks at the store's memory before and after the block."""
-    memory = Memory(services)
-    yield memory
-    memory.finish()
-
-
-def tell(loaded: Loaded, memory: Memory) -> None:
-    """Prints what was loaded, how fast, and what it takes."""
+def tell(loaded: Loaded, before: int | None, after: int | None) -> None:
+    """Prints what was loaded, how fast, and what it takes; the store's memory is in bytes."""
     seconds = loaded.seconds
+    stages = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items())
     click.echo(
         f"Loaded {loaded.users:,} users and {loaded.edges:,} edges in "
-        f"{sum(seconds.values()):.1f} s: "
-        + ", ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items())
-        + f". {loaded.edges / seconds['loading']:,.0f} edges a second while loading."
+        f"{sum(seconds.values()):.1f} s: {stages}. "
+        f"{loaded.edges / seconds['loading']:,.0f} edges a second while loading."
     )
-    if memory.after and not loaded.removed_keys:
-        grown = memory.after - (memory.before or 0)
+    if after and not loaded.removed_keys:
+        grown = after - (before or 0)
         click.echo(
             f"The store grew by {grown / 1e6:,.1f} MB, {grown / max(1, loaded.edges):.1f} bytes "
             "for each edge."

@@ -61,7 +61,7 @@ def publish_all(
     engine: Engine,
     posts: Sequence[tuple[int, str]],
     deliver: Callable[[], object],
-    report: Callable[[int, int], None],
+    report: Callable[[float, float], None],
 ) -> None:
     """Publishes with the write strategy. `deliver` makes the deliveries that wait; it is called
     whenever more than FANOUT_BACKLOG_LOW of them do, and at the end."""

@@ -1,170 +1,141 @@
-"""One load of a dataset from beginning to end, by one process.
+"""Loading datasets, exactly one at a time: which process may load, and what a failure leaves.
 
-Needs numpy and the whole graph in memory, so it is imported only where data is loaded.
+It needs numpy and holds whole graphs in memory: only `Services.loading` imports it.
 """
 
 from __future__ import annotations
 
-import os
-import threading
+import logging
+import secrets
 import time
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from functools import partial
 
-import numpy as np
-
-from app.datasets import first_posts
-from app.datasets.bulk import Bulk
-from app.datasets.directories import directories_of, follower_counts
-from app.datasets.kinds import thresholds_of
-from app.datasets.population import Population
+from app.datasets import edgelist
+from app.datasets.edgelist import EdgeList
+from app.datasets.loader import Loader, Make
+from app.datasets.loads import Loaded, LoadStopped, Progress
+from app.datasets.population import Population, generate
+from app.datasets.presets import PRESETS, checked_seed, preset_of
 from app.datasets.state import DatasetState
 from app.engine.engine import Engine
-from app.engine.errors import Busy, StoreDown
-from app.engine.store.client import Store
+from app.engine.errors import Busy, FanoutError, StoreDown
+from app.engine.store.keys import MAX_USER_ID
 from app.settings import Settings
 
-HEARTBEAT_SECONDS = 0.25
-Progress = Callable[[str, float], None]
-"""Called with what is being done and the share of the whole that is done (0..1). May raise to
-stop the load."""
+LOOK_SECONDS = 0.25
+"""How often a worker looks for a request."""
 
-Make = Callable[[Callable[[float], None]], Population]
-"""Makes the population and reports the share done."""
+FILE_PRESET = "file"
+"""The name of a dataset that was read from an edge list."""
 
-# Rough shares of the whole time, from the preset `large`.
-_STAGES = {"generating": 0.3, "clearing": 0.1, "loading": 0.5, "first posts": 0.1}
+log = logging.getLogger("fanout.datasets")
 
 
-@dataclass(slots=True)
-class Loaded:
-    """What was loaded, and the seconds each stage took."""
+class Loading:
+    """Loads what a page asked for, or what a command names."""
 
-    users: int = 0
-    edges: int = 0
-    posts: int = 0
-    removed_keys: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-class Loader:
-    """Runs one load under a token that `DatasetState` has accepted as the loader's."""
-
-    def __init__(
-        self, store: Store, settings: Settings, token: str, progress: Progress | None = None
-    ) -> None:
-        self._store = store
+    def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings
-        self._state = DatasetState(store)
-        self._token = token
-        self._progress = progress or (lambda *_: None)
-        self._percent = 0
-        self._replaced = threading.Event()
-        self._over = threading.Event()
+        self._engine = engine
+        self._state = DatasetState(engine.store)
+        self._next_look = 0.0
 
-    def run(self, make: Make, seed: int) -> Loaded:
-        """Makes the population, clears the store, loads, publishes the first posts.
+    def run_pending(self, progress: Progress | None = None) -> bool:
+        """For a worker's loop: loads what was asked for, what a dead loader left, or the first
+        dataset of an empty store. Returns whether it loaded; looks every LOOK_SECONDS only.
 
-        Raises `Busy` when another loader took over, `StoreDown`, or whatever `make` or the
-        progress callback raise; the dataset is left as it is then, and the caller says how.
+        A load that fails is logged and shown as the dataset's state. Raises `StoreDown`.
         """
-        heart = threading.Thread(target=self._heartbeat, name="dataset-heart", daemon=True)
-        heart.start()
+        if time.monotonic() < self._next_look:
+            return False
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        self.request_first()
+        token = _new_token()
+        work = self._state.lease_work(token)
+        if work is None:
+            return False
+        preset, seed = work
+        log.info("loading dataset %s, seed %d", preset, seed)
         try:
-            return self._run(make, seed)
-        finally:
-            self._over.set()
-            heart.join()
+            loaded = self._load(token, partial(generate, preset, seed), preset, seed, progress)
+        except LoadStopped:
+            log.info("loading was stopped; the next worker begins it again")
+        except Busy:
+            log.warning("another worker took over loading dataset %s", preset)
+        except StoreDown:
+            raise
+        except Exception:
+            log.exception("loading dataset %s failed", preset)
+        else:
+            log.info("loaded %d users and %d edges", loaded.users, loaded.edges)
+        return True
 
-    def _run(self, make: Make, seed: int) -> Loaded:
-        with closing(self._store.with_long_timeout()) as store:
-            return self._load(make, seed, Engine(self._settings, store))
+    def request_first(self) -> bool:
+        """Asks for the dataset of the settings if the store is empty; whether it did. On a server
+        that others may use only a command does."""
+        preset = self._settings.dataset
+        if not self._settings.owns_store or preset == "none":
+            return False
+        if self._state.current()["status"] != "empty" or self._engine.graph.count():
+            return False
+        return self._state.request_first(preset, self._settings.seed)
 
-    def _load(self, make: Make, seed: int, engine: Engine) -> Loaded:
-        loaded = Loaded()
-        bulk = Bulk(engine.store, self._token, self._settings.timeline_ttl)
-        state = DatasetState(engine.store)
-        with _Stage(self, "generating", loaded) as stage:
-            population = make(stage.report)
-        with _Stage(self, "clearing", loaded) as stage:
-            bulk.take_over()
-            loaded.removed_keys = bulk.wipe(stage.report_of)
-        with _Stage(self, "loading", loaded) as stage:
-            bulk.load(population, stage.report_of)
-            counts = follower_counts(population)
-            thresholds = thresholds_of(np.sort(counts)[::-1].tolist())
-            directories = directories_of(population, counts, thresholds, seed)
-            for kind, ids in directories.items():
-                state.set_directory(kind, ids)
-        with _Stage(self, "first posts", loaded) as stage:
-            users = [user for ids in directories.values() for user in ids]
-            positions = np.searchsorted(population.user_ids, users)
-            followers = dict(zip(users, counts[positions].tolist(), strict=True))
-            posts = first_posts.plan(directories, followers)
-            deliver = engine.deliverer(f"loader-{os.getpid()}").run_until_idle
-            first_posts.publish_all(engine, posts, deliver, stage.report_of)
-            loaded.posts = len(posts)
-            engine.counters.flush(force=True)
-        bulk.let_go()
-        loaded.users, loaded.edges = population.users, population.edges
-        finished = state.finish(
-            self._token,
-            {
-                "status": "ready",
-                "percent": 100,
-                "users": population.users,
-                "edges": population.edges,
-                "shards": self._store.shards,
-                "celebrity_from": thresholds.celebrity_from,
-                "popular_from": thresholds.popular_from,
-            },
-        )
-        if not finished:
-            raise Busy(_REPLACED)
-        return loaded
+    def load_preset(self, preset: str, seed: int, progress: Progress | None = None) -> Loaded:
+        """Replaces everything by a generated dataset, here and now.
 
-    def tell(self, stage: str, share: float) -> None:
-        """Notes the progress; raises `Busy` when another loader took over."""
-        if self._replaced.is_set():
-            raise Busy(_REPLACED)
-        self._percent = min(99, int(100 * share))
-        self._progress(stage, share)
+        Raises `BadRequest` for an unknown preset, `Busy` while another load is under way.
+        """
+        preset_of(preset)
+        token = self._lease(preset, checked_seed(seed), repeatable=True)
+        return self._load(token, partial(generate, preset, seed), preset, seed, progress)
 
-    def _heartbeat(self) -> None:
-        """Tells the store that this loader is alive, until the load is over."""
-        while not self._over.wait(HEARTBEAT_SECONDS):
-            try:
-                if not self._state.heartbeat(self._token, self._percent):
-                    self._replaced.set()
-                    return
-            except StoreDown:
-                continue  # the load itself will fail, or the store come back
+    def load_graph(self, population: Population, progress: Progress | None = None) -> Loaded:
+        """Replaces everything by this graph. Raises `Busy` while another load is under way."""
+        seed = self._settings.seed
+        token = self._lease(FILE_PRESET, seed, repeatable=False)
+        return self._load(token, lambda _: population, FILE_PRESET, seed, progress)
 
+    def parse(self, lines: Iterable[str], *, undirected: bool) -> EdgeList:
+        """The graph of an edge list. Raises `BadRequest`."""
+        return edgelist.parse(lines, MAX_USER_ID, undirected=undirected)
 
-_REPLACED = "Another loader took over; this one stopped."
+    def _lease(self, preset: str, seed: int, *, repeatable: bool) -> str:
+        token = _new_token()
+        if not self._state.lease(token, preset, seed, repeatable=repeatable):
+            raise Busy("Another process is loading a dataset.")
+        return token
+
+    def _load(
+        self, token: str, make: Make, preset: str, seed: int, progress: Progress | None
+    ) -> Loaded:
+        try:
+            return Loader(self._settings, self._engine.store, token, progress).run(make, seed)
+        except BaseException as error:
+            self._note_failure(token, preset, seed, error)
+            raise
+
+    def _note_failure(self, token: str, preset: str, seed: int, error: BaseException) -> None:
+        """Notes why the load failed, if the store still takes notes."""
+        again: dict[str, str | int] = {}
+        match error:
+            case LoadStopped():
+                reason = "It was stopped."
+                if preset in PRESETS:
+                    again = {"wanted": preset, "wanted_seed": seed}
+            case StoreDown() if preset != FILE_PRESET:
+                return  # a worker begins it again after the lease time-out
+            case StoreDown():
+                reason = "The store did not answer in time."
+            case FanoutError():
+                reason = error.detail
+            case _:
+                reason = type(error).__name__
+        try:
+            self._state.finish(token, {"status": "failed", "error": reason, **again})
+        except StoreDown:
+            log.warning("the store went away while a dataset was loaded")
 
 
-class _Stage:
-    """A part of the load: measures its time, and maps its progress to that of the whole."""
-
-    def __init__(self, loader: Loader, name: str, loaded: Loaded) -> None:
-        self._loader = loader
-        self._name = name
-        self._loaded = loaded
-        names = list(_STAGES)
-        self._base = sum(_STAGES[before] for before in names[: names.index(name)])
-
-    def __enter__(self) -> _Stage:
-        self._begun = time.perf_counter()
-        self.report(0.0)
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._loaded.seconds[self._name] = time.perf_counter() - self._begun
-
-    def report(self, share: float) -> None:
-        self._loader.tell(self._name, self._base + share * _STAGES[self._name])
-
-    def report_of(self, done: int, total: int) -> None:
-        self.report(done / total if total else 1.0)
+def _new_token() -> str:
+    return secrets.token_hex(8)

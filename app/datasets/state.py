@@ -1,53 +1,51 @@
 """Which dataset the store holds, how far its loading is, and whom to offer on the page.
 
-One hash with a loader's token in it makes the claim of a worker, its heartbeat and the request
-of a page atomic on a Cluster too; the fields are in `lua/91_dataset.lua`.
+One hash holds the loader's token, its heartbeat and a page's request, so each step is atomic on a
+Cluster too; its fields are in `lua/91_dataset.lua`. Commands for keys of the datasets are sent
+here and by `bulk.py`'s server functions only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from app.datasets.kinds import ALL_REGULAR, Kind, Thresholds
+from app.datasets.kinds import KINDS, Kind
+from app.datasets.presets import checked_seed, preset_of
+from app.engine.errors import Busy
 from app.engine.store.client import Store
 from app.engine.store.replies import pairs
 
 LEASE_TIMEOUT_MS = 10_000
-"""A loader that was not heard of for so long is dead. It beats every quarter of a second."""
+"""A loader without a heartbeat for so long is dead. It gives one every quarter of a second."""
 
 Status = Literal["empty", "loading", "ready", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """What is loaded or being loaded.
+class Dataset(TypedDict):
+    """Which dataset is loaded, or how far the loading is.
 
-    `waiting`: asked for, and no worker has begun yet. `generation` counts the loads; whatever was
-    cached under another generation is out of date. Times are Unix milliseconds, 0 for never.
+    `waiting`: no worker has begun yet. The thresholds (followers) are None while there is no
+    dataset, `seconds` (what the loading took) until one was loaded.
     """
 
-    status: Status = "empty"
-    preset: str = ""
-    seed: int = 0
-    percent: int = 0
-    users: int = 0
-    edges: int = 0
-    thresholds: Thresholds = ALL_REGULAR
-    waiting: bool = False
-    generation: int = 0
-    shards: int = 0
-    started: int = 0
-    heartbeat: int = 0
-    seconds: float | None = None
-    error: str = ""
+    preset: str | None
+    seed: int
+    status: Status
+    percent: int
+    waiting: bool
+    users: int
+    edges: int
+    celebrity_from: int | None
+    popular_from: int | None
+    seconds: float | None
+    error: str | None
 
 
 class Summary(TypedDict):
-    """The part of the state that pages poll."""
+    """The part of it that pages poll."""
 
     preset: str
     seed: int
@@ -65,55 +63,75 @@ class DatasetState:
         self._keys = store.keys
         self._lease_timeout_ms = lease_timeout_ms
 
-    def read(self) -> State:
-        """The present state. A loader that went silent makes it `failed`."""
+    def current(self) -> Dataset:
+        """What is loaded or being loaded. A loader whose lease timed out has `failed`."""
         batch = self._store.batch()
         batch.add("HGETALL", self._keys.dataset)
         batch.add("TIME")
-        raw, now = batch.run()
-        return self._state(_fields(raw), int(now[0]) * 1000 + int(now[1]) // 1000)
-
-    def thresholds(self) -> Thresholds:
-        """From how many followers on a user is a celebrity, or popular."""
-        return self.read().thresholds
-
-    def seed(self) -> int:
-        """The seed of the dataset, which the names depend on too."""
-        return self.read().seed
+        raw, (seconds, microseconds) = batch.run()
+        fields = {name.decode(): value.decode() for name, value in pairs(raw)}
+        age_ms = int(seconds) * 1000 + int(microseconds) // 1000 - int(fields.get("heartbeat", 0))
+        status: Any = fields.get("status", "empty")
+        dataset: Dataset = {
+            "preset": fields.get("preset"),
+            "seed": int(fields.get("seed", 0)),
+            "status": status,
+            "percent": int(fields.get("percent", 0)),
+            "waiting": "wanted" in fields,
+            "users": int(fields.get("users", 0)),
+            "edges": int(fields.get("edges", 0)),
+            "celebrity_from": int(fields.get("celebrity_from", 0)) or None,
+            "popular_from": int(fields.get("popular_from", 0)) or None,
+            "seconds": float(fields["seconds"]) if "seconds" in fields else None,
+            "error": fields.get("error"),
+        }
+        if dataset["waiting"]:
+            dataset["status"], dataset["percent"], dataset["error"] = "loading", 0, None
+            dataset["preset"], dataset["seed"] = fields["wanted"], int(fields["wanted_seed"])
+        elif status == "loading" and abs(age_ms) >= self._lease_timeout_ms:
+            dataset["status"] = "failed"
+            dataset["error"] = f"The process that loaded it ended at {dataset['percent']} percent."
+        return dataset
 
     def summary(self) -> Summary:
-        """The part of the state that pages poll."""
-        state = self.read()
+        """The part of it that pages poll."""
+        dataset = self.current()
         return {
-            "preset": state.preset,
-            "seed": state.seed,
-            "status": state.status,
-            "percent": state.percent,
-            "users": state.users,
-            "edges": state.edges,
+            "preset": dataset["preset"] or "",
+            "seed": dataset["seed"],
+            "status": dataset["status"],
+            "percent": dataset["percent"],
+            "users": dataset["users"],
+            "edges": dataset["edges"],
         }
 
-    def request(self, preset: str, seed: int, *, only_new: bool = False) -> bool:
-        """Leaves a request for the workers. False: one is being loaded or waited for; with
-        `only_new` also when any dataset is known."""
-        return bool(
-            self._call("dataset_request", self._lease_timeout_ms, preset, seed, int(only_new))
-        )
+    def request(self, preset: str, seed: int) -> None:
+        """Asks the workers for a generated dataset. Everything now in the store will go.
+
+        Raises `BadRequest` for an unknown preset, `Busy` while another load is under way.
+        """
+        if not self._request(preset, seed, only_new=False):
+            raise Busy("A dataset is being loaded.")
+
+    def request_first(self, preset: str, seed: int) -> bool:
+        """Asks for it unless any dataset is known or asked for; whether it did."""
+        return self._request(preset, seed, only_new=True)
+
+    def _request(self, preset: str, seed: int, *, only_new: bool) -> bool:
+        args = (preset_of(preset).name, checked_seed(seed), int(only_new))
+        return bool(self._call("dataset_request", self._lease_timeout_ms, *args))
 
     def lease(self, token: str, preset: str, seed: int, *, repeatable: bool = True) -> bool:
         """Makes `token` the loader of this dataset. False: another loader is alive. Not
         `repeatable`: when this loader dies nobody else could finish its work."""
-        return bool(
-            self._call(
-                "dataset_lease", self._lease_timeout_ms, token, preset, seed, int(repeatable)
-            )
-        )
+        args = (token, preset, seed, int(repeatable))
+        return bool(self._call("dataset_lease", self._lease_timeout_ms, *args))
 
     def lease_work(self, token: str) -> tuple[str, int] | None:
         """Makes `token` the loader of what was asked for, or of what a dead loader left:
         (preset, seed). None: nothing to do."""
         reply = self._call("dataset_lease_work", self._lease_timeout_ms, token)
-        return (_text(reply[0]), int(reply[1])) if reply else None
+        return (reply[0].decode(), int(reply[1])) if reply else None
 
     def heartbeat(self, token: str, percent: int) -> bool:
         """The loader is alive. False: it was replaced."""
@@ -124,73 +142,25 @@ class DatasetState:
         flat = [part for field in fields.items() for part in field]
         return bool(self._call("dataset_finish", token, *flat))
 
-    def is_empty(self) -> bool:
-        """Whether there is neither a dataset nor a user."""
-        batch = self._store.batch()
-        batch.add("EXISTS", self._keys.dataset)
-        for shard in range(self._store.shards):
-            batch.add("EXISTS", self._keys.users(shard))
-        return not any(batch.run())
-
-    def set_directory(self, kind: Kind, user_ids: Sequence[int]) -> None:
-        """The users to offer under a kind, in this order."""
-        batch = self._store.batch()
-        batch.add("DEL", self._keys.directory(kind))
-        if user_ids:
-            batch.add("RPUSH", self._keys.directory(kind), *user_ids)
-        batch.run()
-
-    def directory(self, kind: Kind, limit: int) -> list[int]:
-        """Up to `limit` users of the kind."""
-        reply = self._store.command("LRANGE", self._keys.directory(kind), 0, limit - 1)
-        return [int(user_id) for user_id in reply]
-
     def _call(self, function: str, *args: Any) -> Any:
         return self._store.call(function, self._keys.dataset, *args)
 
-    def _state(self, fields: dict[str, str], now_ms: int) -> State:
-        def number(name: str) -> int:
-            return int(fields.get(name, 0))
+    def set_directories(self, directories: Mapping[Kind, Sequence[int]]) -> None:
+        """The users to offer of each kind, in this order."""
+        batch = self._store.batch()
+        for kind, user_ids in directories.items():
+            batch.add("DEL", self._keys.directory(kind))
+            if user_ids:
+                batch.add("RPUSH", self._keys.directory(kind), *user_ids)
+        batch.run()
 
-        thresholds = ALL_REGULAR
-        if "celebrity_from" in fields:
-            thresholds = Thresholds(number("celebrity_from"), number("popular_from"))
-        status: Any = fields.get("status", "empty")
-        error, preset, seed, percent = (
-            fields.get("error", ""),
-            fields.get("preset", ""),
-            number("seed"),
-            number("percent"),
-        )
-        waiting = "wanted" in fields
-        if waiting:
-            status, preset, seed, percent = "loading", fields["wanted"], number("wanted_seed"), 0
-            error = ""
-        elif status == "loading" and abs(now_ms - number("heartbeat")) >= self._lease_timeout_ms:
-            status = "failed"
-            error = f"The process that loaded it ended at {percent} percent."
-        return State(
-            status=status,
-            preset=preset,
-            seed=seed,
-            percent=percent,
-            users=number("users"),
-            edges=number("edges"),
-            thresholds=thresholds,
-            waiting=waiting,
-            generation=number("generation"),
-            shards=number("shards"),
-            started=number("started"),
-            heartbeat=number("heartbeat"),
-            seconds=float(fields["seconds"]) if "seconds" in fields else None,
-            error=error,
-        )
+    def directories(self, limit: int) -> dict[Kind, list[int]]:
+        """Up to `limit` users of each kind, in one round trip."""
+        batch = self._store.batch()
+        for kind in KINDS:
+            batch.add("LRANGE", self._keys.directory(kind), 0, limit - 1)
+        return {kind: list(map(int, ids)) for kind, ids in zip(KINDS, batch.run(), strict=True)}
 
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _fields(reply: object) -> dict[str, str]:
-    """HGETALL's answer as texts."""
-    return {_text(name): _text(value) for name, value in pairs(reply)}
+    def remove(self, names: Sequence[str]) -> None:
+        """Removes keys with one hash tag that no loader's token guards."""
+        self._store.command("UNLINK", *names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.datasets.kinds import KINDS, Kind, kind_of
+from app.datasets.kinds import ALL_REGULAR, KINDS, Kind, Thresholds, kind_of
 from app.datasets.names import name_of
 from app.datasets.state import DatasetState
 from app.engine.errors import BadRequest
@@ -36,7 +36,27 @@ class Users:
     def get(self, user_id: int) -> User:
         """One user. Raises `UnknownUser`."""
         self._graph.require(user_id)
-        return self._described([user_id])[0]
+        return self.get_many([user_id])[0]
+
+    def get_many(self, user_ids: Sequence[int]) -> list[User]:
+        """These users, in this order, in two round trips. They must exist."""
+        dataset = self._dataset.current()
+        celebrity_from, popular_from = dataset["celebrity_from"], dataset["popular_from"]
+        thresholds = ALL_REGULAR
+        if celebrity_from and popular_from:
+            thresholds = Thresholds(celebrity_from, popular_from)
+        return [
+            User(
+                user_id,
+                name_of(user_id, dataset["seed"]),
+                kind_of(followers, thresholds),
+                followers,
+                following,
+            )
+            for user_id, (followers, following) in zip(
+                user_ids, self._graph.degrees(user_ids), strict=True
+            )
+        ]
 
     def list(self, kind: Kind | None = None, limit: int = 20) -> Sequence[User]:
         """Users of a kind, most followed first; without a kind some of each.
@@ -47,16 +67,11 @@ class Users:
             raise BadRequest(f"{kind!r} is no kind of user. Use one of: {', '.join(KINDS)}.")
         if not 1 <= limit <= LIST_LIMIT:
             raise BadRequest(f"limit must lie between 1 and {LIST_LIMIT}.")
-        if kind is not None:
-            return self._described(self._dataset.directory(kind, limit))
-        share = -(-limit // len(KINDS))
-        ids = [user for each in KINDS for user in self._dataset.directory(each, share)]
-        return self._described(ids[:limit])
+        if kind is None:
+            return self.of_each_kind(-(-limit // len(KINDS)))[:limit]
+        return self.get_many(self._dataset.directories(limit)[kind])
 
-    def _described(self, ids: Sequence[int]) -> Sequence[User]:
-        thresholds = self._dataset.thresholds()
-        seed = self._dataset.seed()
-        return [
-            User(user, name_of(user, seed), kind_of(followers, thresholds), followers, following)
-            for user, (followers, following) in zip(ids, self._graph.degrees(ids), strict=True)
-        ]
+    def of_each_kind(self, limit: int) -> Sequence[User]:
+        """Up to `limit` users of each kind, celebrities first, in three round trips."""
+        directories = self._dataset.directories(limit)
+        return self.get_many([user_id for kind in KINDS for user_id in directories[kind]])

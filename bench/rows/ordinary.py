@@ -37,7 +37,7 @@ class Network:
         self.fixture = Fixture(port, context.sizes, context.seed)
         stack.callback(self.fixture.close)
         self.posts = POSTS // 10 if context.quick else POSTS
-        loaded = self.fixture.services.datasets.load_preset("medium", context.seed)
+        loaded = self.fixture.services.loading.load_preset("medium", context.seed)
         self._users = range(loaded.users)
         self._random = random.Random(context.seed)
         self._ids = iter(range(2**52, 2**53))

@@ -24,7 +24,7 @@ def test_no_answer_contradicts_the_description(
     start: Callable[..., Rig], tell: Callable[[str], None]
 ) -> None:
     rig = start()
-    rig.services.datasets.load_preset("small", seed=1)
+    rig.services.loading.load_preset("small", seed=1)
     (worker,) = rig.start_workers(1)
     rig.start_web()
     rig.kill_worker(worker)  # or it would load the largest dataset when asked to

@@ -14,6 +14,14 @@ local function require_loader(key, token)
   end
 end
 
+-- Makes a loader the only one that may write.
+--   KEYS     loader:{t}
+--   ARGV     token
+--   Returns  OK
+register('bulk_take_over', function(keys, args)
+  return redis.call('SET', keys[1], args[1], 'EX', 86400)
+end)
+
 -- The numbers of a text whose length is a multiple of 16. Four at a time: half the time of one.
 local function unpacked(text)
   local numbers, n = {}, 0

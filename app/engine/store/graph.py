@@ -51,6 +51,13 @@ class Graph:
         commands = [("LLEN", self._keys.followers(shard, author)) for shard in shards]
         return [count or 0 for count in self._store.run(commands, partial=partial)]
 
+    def some_followers(self, author: int, per_shard: int) -> list[int]:
+        """Up to `per_shard` followers of the author from each shard, in one round trip."""
+        batch = self._store.batch()
+        for shard in range(self._store.shards):
+            batch.add("LRANGE", self._keys.followers(shard, author), 0, per_shard - 1)
+        return [int(follower) for followers in batch.run() for follower in followers]
+
     def degrees(self, user_ids: Sequence[int]) -> list[tuple[int, int]]:
         """(followers, following) of each user, in one round trip."""
         batch, shards = self._store.batch(), self._store.shards

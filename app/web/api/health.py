@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Response, jsonify
 
 from app.bootstrap import Services
+from app.current import services
 from app.engine.errors import FanoutError, StoreFull
 from app.engine.store.workers import WORKER_TIMEOUT_SECONDS
-from app.web.current import services
 from app.web.pages.formatting import count_of
 from app.web.problems import answer_to
 

@@ -15,10 +15,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from app.bootstrap import Services, Snapshot
+from app.current import services
 from app.engine.metrics.histogram import LAST_BUCKET, upper_bound
 from app.engine.models import STRATEGIES
 from app.engine.store.counters import buckets
-from app.web.current import services
 
 bp = Blueprint("prometheus", __name__)
 

@@ -9,14 +9,14 @@ from flask_openapi import APIBlueprint, Tag
 from pydantic import RootModel
 
 from app.bootstrap import Snapshot
-from app.datasets.datasets import Dataset
+from app.current import services
+from app.datasets.state import Dataset
 from app.datasets.users import User
 from app.engine.errors import BadRequest
 from app.engine.models import Comparison, Fanout, Feed, Post
 from app.engine.store.control import RateLimit
 from app.web.api import schemas
 from app.web.api.schemas import Problem
-from app.web.current import services
 
 api = APIBlueprint("api", __name__, url_prefix="/api")
 NO_CONTENT = "", 204

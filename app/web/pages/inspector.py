@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from app.bootstrap import Services
 from app.datasets.users import User
+from app.engine import Engine
 from app.engine.ids import shard_of_post
 from app.engine.models import Post
 from app.engine.store.client import Store
@@ -123,7 +124,7 @@ def _recorded(services: Services, reader: User) -> Part:
     lines = []
     for strategy, label in (("write", "by write fan-out"), ("read", "by read fan-out")):
         recorded = RecordingStore(services.engine.store)
-        Services(services.settings, recorded).engine.feed(
+        Engine(services.settings, recorded).feed(
             reader.id, "write" if strategy == "write" else "read", PAGE
         )
         lines.append(Copyable("\n".join(recorded.recorded), f"commands of one read {label}"))

@@ -6,6 +6,7 @@ from app.bootstrap import Services
 from app.datasets.kinds import KINDS
 from app.datasets.users import User
 
+SAMPLE_PER_KIND = 40
 SAMPLE_PER_SHARD = 2
 OFFERED = 12
 
@@ -15,20 +16,17 @@ def cast(services: Services) -> list[User]:
 
     Empty while no dataset is loaded.
     """
+    users = services.users.of_each_kind(SAMPLE_PER_KIND)
     chosen: list[User] = []
     for kind in reversed(KINDS):
-        users = sorted(services.users.list(kind, 40), key=lambda user: user.followers)
-        if users:
-            chosen.append(users[-1] if kind == "celebrity" else users[len(users) // 2])
+        alike = sorted((u for u in users if u.kind == kind), key=lambda user: user.followers)
+        if alike:
+            chosen.append(alike[-1] if kind == "celebrity" else alike[len(alike) // 2])
     return chosen
 
 
 def followers_of(services: Services, author_id: int) -> list[User]:
     """A handful of the author's followers from all shards, those who follow most people first."""
-    store = services.engine.store
-    batch = store.batch()
-    for shard in range(store.shards):
-        batch.add("LRANGE", store.keys.followers(shard, author_id), 0, SAMPLE_PER_SHARD - 1)
-    ids = [int(follower) for reply in batch.run() for follower in reply]
-    users = [services.users.get(user_id) for user_id in ids[:OFFERED]]
+    ids = services.engine.graph.some_followers(author_id, SAMPLE_PER_SHARD)
+    users = services.users.get_many(ids[:OFFERED])
     return sorted(users, key=lambda user: user.following, reverse=True)

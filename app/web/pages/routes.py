@@ -15,9 +15,9 @@ from flask.blueprints import BlueprintSetupState
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.current import services
 from app.engine.errors import BadRequest, FanoutError, Overloaded, StoreDown, UnknownDeadLetter
 from app.engine.models import checked_strategy
-from app.web.current import services
 from app.web.pages import demo_page, exports, formatting, inspector, readers, status_page, story
 from app.web.problems import ANSWERS, answer_to
 

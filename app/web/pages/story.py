@@ -93,11 +93,8 @@ def compare(services: Services, reader: User, fresh: Collection[int]) -> Side:
 
 def _side(services: Services, comparison: Comparison, fresh: Collection[int]) -> Side:
     feeds = comparison.strategies
-    names: dict[int, str] = {}
-    for feed in feeds.values():
-        for post in feed.items:
-            if post.author_id not in names:
-                names[post.author_id] = services.users.get(post.author_id).name
+    authors = {post.author_id for feed in feeds.values() for post in feed.items}
+    names = {user.id: user.name for user in services.users.get_many(sorted(authors))}
     columns = [
         Column(
             strategy,

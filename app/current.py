@@ -1,4 +1,4 @@
-"""The services of the application that handles the current request."""
+"""The services of the application that runs the current request or command."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from app.bootstrap import Services
 
 
 def services() -> Services:
-    """Wired once, by the composition root."""
+    """Built once for each application, by `create_app`."""
     return cast(Services, current_app.extensions["fanout"])

@@ -1,0 +1,25 @@
+"""What one load of a dataset tells. No numpy here: web processes import this too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of the whole that is done (0..1). May raise to
+stop the load."""
+
+
+class LoadStopped(Exception):
+    """Raise it in a progress callback to stop a load; another worker will begin it again."""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What was loaded, and the seconds each stage took."""
+
+    users: int = 0
+    edges: int = 0
+    posts: int = 0
+    removed_keys: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
