@@ -16,6 +16,7 @@ from app.engine.store.client import Store
 from app.settings import BadSetting, Settings
 from app.web import api, errors, rate_limit, security
 from app.web.api import health, prometheus
+from app.web.pages import forms
 from app.web.pages import routes as pages
 from app.worker import worker_of
 
@@ -52,7 +53,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     errors.install(app)
     rate_limit.install(app, services.engine.store, settings.rate_limit)
     api.register(app, settings.page_limit)
-    for blueprint in (health.bp, prometheus.bp, pages.bp):
+    for blueprint in (health.bp, prometheus.bp, pages.bp, forms.bp):
         app.register_blueprint(blueprint)
     for command in COMMANDS:
         app.cli.add_command(command)

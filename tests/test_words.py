@@ -19,7 +19,7 @@ letters settle settled gate patient room upkeep mend mended tape taped behind ri
 world
 """
 RETIRED = frozenset(WORDS.split())
-FIELD = re.compile(r"dead[-_ ]?letters?|fan-?out|fanout", re.IGNORECASE)
+FIELD = re.compile(r"dead[-_ ]?letters?|fan[-_]?out", re.IGNORECASE)
 """Terms of the field that contain a retired word."""
 ALLOWED = {
     ("static/js/chart.js", "left"),  # a side of a drawing
