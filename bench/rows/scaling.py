@@ -13,7 +13,7 @@ from bench.rows import Row
 
 POSTS = 4
 PRIMARIES = 2
-PATIENT = ("--cluster-node-timeout", "15000")
+NODE_TIMEOUT = ("--cluster-node-timeout", "15000")
 """Nobody is killed here, and a node that has much to do is not to be taken for dead."""
 
 
@@ -23,7 +23,11 @@ def cluster(context: Context) -> Outcome:
         one = context.fixture
         ports = stack.enter_context(
             servers.cluster(
-                *PATIENT, *context.options, kind=context.server, primaries=PRIMARIES, replicas=0
+                *NODE_TIMEOUT,
+                *context.options,
+                kind=context.server,
+                primaries=PRIMARIES,
+                replicas=0,
             )
         )
         two = Fixture(ports[0], context.sizes.without_largest(), context.seed)
