@@ -291,8 +291,11 @@ def test_who_is_not_there(crowd: Services) -> None:
             crowd.engine.follow(1, wrong)
     with pytest.raises(SelfFollow):
         crowd.engine.follow(1, 1)
-    with pytest.raises(UnknownPost):
-        crowd.engine.post(2**52)
+    for wrong in (-1, 0, 2**52, 2**80):
+        with pytest.raises(UnknownPost):
+            crowd.engine.post(wrong)
+        with pytest.raises(UnknownPost):
+            crowd.engine.fanout(wrong)
 
 
 def test_a_log_keeps_its_newest_posts(backend: Backend) -> None:

@@ -10,7 +10,7 @@ from app.engine.publishing.costs import Costs, Habits, prefers_pull, pull_cost, 
 from app.engine.publishing.hybrid import MIN_MEASUREMENTS
 from tests.conftest import Backend, add_users, small_settings
 
-COSTS = Costs(delivery=2e-6, fetch=300e-6, merge=10e-6)
+COSTS = Costs(delivery=2e-6, log_fetch=300e-6, log_merge=10e-6)
 
 
 def test_rare_posts_are_pushed_and_frequent_ones_pulled() -> None:

@@ -11,7 +11,7 @@ from ..models import Post, Strategy
 from ..store.posts import parsed
 from .log_cache import LogCache
 from .merge import Merged, Source, merge
-from .rebuild import authors_of, merged_logs, rebuild
+from .rebuild import merged_logs, rebuild
 
 MAX_IDS = 2_000
 """Ids fetched at once, above the largest FANOUT_PAGE_LIMIT: Lua can hand over fewer than 8,000
@@ -85,5 +85,5 @@ class Reader:
 
     def _from_logs(self, before: int, count: int) -> Merged:
         if self._authors is None:
-            self._authors = authors_of(self._data, self._user_id)
+            self._authors = [*self._data.graph.following(self._user_id), self._user_id]
         return merged_logs(self._data, self._authors, before, count)

@@ -8,11 +8,6 @@ from ..data import Data
 from .merge import Merged, Source, merge
 
 
-def authors_of(data: Data, user_id: int) -> list[int]:
-    """Everyone whose posts are in the user's feed."""
-    return [*data.graph.following(user_id), user_id]
-
-
 def merged_logs(data: Data, authors: Sequence[int], before: int, count: int) -> Merged:
     """At least `count` ids below `before` (0: from the newest) of the authors' logs, or all."""
     shards = data.posts.latest(authors, before, count)
@@ -26,7 +21,7 @@ def rebuild(data: Data, user_id: int) -> bool:
     if marker is None:
         return False
     cap = data.settings.timeline_cap
-    authors = authors_of(data, user_id)
+    authors = [*data.graph.following(user_id), user_id]
     ids: list[int] = []
     before, count = 0, min(cap, 2 * cap // data.settings.shards + 16)
     while len(ids) < cap:

@@ -27,8 +27,8 @@ class Costs:
     """Measured seconds: one delivery (H), fetching one log (l0), merging one log at hand (l1)."""
 
     delivery: float
-    fetch: float
-    merge: float
+    log_fetch: float
+    log_merge: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def push_cost(costs: Costs, habits: Habits) -> float:
 def pull_cost(costs: Costs, habits: Habits, max_fetches: float) -> float:
     """Seconds of work per second while the author is pulled. Each read fetches the log, but all
     processes together at most `max_fetches` times a second."""
-    return habits.reads * costs.merge + min(habits.reads, max_fetches) * costs.fetch
+    return habits.reads * costs.log_merge + min(habits.reads, max_fetches) * costs.log_fetch
 
 
 def prefers_pull(costs: Costs, habits: Habits, max_fetches: float, *, pulled_now: bool) -> bool:

@@ -23,6 +23,7 @@ from .costs import Costs, Habits, prefers_pull
 REFRESH_SECONDS = 2.0
 RECENT_POSTS = 10
 """Posts from which the author's rate is taken: enough to tell a burst from a habit."""
+COSTS = ("delivery", "log_fetch", "log_merge")
 MIN_MEASUREMENTS = 50
 """Measurements of a cost before it is believed."""
 
@@ -71,7 +72,8 @@ class Hybrid:
             return
         counts = self._data.counters.read()
         pages = sum(sum(buckets(counts.window, "feed", name).values()) for name in STRATEGIES)
-        self._costs = _costs(counts)
+        costs = _costs(counts)
+        self._costs = Costs(**costs) if len(costs) == len(COSTS) else None
         self._reads_per_user = pages / WINDOW_SECONDS / max(1, self._data.graph.count())
         self._fresh_until = time.monotonic() + REFRESH_SECONDS
 
@@ -86,14 +88,15 @@ class Hybrid:
 
 def choice(settings: EngineSettings, counts: Counts) -> Choice:
     """The choice's inputs, for the metrics."""
+    micros = {name: round(seconds * 1e6, 3) for name, seconds in _costs(counts).items()}
     hits = counts.total.get("log_cache:hits", 0)
     misses = counts.total.get("log_cache:misses", 0)
     return {
         "rule": settings.hybrid_rule,
-        "measured": _costs(counts) is not None,
-        "delivery_us": _micros(counts, "delivery"),
-        "log_fetch_us": _micros(counts, "log_fetch"),
-        "log_merge_us": _micros(counts, "log_merge"),
+        "measured": len(micros) == len(COSTS),
+        "delivery_us": micros.get("delivery"),
+        "log_fetch_us": micros.get("log_fetch"),
+        "log_merge_us": micros.get("log_merge"),
         "cache_hits": hits,
         "cache_misses": misses,
         "cache_hit_rate": round(hits / (hits + misses), 4) if hits + misses else None,
@@ -101,23 +104,11 @@ def choice(settings: EngineSettings, counts: Counts) -> Choice:
     }
 
 
-def _costs(counts: Counts) -> Costs | None:
-    """The measured costs since the dataset was loaded; None until all were measured."""
-    delivery, fetch, merge = (
-        _cost(counts, name) for name in ("delivery", "log_fetch", "log_merge")
-    )
-    if delivery is None or fetch is None or merge is None:
-        return None
-    return Costs(delivery, fetch, merge)
-
-
-def _cost(counts: Counts, name: str) -> float | None:
-    """Seconds that one takes; None before MIN_MEASUREMENTS."""
-    times = counts.total.get(f"cost:{name}", 0)
-    total_ns = counts.total.get(f"cost:{name}_ns", 0)
-    return total_ns / times / 1e9 if times >= MIN_MEASUREMENTS else None
-
-
-def _micros(counts: Counts, name: str) -> float | None:
-    seconds = _cost(counts, name)
-    return None if seconds is None else round(seconds * 1e6, 3)
+def _costs(counts: Counts) -> dict[str, float]:
+    """Seconds that each cost takes, of those that were measured often enough."""
+    times = {name: counts.total.get(f"cost:{name}", 0) for name in COSTS}
+    return {
+        name: counts.total[f"cost:{name}_ns"] / count / 1e9
+        for name, count in times.items()
+        if count >= MIN_MEASUREMENTS
+    }

@@ -9,7 +9,7 @@ from .. import text as texts
 from ..data import Data
 from ..errors import BadRequest, NoAnswer, UnknownPost
 from ..feeds.log_cache import LogCache
-from ..ids import MAX_ID, created_at, shard_of_post
+from ..ids import created_at
 from ..models import Fanout, FanoutStatus, Post, PullReason, Strategy, checked_strategy
 from .hybrid import Hybrid
 
@@ -25,28 +25,20 @@ class Publishing:
         self._log_cache = log_cache
 
     def publish(
-        self,
-        author_id: int,
-        text: str,
-        strategy: Strategy = "hybrid",
-        idempotency_key: str | None = None,
+        self, author_id: int, text: str, strategy: Strategy, key: str | None = None
     ) -> tuple[Post, Fanout]:
         """Accepts a post; see `Engine.publish`."""
         strategy = checked_strategy(strategy)
         text = texts.clean(text, self._data.settings.text_limit)
-        if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+        if key is not None and not _KEY.fullmatch(key):
             raise BadRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.")
         begun = time.perf_counter()
         # Followers on a node that is away are counted, and served, when it is back.
         counts = self._data.graph.follower_counts(author_id, partial=True)
         try:
+            reason = self._pull_reason(author_id, strategy, sum(counts))
             accepted = self._data.posts.accept(
-                author_id,
-                text,
-                strategy,
-                pull_reason=self._pull_reason(author_id, strategy, sum(counts)),
-                counts=counts,
-                repeat_key=idempotency_key,
+                author_id, text, strategy, pull_reason=reason, counts=counts, repeat_key=key
             )
         except NoAnswer:  # it may have been accepted
             self._forget(author_id)
@@ -76,7 +68,7 @@ class Publishing:
 
     def post(self, post_id: int) -> Post:
         """The post. Raises `UnknownPost`."""
-        found = self._data.posts.get_many([post_id])[0] if self._could_be(post_id) else None
+        (found,) = self._data.posts.get_many([post_id])
         if found is None:
             raise UnknownPost(f"There is no post {post_id}; it may have been deleted.")
         return found
@@ -87,7 +79,7 @@ class Publishing:
 
     def fanout(self, post_id: int) -> Fanout:
         """How far the post's deliveries are. Raises `UnknownPost`."""
-        found = self._data.jobs.fanouts([post_id])[0] if self._could_be(post_id) else None
+        (found,) = self._data.jobs.fanouts([post_id])
         if found is None:
             raise UnknownPost(
                 f"Nothing is known of a fan-out of post {post_id}: job records are kept for an hour"
@@ -99,6 +91,3 @@ class Publishing:
         """Whether deliveries of the post are still to be made."""
         (found,) = self._data.jobs.fanouts([post_id])
         return found is not None and found.status in ("queued", "running")
-
-    def _could_be(self, post_id: int) -> bool:
-        return 0 < post_id <= MAX_ID and shard_of_post(post_id) < self._data.settings.shards
