@@ -57,7 +57,7 @@ def after(of: type, name: str, act: Callable[[], None]) -> Any:
 
 
 @pytest.mark.parametrize(("of", "name"), [(Posts, "log_pages"), (PulledAuthors, "all")])
-def test_a_fetch_that_began_before_a_post_does_not_hide_it(
+def test_a_copy_that_was_fetched_before_a_post_of_this_process_is_not_kept(
     backend: Backend, of: type, name: str
 ) -> None:
     clock = Clock()
@@ -72,7 +72,7 @@ def test_a_fetch_that_began_before_a_post_does_not_hide_it(
     assert seen(services) == posts[::-1]
 
 
-def test_a_fetch_that_nothing_disturbed_is_kept(backend: Backend) -> None:
+def test_a_second_read_uses_the_copies_of_the_first(backend: Backend) -> None:
     (services,) = processes(backend, Clock())
     ids = [post(services)]
     assert seen(services) == ids
@@ -83,7 +83,7 @@ def test_a_fetch_that_nothing_disturbed_is_kept(backend: Backend) -> None:
         assert seen(services) == ids
 
 
-def test_another_process_sees_a_pulled_post_when_its_copies_are_too_old(backend: Backend) -> None:
+def test_another_process_sees_a_pulled_post_when_its_copies_expire(backend: Backend) -> None:
     clock = Clock()
     here, there = processes(backend, clock, 2)
     ids = [post(here)]

@@ -18,14 +18,14 @@ from app.engine.metrics import histogram
 descending = st.sets(st.integers(1, 200), max_size=30).map(lambda s: sorted(s, reverse=True))
 
 
-def test_an_id_tells_time_and_shard() -> None:
+def test_a_post_id_tells_its_time_and_its_shard() -> None:
     post_id = (123_456 << 12) | (7 << 4) | 3
     assert ids.shard_of_post(post_id) == 7
     assert ids.millis_of(post_id) == ids.EPOCH_MS + 123_456
     assert ids.created_at(0) == "2026-01-01T00:00:00.000Z"
 
 
-def test_the_scripts_use_the_same_epoch() -> None:
+def test_the_lua_functions_use_the_same_epoch_as_python() -> None:
     lua = (Path(ids.__file__).parent / "store/lua/10_common.lua").read_text()
     found = re.search(r"EPOCH_MS = (\d+)", lua)
     assert found is not None
@@ -33,23 +33,23 @@ def test_the_scripts_use_the_same_epoch() -> None:
 
 
 @given(st.integers(0, 2**27 - 1), st.integers(1, ids.MAX_ID))
-def test_a_cursor_comes_back(user: int, last_id: int) -> None:
+def test_a_page_cursor_decodes_to_the_position_it_was_made_of(user: int, last_id: int) -> None:
     assert page_cursor.decode(user, page_cursor.encode(user, last_id)) == last_id
 
 
 @given(st.text(max_size=40))
-def test_nonsense_is_no_cursor(nonsense: str) -> None:
+def test_a_malformed_page_cursor_is_refused(nonsense: str) -> None:
     with pytest.raises(BadCursor):
         page_cursor.decode(1, nonsense)
 
 
-def test_a_cursor_of_another_feed_is_refused() -> None:
+def test_a_page_cursor_of_another_users_feed_is_refused() -> None:
     with pytest.raises(BadCursor, match="belongs to the feed of user 1"):
         page_cursor.decode(2, page_cursor.encode(1, 99))
 
 
 @pytest.mark.parametrize("character", ["a", "\u00e9", "e\u0301", "👨‍👩‍👧‍👦", "🇩🇪", "नि"])
-def test_characters_are_counted_as_people_do(character: str) -> None:
+def test_a_texts_length_is_counted_in_grapheme_clusters(character: str) -> None:
     assert text.length(character * 500) == 500
     assert text.clean(character * 500, 500)
     with pytest.raises(BadText, match="501 characters"):
@@ -60,12 +60,12 @@ def test_characters_are_counted_as_people_do(character: str) -> None:
     "bad",
     ["", "   ", "\n\t", "\u200b\u200b", "a\x00b", "\ud800", "a\udfffb", "e" + "\u0301" * 6000],
 )
-def test_what_no_text_may_be(bad: str) -> None:
+def test_an_empty_overlong_or_invalid_text_is_refused(bad: str) -> None:
     with pytest.raises(BadText):
         text.clean(bad, 500)
 
 
-def test_a_text_is_stored_composed_and_trimmed() -> None:
+def test_a_text_is_stored_in_nfc_without_white_space_around_it() -> None:
     assert text.clean("  cafe\u0301 ", 4) == "caf\u00e9"
 
 

@@ -59,7 +59,9 @@ def after_counting(services: Services, then: Callable[[], None]) -> None:
 
 
 @pytest.mark.parametrize("followers_before", [[], [17]])
-def test_a_follow_between_count_and_post(services: Services, followers_before: list[int]) -> None:
+def test_a_follower_won_between_count_and_post_gets_the_post(
+    services: Services, followers_before: list[int]
+) -> None:
     add_users(services.engine.store, range(20))
     for reader in followers_before:
         services.engine.follow(reader, 0)
@@ -88,7 +90,7 @@ def test_a_lost_consumer_group_is_made_again(crowd: Services) -> None:
 def test_a_release_whose_posts_were_deleted_leaves_timelines_alone(crowd: Services) -> None:
     kept, _ = crowd.engine.publish(0, "kept", "write")
     deliver(crowd)
-    deferred = [crowd.engine.publish(0, f"held {n}", "read")[0] for n in range(2)]
+    deferred = [crowd.engine.publish(0, f"deferred {n}", "read")[0] for n in range(2)]
     counts = crowd.engine.graph.follower_counts(0)
     assert crowd.engine.pulled_authors.release(0, counts, crowd.settings)
     for post in deferred:
@@ -129,7 +131,7 @@ def test_a_post_between_count_and_release_reaches_who_followed_meanwhile(
 
 @pytest.mark.parametrize("followers", [0, 1])
 @pytest.mark.parametrize("kept", [0, 1])
-def test_a_release_whose_posts_are_gone_ends_the_pull(
+def test_a_release_of_deleted_posts_returns_the_author_to_push(
     backend: Backend, followers: int, kept: int
 ) -> None:
     """Deleted before the release, or pushed out of the log by later posts."""
@@ -148,7 +150,7 @@ def test_a_release_whose_posts_are_gone_ends_the_pull(
         assert all_pages(services, 1, how) == (posts[::-1] if followers else [])
 
 
-def test_many_deleted_posts_cost_few_round_trips(backend: Backend) -> None:
+def test_a_page_below_many_deleted_posts_takes_few_round_trips(backend: Backend) -> None:
     services = one_reader(backend, timeline_cap=400)
     posts = [services.engine.publish(0, f"post {n}", "write")[0].id for n in range(120)]
     deliver(services)
@@ -159,7 +161,7 @@ def test_many_deleted_posts_cost_few_round_trips(backend: Backend) -> None:
     assert page.round_trips < 20
 
 
-def test_the_largest_page_lies_below_thousands_of_deleted_posts(backend: Backend) -> None:
+def test_the_largest_page_is_found_below_thousands_of_deleted_posts(backend: Backend) -> None:
     most = {"page_limit": 1_000, "timeline_cap": 20_000, "log_cap": 100_000}
     services = one_reader(backend, **most)
     store, keys = services.engine.store, services.engine.store.keys
@@ -177,7 +179,9 @@ def test_the_largest_page_lies_below_thousands_of_deleted_posts(backend: Backend
 
 
 @pytest.mark.parametrize("others", [0, MOST_SENT - 1, MOST_SENT, 9_000])
-def test_a_read_sends_few_pull_authors_however_many_there_are(crowd: Services, others: int) -> None:
+def test_a_read_sends_few_pulled_authors_however_many_there_are(
+    crowd: Services, others: int
+) -> None:
     crowd.engine.follow(1, 19)  # never pulled
     post, _ = crowd.engine.publish(0, "hello", "read")
     batch, keys = crowd.engine.store.batch(), crowd.engine.store.keys
@@ -285,7 +289,7 @@ def test_an_author_with_more_followers_than_the_limit_stays_pulled(backend: Back
     assert all_pages(services, 1, "write") == [post.id]
 
 
-def test_held_posts_are_accounted_for_after_their_release(crowd: Services) -> None:
+def test_deferred_posts_are_counted_as_delivered_after_their_release(crowd: Services) -> None:
     deferred, _ = crowd.engine.publish(0, "deferred", "read")
     crowd.engine.publish(0, "pushed", "write")
     deliver(crowd)
@@ -296,7 +300,7 @@ def test_held_posts_are_accounted_for_after_their_release(crowd: Services) -> No
     assert record.lag_ms is not None
 
 
-def test_holding_ends_when_the_backlog_has_drained_though_nobody_posts(backend: Backend) -> None:
+def test_deferring_ends_when_the_backlog_has_drained_though_nobody_posts(backend: Backend) -> None:
     settings = small_settings(backlog_low=2, backlog_high=8, backlog_limit=30)
     services = Services(settings, backend.store(settings.shards))
     add_users(services.engine.store, range(20))

@@ -48,7 +48,7 @@ def test_a_post_reaches_every_follower(crowd: Services, how: Strategy) -> None:
         assert crowd.engine.feed(reader, how).items == [post]
 
 
-def test_pushed_deliveries_are_accounted_for(crowd: Services) -> None:
+def test_a_finished_fanout_counts_delivered_and_skipped_followers(crowd: Services) -> None:
     crowd.engine.follow(9, CELEBRITY)  # has no timeline: dormant
     post, _ = crowd.engine.publish(CELEBRITY, "hello", "write")
     deliver(crowd)
@@ -59,14 +59,14 @@ def test_pushed_deliveries_are_accounted_for(crowd: Services) -> None:
     assert crowd.engine.queue().backlog == 0
 
 
-def test_the_author_sees_the_post_at_once(crowd: Services) -> None:
+def test_an_author_sees_an_own_post_at_once_under_every_strategy(crowd: Services) -> None:
     crowd.engine.feed(CELEBRITY, "write")
     post, _ = crowd.engine.publish(CELEBRITY, "mine", "write")
     for how in STRATEGIES:
         assert crowd.engine.feed(CELEBRITY, how).items == [post]
 
 
-def test_ids_rise_though_the_clock_goes_back(crowd: Services) -> None:
+def test_post_ids_rise_when_the_servers_clock_is_set_back(crowd: Services) -> None:
     first, _ = crowd.engine.publish(CELEBRITY, "before", "write")
     # The shard has given out an id of an hour from now: as if its clock had been there.
     ahead = first.id + (3_600_000 << 12)
@@ -78,7 +78,7 @@ def test_ids_rise_though_the_clock_goes_back(crowd: Services) -> None:
     assert all_pages(crowd, 1, "write") == [*ids[::-1], first.id]
 
 
-def test_a_follow_shows_old_posts_and_an_unfollow_hides_them(crowd: Services) -> None:
+def test_a_follow_brings_old_posts_and_an_unfollow_removes_them(crowd: Services) -> None:
     post, _ = crowd.engine.publish(CELEBRITY, "hello", "write")
     deliver(crowd)
     crowd.engine.feed(9, "write")
@@ -102,7 +102,7 @@ def test_a_deleted_post_leaves_every_feed_and_the_page_is_filled_up(crowd: Servi
         crowd.engine.delete(posts[3].id)
 
 
-def test_a_page_that_ends_the_feed_has_no_cursor(crowd: Services) -> None:
+def test_only_the_last_page_of_a_feed_has_no_next_cursor(crowd: Services) -> None:
     for n in range(4):
         crowd.engine.publish(CELEBRITY, f"post {n}", "write")
     deliver(crowd)
@@ -111,7 +111,7 @@ def test_a_page_that_ends_the_feed_has_no_cursor(crowd: Services) -> None:
         assert crowd.engine.feed(1, how, 3).next_cursor is not None
 
 
-def test_reading_from_a_timeline_takes_one_round_trip_or_two_on_a_cluster(crowd: Services) -> None:
+def test_a_page_from_a_timeline_takes_one_round_trip_and_two_on_a_cluster(crowd: Services) -> None:
     crowd.engine.publish(CELEBRITY, "hello", "write")
     deliver(crowd)
     crowd.engine.feed(1, "write")
@@ -122,8 +122,8 @@ def test_reading_from_a_timeline_takes_one_round_trip_or_two_on_a_cluster(crowd:
     assert cost.round_trips == wanted
 
 
-def test_going_back_to_push_delivers_what_was_held(crowd: Services) -> None:
-    deferred = [crowd.engine.publish(CELEBRITY, f"held {n}", "read")[0].id for n in range(3)]
+def test_going_back_to_push_delivers_the_deferred_posts(crowd: Services) -> None:
+    deferred = [crowd.engine.publish(CELEBRITY, f"deferred {n}", "read")[0].id for n in range(3)]
     pushed = crowd.engine.publish(CELEBRITY, "pushed", "write")[0].id
     deliver(crowd)
     assert crowd.engine.releases.run(force=True) == 1
@@ -134,7 +134,7 @@ def test_going_back_to_push_delivers_what_was_held(crowd: Services) -> None:
     assert {crowd.engine.fanout(post).status for post in deferred} == {"done"}
 
 
-def test_a_worker_that_died_is_replaced_and_nothing_is_twice(crowd: Services) -> None:
+def test_a_dead_workers_job_is_reclaimed_and_no_delivery_is_made_twice(crowd: Services) -> None:
     now = 0.0
     dead, alive = (crowd.engine.deliverer(name, lambda: now) for name in ("dead", "alive"))
     post, _ = crowd.engine.publish(CELEBRITY, "hello", "write")
@@ -142,7 +142,7 @@ def test_a_worker_that_died_is_replaced_and_nothing_is_twice(crowd: Services) ->
     dead.run_iteration(3)  # delivers to three
     alive.reclaiming.run()
     now = 0.9
-    assert alive.reclaiming.run() == 0, "silent for less than a second"
+    assert alive.reclaiming.run() == 0, "its heartbeat is less than a second old"
     now = 1.2
     assert alive.reclaiming.run() == 1
     alive.run_until_idle()
@@ -153,7 +153,7 @@ def test_a_worker_that_died_is_replaced_and_nothing_is_twice(crowd: Services) ->
         assert all_pages(crowd, reader, "write") == [post.id]
 
 
-def test_a_beating_job_is_not_claimed(crowd: Services) -> None:
+def test_a_job_with_a_heartbeat_is_not_reclaimed(crowd: Services) -> None:
     now = 0.0
     slow, other = (crowd.engine.deliverer(name, lambda: now) for name in ("slow", "other"))
     crowd.engine.publish(CELEBRITY, "hello", "write")
@@ -164,7 +164,7 @@ def test_a_beating_job_is_not_claimed(crowd: Services) -> None:
         assert other.reclaiming.run() == 0
 
 
-def test_an_allowance_bounds_a_turn(crowd: Services) -> None:
+def test_the_token_budget_bounds_an_iteration(crowd: Services) -> None:
     worker = crowd.engine.deliverer("w")
     crowd.engine.publish(CELEBRITY, "hello", "write")
     worker.run_iteration()
@@ -172,7 +172,7 @@ def test_an_allowance_bounds_a_turn(crowd: Services) -> None:
     assert worker.delivered == 2
 
 
-def test_an_allowance_counts_deliveries_and_is_passed_by_less_than_a_follower(
+def test_the_token_budget_counts_deliveries_and_is_exceeded_by_less_than_a_follower(
     backend: Backend,
 ) -> None:
     services = one_reader(backend, log_cap=100, timeline_cap=50, chunk=200)
@@ -180,7 +180,7 @@ def test_an_allowance_counts_deliveries_and_is_passed_by_less_than_a_follower(
     for reader in range(2, 9):
         services.engine.follow(reader, 0)
         services.engine.feed(reader, "write")
-    deferred = [services.engine.publish(0, f"held {n}", "read")[0].id for n in range(20)]
+    deferred = [services.engine.publish(0, f"deferred {n}", "read")[0].id for n in range(20)]
     pushed = services.engine.publish(0, "pushed", "write")[0].id
     deliver(services)
     services.engine.releases.run(force=True)
@@ -198,7 +198,7 @@ def test_an_allowance_counts_deliveries_and_is_passed_by_less_than_a_follower(
         assert all_pages(services, reader, "write") == [pushed, *deferred[::-1]]
 
 
-def test_a_key_makes_a_post_once(crowd: Services) -> None:
+def test_an_idempotency_key_makes_a_post_once(crowd: Services) -> None:
     first = crowd.engine.publish(CELEBRITY, "hello", "write", "key-1")
     again = crowd.engine.publish(CELEBRITY, "hello", "write", "key-1")
     assert again == first
@@ -208,7 +208,9 @@ def test_a_key_makes_a_post_once(crowd: Services) -> None:
         crowd.engine.publish(CELEBRITY, "hello", "write", "with space")
 
 
-def test_fifty_parallel_equal_posts_make_one(crowd: Services, backend: Backend) -> None:
+def test_fifty_parallel_requests_with_one_idempotency_key_make_one_post(
+    crowd: Services, backend: Backend
+) -> None:
     def publish(_: int) -> int:
         return crowd.engine.publish(CELEBRITY, "hello", "write", "same")[0].id
 
@@ -218,7 +220,7 @@ def test_fifty_parallel_equal_posts_make_one(crowd: Services, backend: Backend) 
     assert len(all_pages(crowd, 1, "write")) == 1
 
 
-def test_a_high_backlog_holds_large_authors_and_sheds_at_the_limit(backend: Backend) -> None:
+def test_a_high_backlog_defers_large_authors_and_sheds_at_the_limit(backend: Backend) -> None:
     settings = small_settings(
         backlog_low=2, backlog_high=8, backlog_limit=10, large_author_followers=4
     )
@@ -270,7 +272,7 @@ def test_a_failing_job_becomes_a_dead_letter_and_can_be_requeued(crowd: Services
         assert all_pages(crowd, reader, "write") == [post.id]
 
 
-def test_a_job_whose_entry_is_lost_is_found(crowd: Services) -> None:
+def test_a_job_whose_stream_entry_is_lost_is_queued_again(crowd: Services) -> None:
     post, _ = crowd.engine.publish(CELEBRITY, "hello", "write")
     crowd.engine.store.command("XTRIM", crowd.engine.store.keys.jobs(0), "MAXLEN", 0)
     deliver(crowd)
@@ -280,7 +282,7 @@ def test_a_job_whose_entry_is_lost_is_found(crowd: Services) -> None:
     assert crowd.engine.fanout(post.id).status == "done"
 
 
-def test_who_is_not_there(crowd: Services) -> None:
+def test_unknown_users_and_posts_are_refused(crowd: Services) -> None:
     for wrong in (500, MAX_USER_ID - 1, MAX_USER_ID + 5):
         with pytest.raises(UnknownUser):
             crowd.engine.publish(wrong, "hello", "write")
@@ -298,7 +300,7 @@ def test_who_is_not_there(crowd: Services) -> None:
             crowd.engine.fanout(wrong)
 
 
-def test_a_log_keeps_its_newest_posts(backend: Backend) -> None:
+def test_a_log_keeps_its_newest_posts_up_to_the_cap(backend: Backend) -> None:
     services = one_reader(backend, log_cap=5)
     ids = [services.engine.publish(0, f"post {n}", "write")[0].id for n in range(9)]
     deliver(services)
@@ -306,7 +308,7 @@ def test_a_log_keeps_its_newest_posts(backend: Backend) -> None:
         assert all_pages(services, 1, how) == ids[:3:-1]
 
 
-def test_a_restarted_server_gets_the_library_again(crowd: Services, store: Store) -> None:
+def test_a_restarted_server_gets_the_function_library_again(crowd: Services, store: Store) -> None:
     if store.is_cluster:
         store.redis.execute_command("FUNCTION FLUSH", target_nodes="primaries")
     else:

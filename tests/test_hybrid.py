@@ -21,7 +21,7 @@ def test_rare_posts_are_pushed_and_frequent_ones_pulled() -> None:
 
 
 @given(st.floats(0, 10), st.floats(0, 1e5), st.integers(1, 10**6), st.floats(0, 100), st.booleans())
-def test_a_choice_stays_once_it_was_made(
+def test_hysteresis_keeps_an_authors_mode_once_it_was_chosen(
     posts: float, reads: float, followers: int, fetches: float, pulled: bool
 ) -> None:
     habits = Habits(followers, posts, reads)
@@ -50,14 +50,14 @@ def measure(services: Services, *, delivery: float, fetch: float, merge: float) 
     services.engine.counters.flush(force=True)
 
 
-def test_without_measurements_the_threshold_decides(backend: Backend) -> None:
+def test_hybrid_chooses_by_the_threshold_until_costs_are_measured(backend: Backend) -> None:
     services = crowd(backend, celebrity_followers=7)
     assert services.engine.publish(0, "many followers", "hybrid")[1].status == "pull"
     assert services.engine.publish(1, "none", "hybrid")[1].status == "queued"
     assert services.snapshot()["hybrid"]["measured"] is False
 
 
-def test_measured_costs_decide(backend: Backend) -> None:
+def test_hybrid_pulls_where_measured_deliveries_cost_more_than_reads(backend: Backend) -> None:
     services = crowd(backend, celebrity_followers=1_000)
     measure(services, delivery=1.0, fetch=1e-6, merge=1e-6)
     for n in range(12):  # posts follow each other within the second, hardly anybody reads
@@ -66,7 +66,7 @@ def test_measured_costs_decide(backend: Backend) -> None:
     assert (services.snapshot()["hybrid"]["delivery_us"] or 0) > 1000
 
 
-def test_cheap_deliveries_are_pushed_above_the_threshold(backend: Backend) -> None:
+def test_hybrid_pushes_cheap_deliveries_above_the_threshold(backend: Backend) -> None:
     services = crowd(backend, celebrity_followers=2)
     measure(services, delivery=1e-9, fetch=1.0, merge=1.0)
     for reader in range(1, 8):
@@ -74,7 +74,7 @@ def test_cheap_deliveries_are_pushed_above_the_threshold(backend: Backend) -> No
     assert services.engine.publish(0, "hello", "hybrid")[1].status == "queued"
 
 
-def test_kept_logs_serve_deep_pages_too(backend: Backend) -> None:
+def test_cached_logs_of_pulled_authors_lead_to_the_feeds_end(backend: Backend) -> None:
     services = crowd(backend, log_cache_ms=60_000)
     ids = [services.engine.publish(0, f"post {n}", "read")[0].id for n in range(130)]
     seen: list[int] = []

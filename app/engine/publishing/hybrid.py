@@ -56,26 +56,27 @@ class Hybrid:
         settings = self._data.settings
         if followers < settings.large_author_followers:
             return None
-        self._refresh()
-        if settings.hybrid_rule == "followers" or self._costs is None:
+        costs = self._measured_costs()
+        if settings.hybrid_rule == "followers" or costs is None:
             return "threshold" if followers >= settings.celebrity_followers else None
         reads = self._reads_per_user * followers
         habits = Habits(followers, self._posting_rate(author_id), reads)
         # Each process keeps a log that long, and fetches it no sooner.
         max_fetches = settings.web_workers / max(0.001, settings.log_cache_ms / 1000)
         pulled_now = author_id in self._data.pulled_authors.author_ids()
-        pulls = prefers_pull(self._costs, habits, max_fetches, pulled_now=pulled_now)
+        pulls = prefers_pull(costs, habits, max_fetches, pulled_now=pulled_now)
         return "costs" if pulls else None
 
-    def _refresh(self) -> None:
-        if time.monotonic() < self._fresh_until:
-            return
-        counts = self._data.counters.read()
-        pages = sum(sum(buckets(counts.window, "feed", name).values()) for name in STRATEGIES)
-        costs = _costs(counts)
-        self._costs = Costs(**costs) if len(costs) == len(COSTS) else None
-        self._reads_per_user = pages / WINDOW_SECONDS / max(1, self._data.graph.count())
-        self._fresh_until = time.monotonic() + REFRESH_SECONDS
+    def _measured_costs(self) -> Costs | None:
+        """None until all were measured. Looks up the readers' rate too."""
+        if time.monotonic() >= self._fresh_until:
+            counts = self._data.counters.read()
+            pages = sum(sum(buckets(counts.window, "feed", name).values()) for name in STRATEGIES)
+            costs = _costs(counts)
+            self._costs = Costs(**costs) if len(costs) == len(COSTS) else None
+            self._reads_per_user = pages / WINDOW_SECONDS / max(1, self._data.graph.count())
+            self._fresh_until = time.monotonic() + REFRESH_SECONDS
+        return self._costs
 
     def _posting_rate(self, author_id: int) -> float:
         """Posts per second: the last RECENT_POSTS and the one to be decided."""
