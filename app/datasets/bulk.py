@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +21,10 @@ from app.datasets.packing import grouped, packed, parts
 from app.datasets.population import Population
 from app.datasets.state import DatasetState
 from app.engine.errors import Busy
-from app.engine.store.batch import Batch
 from app.engine.store.client import Store
 from app.engine.store.failures import Refused
 from app.engine.store.keys import META_TAG, tag
+from app.engine.store.pipelining import Command
 
 CALLS_IN_FLIGHT = 4
 """Calls in one round trip: enough to keep the server busy while the next are packed."""
@@ -40,15 +40,6 @@ Report = Callable[[float, float], None]
 """Called with (done, total)."""
 
 
-class Call(NamedTuple):
-    """A function call; `values` counts the values of lists and sets that it stores."""
-
-    function: str
-    tag: str
-    args: tuple[Any, ...]
-    values: int
-
-
 class Bulk:
     """One loader's way into the store. Its calls raise `Busy` once another loader took over."""
 
@@ -61,17 +52,11 @@ class Bulk:
 
     def take_over(self) -> None:
         """From now on calls with another token are refused."""
-        batch = self._store.batch()
-        for hash_tag in self._tags:
-            self._call(batch, "bulk_take_over", hash_tag)
-        self._run(batch)
+        self._run(self._call("bulk_take_over", each) for each in self._tags)
 
     def let_go(self) -> None:
         """Loading is over: nobody may write without taking over first."""
-        batch = self._store.batch()
-        for hash_tag in self._tags:
-            self._call(batch, "bulk_drop", hash_tag, self._keys.loader(hash_tag))
-        self._run(batch)
+        self._run(self._call("bulk_drop", each, self._keys.loader(each)) for each in self._tags)
 
     def wipe(self, report: Report | None = None) -> int:
         """Removes all keys of ours but the lasting ones; how many, the bitmaps of users aside.
@@ -80,10 +65,8 @@ class Bulk:
         change the backlog for as long as the job records are there: what they leave, such as a
         backlog below zero, goes in a second pass, when all records are gone.
         """
-        batch = self._store.batch()
-        for shard in range(self._store.shards):
-            self._call(batch, "bulk_drop", tag(shard), self._keys.users(shard))
-        self._run(batch)
+        shards = range(self._store.shards)
+        self._run(self._call("bulk_drop", tag(each), self._keys.users(each)) for each in shards)
         total = sum(1 for _ in self._store.key_names()) if report else 0
         return self._pass(report, total) + self._pass(None, 0)
 
@@ -96,13 +79,10 @@ class Bulk:
             for name in page:
                 found = _TAG.search(name)
                 by_tag[found[0] if found else name].append(name)
-            batch = self._store.batch()
-            for hash_tag, names in by_tag.items():
-                if hash_tag in self._tags:
-                    self._call(batch, "bulk_drop", hash_tag, *names)
-                else:  # of no shard of ours: written under another FANOUT_SHARDS
-                    DatasetState(self._store).remove(names)
-            self._run(batch)
+            for hash_tag in by_tag.keys() - self._tags:
+                # Of no shard of ours: written under another FANOUT_SHARDS.
+                DatasetState(self._store).remove(by_tag.pop(hash_tag))
+            self._run(self._call("bulk_drop", each, *names) for each, names in by_tag.items())
             removed += len(page)
             if report:
                 report(min(removed, total), total)
@@ -114,63 +94,65 @@ class Bulk:
         Expects a store that was wiped. `report` counts edges; each is written twice (followers
         and following) and counts when both are.
         """
-        shards = self._store.shards
         done = 0
         for values in self._send(self._calls(population)):
             done += values
             if report:
                 report(done // 2, population.edges)
-        batch = self._store.batch()
-        for shard in range(shards):
-            local = population.user_ids[population.user_ids % shards == shard] // shards
-            if len(local):
-                self._call(batch, "bulk_users", tag(shard), tag(shard), _bitmap(local))
-        self._run(batch)
+        exist = []
+        for shard in range(self._store.shards):
+            users = self._local_users(population, shard)
+            if len(users):
+                bitmap = _bitmap(users // self._store.shards)
+                exist.append(self._call("bulk_users", tag(shard), tag(shard), bitmap))
+        self._run(exist)
 
-    def _calls(self, population: Population) -> Iterator[Call]:
-        """All calls that write the graph and the timelines, shard by shard."""
-        shards = self._store.shards
-        for shard in range(shards):
+    def _calls(self, population: Population) -> Iterator[tuple[int, Command]]:
+        """All calls that write the graph and the timelines, shard by shard, each with the number
+        of values that it adds to lists and sets."""
+        for shard in range(self._store.shards):
             home = tag(shard)
-            here = population.followers % shards == shard
+            here = population.followers % self._store.shards == shard
             authors, followers = population.authors[here], population.followers[here]
             for text, count in grouped(authors, followers):
-                yield Call("bulk_followers", home, (home, text), count)
+                yield count, self._call("bulk_followers", home, home, text)
             order = np.argsort(followers, kind="stable")
             for text, count in grouped(followers[order], authors[order]):
-                yield Call("bulk_following", home, (home, text), count)
-            users = population.user_ids[population.user_ids % shards == shard]
-            for part in parts(users):
+                yield count, self._call("bulk_following", home, home, text)
+            for part in parts(self._local_users(population, shard)):
                 args = (home, self._timeline_ttl, len(part), packed(part))
-                yield Call("bulk_timelines", home, args, 0)
+                yield 0, self._call("bulk_timelines", home, *args)
 
-    def _send(self, calls: Iterator[Call]) -> Iterator[int]:
+    def _local_users(self, population: Population, shard: int) -> Ids:
+        users: Ids = population.user_ids[population.user_ids % self._store.shards == shard]
+        return users
+
+    def _send(self, calls: Iterator[tuple[int, Command]]) -> Iterator[int]:
         """Sends the calls, some at a time, while the next ones are packed. Yields how many
         values each round trip stored."""
-        under_way: Future[int] | None = None
+        under_way: Future[None] | None = None
+        stored = 0
         with ThreadPoolExecutor(1) as sender:
             while some := list(islice(calls, CALLS_IN_FLIGHT)):
-                batch = self._store.batch()
-                for call in some:
-                    self._call(batch, call.function, call.tag, *call.args)
                 if under_way:
-                    yield under_way.result()
-                under_way = sender.submit(self._run, batch, sum(call.values for call in some))
+                    under_way.result()
+                    yield stored
+                under_way = sender.submit(self._run, [call for _, call in some])
+                stored = sum(count for count, _ in some)
             if under_way:
-                yield under_way.result()
+                under_way.result()
+                yield stored
 
-    def _call(self, batch: Batch, function: str, hash_tag: str, *args: Any) -> None:
-        batch.call(function, self._keys.loader(hash_tag), self._token, *args)
+    def _call(self, function: str, hash_tag: str, *args: Any) -> Command:
+        return self._store.fcall(function, self._keys.loader(hash_tag), self._token, *args)
 
-    def _run(self, batch: Batch, values: int = 0) -> int:
-        """Sends the batch; `values`, for the caller to count."""
+    def _run(self, calls: Iterable[Command]) -> None:
         try:
-            batch.run()
+            self._store.run(list(calls))
         except Refused as error:
             if "REPLACED" not in str(error):
                 raise
             raise Busy(REPLACED) from error
-        return values
 
 
 def _bitmap(bits: Ids) -> bytes:

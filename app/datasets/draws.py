@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+Numbers = NDArray[np.int64]
+
 Ids = NDArray[np.int32]
 """User ids or their indices; 2**27 is the largest, see `MAX_USER_ID`."""
 
@@ -24,7 +26,7 @@ class Draws:
         """`count` numbers of 64 random bits."""
         return np.asarray(self._bits.random_raw(count), dtype=np.uint64)
 
-    def below(self, limit: int, count: int) -> NDArray[np.int64]:
+    def below(self, limit: int, count: int) -> Numbers:
         """`count` numbers in [0, limit), for limits up to 2**31.
 
         Multiplies 32 random bits by the limit and keeps the upper half of the product (Lemire,
@@ -36,6 +38,6 @@ class Draws:
         high = self.raw(count) >> np.uint64(32)
         return ((high * np.uint64(limit)) >> np.uint64(32)).astype(np.int64)
 
-    def shuffled(self, count: int) -> NDArray[np.int64]:
+    def shuffled(self, count: int) -> Numbers:
         """The numbers 0..count-1 in random order."""
         return np.argsort(self.raw(count), kind="stable")

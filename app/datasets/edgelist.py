@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.datasets.draws import Numbers
 from app.datasets.population import Population
 from app.engine.errors import BadRequest
 
@@ -65,7 +65,7 @@ def _broken(number: int, text: str, reason: str) -> BadRequest:
     return BadRequest(f"Line {number} is not an edge: {shown!r}: {reason}. Nothing was loaded.")
 
 
-def _graph(ends: NDArray[np.int64], lines: int, undirected: bool) -> EdgeList:
+def _graph(ends: Numbers, lines: int, undirected: bool) -> EdgeList:
     if not len(ends):
         raise BadRequest("The edge list holds no edge. Nothing was loaded.")
     followers, authors = ends[0::2], ends[1::2]

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 
 import numpy as np
 
@@ -92,9 +93,8 @@ class Loader:
             "percent": 100,
             "users": population.users,
             "edges": population.edges,
-            "shards": self._store.shards,
-            "celebrity_from": thresholds.celebrity_from,
-            "popular_from": thresholds.popular_from,
+            "shards": engine.store.shards,
+            **asdict(thresholds),
         }
         if not state.finish(self._token, finished):
             raise Busy(REPLACED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import product
 from math import gcd
 from typing import Final
 
@@ -16,7 +17,9 @@ CULTURES: Final = 20
 PAIRS: Final = CULTURES * NAMES * NAMES
 """Pairs of a first and a last name of the same culture."""
 
-_INITIALS: Final = "ABCDEFGHJKLMNOPRSTVW"
+_INITIALS: Final = [f"{letter}." for letter in "ABCDEFGHJKLMNOPRSTVW"]
+_MIDDLES: Final = [initials for n in range(3) for initials in product(_INITIALS, repeat=n)]
+"""The initials of each block of PAIRS users: none, then one, then two."""
 
 # Steps through all pairs, without repeating one, when multiplied with 0, 1, 2...: it shares no
 # factor with PAIRS. Near PAIRS divided by the golden ratio, so neighbours get distant names.
@@ -43,15 +46,4 @@ def name_of(user_id: int, seed: int = 1) -> str:
     pair, culture = divmod(pair, CULTURES)
     first, last = divmod(pair, NAMES)
     first_names, last_names = cultures()[culture]
-    return " ".join([first_names[first], *_middle(block), last_names[last]])
-
-
-def _middle(block: int) -> list[str]:
-    """Initials of a block: none, then one, then two."""
-    block %= 1 + len(_INITIALS) + len(_INITIALS) ** 2
-    if block == 0:
-        return []
-    if block <= len(_INITIALS):
-        return [f"{_INITIALS[block - 1]}."]
-    upper, lower = divmod(block - 1 - len(_INITIALS), len(_INITIALS))
-    return [f"{_INITIALS[upper]}.", f"{_INITIALS[lower]}."]
+    return " ".join([first_names[first], *_MIDDLES[block % len(_MIDDLES)], last_names[last]])

@@ -10,25 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.datasets.draws import Draws, Ids
+from app.datasets.draws import Draws, Ids, Numbers
 from app.datasets.presets import checked_seed, preset_of
 from app.datasets.quantiles import scaled_followers
 
 MIN_FOLLOWING: Final = 3
 """Everyone follows at least this many, so that no feed is empty."""
 
-# How eager people are to follow others: (share of the users in 1/1000, weight). Most follow a
-# few; one in 200 follows some hundreds, which is what makes reading by pull expensive.
 _EAGERNESS: Final = ((600, 3), (250, 6), (100, 15), (45, 60), (5, 300))
+"""How eager people are to follow others: (share of the users in 1/1000, weight). Most follow a
+few; one in 200 follows some hundreds, which is what makes reading by pull expensive."""
 
-# Authors with more than 1/64 of all users as followers are drawn from everyone in one go; the
-# others one follower at a time, where drawing the same user twice is rare.
 _LARGE: Final = 64
+"""Authors with more than 1/64 of all users as followers are drawn from everyone in one go; the
+others one follower at a time, where drawing the same user twice is rare."""
+
+_BLOCK: Final = 2_000_000
+"""Edges of small authors made at a time, to bound the memory."""
 
 Progress = Callable[[float], None]
 """Called with the share done, 0..1."""
@@ -79,18 +82,16 @@ def generate_sized(users: int, top: int, seed: int, progress: Progress | None = 
     keys = np.empty(int(counts.sum()), dtype=np.int64)
     filled = 0
     large = int(np.searchsorted(-counts, -max(1, users // _LARGE), side="right"))
-    for part in (
+    for block in chain(
         _large_authors(counts[:large], ranked, crowd, draws),
         _small_authors(counts[large:], ranked[large:], users, crowd, draws),
     ):
-        for block in part:
-            keys[filled : filled + len(block)] = block
-            filled += len(block)
-            report(0.05 + 0.7 * filled / len(keys))
+        keys[filled : filled + len(block)] = block
+        filled += len(block)
+        report(0.05 + 0.7 * filled / len(keys))
     keys.sort()
     report(0.85)
     keys = _feed_everyone(keys, users, draws)
-    report(0.95)
     authors = (keys // (users + 1)).astype(np.int32)
     keys %= users + 1
     followers = keys.astype(np.int32)
@@ -98,7 +99,7 @@ def generate_sized(users: int, top: int, seed: int, progress: Progress | None = 
     return Population(np.arange(1, users + 1, dtype=np.int32), authors, followers)
 
 
-def _ids_by_rank(users: int, draws: Draws) -> NDArray[np.int64]:
+def _ids_by_rank(users: int, draws: Draws) -> Numbers:
     """User ids by rank of follower count: the first 0.1 % in order, the others mixed."""
     first = max(1, users // 1000)
     return np.concatenate([np.arange(1, first + 1), first + 1 + draws.shuffled(users - first)])
@@ -110,9 +111,7 @@ def _crowd(users: int, draws: Draws) -> Ids:
     return np.repeat(np.arange(1, users + 1, dtype=np.int32), weights[draws.below(1000, users)])
 
 
-def _large_authors(
-    counts: NDArray[np.int64], ranked: NDArray[np.int64], crowd: Ids, draws: Draws
-) -> Iterator[NDArray[np.int64]]:
+def _large_authors(counts: Numbers, ranked: Numbers, crowd: Ids, draws: Draws) -> Iterator[Numbers]:
     """Edges of each large author: the users with the smallest random number per eagerness."""
     users = len(ranked)
     weights = np.bincount(crowd, minlength=users + 1)[1:].astype(np.uint64)
@@ -124,30 +123,19 @@ def _large_authors(
 
 
 def _small_authors(
-    counts: NDArray[np.int64],
-    authors: NDArray[np.int64],
-    users: int,
-    crowd: Ids,
-    draws: Draws,
-    block: int = 2_000_000,
-) -> Iterator[NDArray[np.int64]]:
-    """Edges of all small authors, `block` edges at a time to bound the memory."""
+    counts: Numbers, authors: Numbers, users: int, crowd: Ids, draws: Draws
+) -> Iterator[Numbers]:
+    """Edges of all small authors, about _BLOCK at a time."""
     ends = np.cumsum(counts)
     start = 0
     while start < len(counts):
-        limit = (ends[start - 1] if start else 0) + block
+        limit = (ends[start - 1] if start else 0) + _BLOCK
         stop = max(start + 1, int(np.searchsorted(ends, limit, side="right")))
         yield _drawn_once(counts[start:stop], authors[start:stop], users, crowd, draws)
         start = stop
 
 
-def _drawn_once(
-    counts: NDArray[np.int64],
-    authors: NDArray[np.int64],
-    users: int,
-    crowd: Ids,
-    draws: Draws,
-) -> NDArray[np.int64]:
+def _drawn_once(counts: Numbers, authors: Numbers, users: int, crowd: Ids, draws: Draws) -> Numbers:
     """`counts[i]` different followers for `authors[i]`: draw, drop what is double, draw again."""
     keys = np.empty(0, dtype=np.int64)
     missing = counts
@@ -161,14 +149,14 @@ def _drawn_once(
     return keys
 
 
-def _distinct_sorted(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+def _distinct_sorted(keys: Numbers) -> Numbers:
     """The different keys, ascending. Quick where the input is made of a few sorted runs;
     numpy's own `unique` hashes, which took thirty times as long here."""
     keys = np.sort(keys, kind="stable")
     return keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
 
 
-def _feed_everyone(keys: NDArray[np.int64], users: int, draws: Draws) -> NDArray[np.int64]:
+def _feed_everyone(keys: Numbers, users: int, draws: Draws) -> Numbers:
     """Hand edges of eager followers to those who follow fewer than MIN_FOLLOWING.
 
     The author keeps the number of followers; only who follows changes. Donors follow more than

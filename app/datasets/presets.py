@@ -20,26 +20,22 @@ class Preset:
     top: int
 
 
-PRESETS: Final[dict[str, Preset]] = {
-    preset.name: preset
-    for preset in (
-        # The first three: nearly everyone follows the largest account, the worst case there is.
-        Preset("small", 1_000, 950),
-        Preset("medium", 20_000, 19_000),
-        Preset("large", 200_000, 190_000),
-        # Large enough for the real ratio: the largest measured account has 564,512 followers.
-        Preset("huge", 1_000_000, 500_000),
-    )
-}
+_ALL: Final = (
+    # The first three: nearly everyone follows the largest account, the worst case there is.
+    Preset("small", 1_000, 950),
+    Preset("medium", 20_000, 19_000),
+    Preset("large", 200_000, 190_000),
+    # Large enough for the real ratio: the largest measured account has 564,512 followers.
+    Preset("huge", 1_000_000, 500_000),
+)
+PRESETS: Final = {preset.name: preset for preset in _ALL}
 
 
 def preset_of(name: str) -> Preset:
     """The preset of that name; raises `BadRequest` with the names there are."""
-    try:
-        return PRESETS[name]
-    except KeyError:
-        known = ", ".join(PRESETS)
-        raise BadRequest(f"There is no preset {name!r}; choose one of {known}.") from None
+    if name not in PRESETS:
+        raise BadRequest(f"There is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
 
 
 def checked_seed(seed: int) -> int:

@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.datasets.data import lines
+from app.datasets.draws import Numbers
+
+Shares = NDArray[np.float64]
 
 REAL_USERS: Final = 6_630_000
 REAL_MEAN: Final = 12.9
@@ -20,7 +23,7 @@ REAL_MEAN: Final = 12.9
 
 
 @cache
-def real_quantiles() -> NDArray[np.float64]:
+def real_quantiles() -> Shares:
     """Two rows: shares of the accounts, and the numbers of followers that these do not exceed.
 
     The first says that half of all accounts have at most one follower; nothing finer is known.
@@ -28,7 +31,7 @@ def real_quantiles() -> NDArray[np.float64]:
     return np.loadtxt(lines("follower-quantiles.csv"), delimiter=",").T
 
 
-def real_followers(share_above: NDArray[np.float64]) -> NDArray[np.float64]:
+def real_followers(share_above: Shares) -> Shares:
     """Followers of an account when the share `share_above` (0..1) of all accounts has more.
 
     Interpolates between the quantiles with both axes logarithmic, where the tail is nearly
@@ -39,11 +42,11 @@ def real_followers(share_above: NDArray[np.float64]) -> NDArray[np.float64]:
     shares, followers = real_quantiles()
     known = -np.log(np.maximum(1.0 - shares, nearest))
     wanted = -np.log(np.maximum(share_above, nearest))
-    found: NDArray[np.float64] = np.exp(np.interp(wanted, known, np.log(followers)))
+    found: Shares = np.exp(np.interp(wanted, known, np.log(followers)))
     return found
 
 
-def scaled_followers(users: int, top: int, mean: float = REAL_MEAN) -> NDArray[np.int64]:
+def scaled_followers(users: int, top: int, mean: float = REAL_MEAN) -> Numbers:
     """Follower counts of `users` accounts, largest first, shaped like the real ones.
 
     Account i of n takes the real count at the middle of its share, (i + 1/2) / n. The curve is
@@ -59,9 +62,9 @@ def scaled_followers(users: int, top: int, mean: float = REAL_MEAN) -> NDArray[n
     real = real_followers((np.arange(users) + 0.5) / users)
     share = real / real[0]
 
-    def counts(bend: float) -> NDArray[np.int64]:
+    def counts(bend: float) -> Numbers:
         bent = share if bend == 0 else np.expm1(-bend * share) / np.expm1(-bend)
-        rounded: NDArray[np.float64] = np.maximum(1.0, np.floor(top * bent + 0.5))
+        rounded: Shares = np.maximum(1.0, np.floor(top * bent + 0.5))
         return rounded.astype(np.int64)
 
     # The more bend, the higher the average: halve the interval until it is met.

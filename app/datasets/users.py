@@ -45,18 +45,11 @@ class Users:
         thresholds = ALL_REGULAR
         if celebrity_from and popular_from:
             thresholds = Thresholds(celebrity_from, popular_from)
-        return [
-            User(
-                user_id,
-                name_of(user_id, dataset["seed"]),
-                kind_of(followers, thresholds),
-                followers,
-                following,
-            )
-            for user_id, (followers, following) in zip(
-                user_ids, self._graph.degrees(user_ids), strict=True
-            )
-        ]
+        users = []
+        for user_id, degrees in zip(user_ids, self._graph.degrees(user_ids), strict=True):
+            name, kind = name_of(user_id, dataset["seed"]), kind_of(degrees[0], thresholds)
+            users.append(User(user_id, name, kind, *degrees))
+        return users
 
     def list(self, kind: Kind | None = None, limit: int = 20) -> Sequence[User]:
         """Users of a kind, most followed first; without a kind some of each.
