@@ -125,10 +125,11 @@ as_text() {
     dim '  ./start.sh   bring it up'
     return
   fi
-  printf '%-9s %s\n' 'page' "$(page_url)" 'redis' "$(server_name)" 'mode' \
+  printf '%-10s %s\n' 'page' "$(page_url)" 'redis' "$(server_name)" 'mode' \
     "$(if [ "$MODE" = docker ]; then echo "docker, $(docker_layout) layout"; else echo "$MODE"; fi)"
   if [ -n "$metrics" ]; then
-    printf '%-9s %s\n' 'server' "$(metric store server) ($(metric store mode))" \
+    printf '%-10s %s\n' 'server' "$(metric store server) ($(metric store mode))" \
+      'allocator' "$(metric store allocator)" \
       'dataset' "$(metric dataset preset), $(metric dataset status)" \
       'backlog' "$(metric queue backlog) deliveries in $(metric queue jobs) jobs" \
       'workers' "$(metric workers count)"

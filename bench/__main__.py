@@ -42,7 +42,7 @@ def main() -> int:
         )
         with context.stack:
             report.say(f"laying out the data, {STORAGES[storage]}")
-            run.machine = machine.facts(context.fixture.client.info(), context.server)
+            run.machine = machine.facts(context.fixture.client.info())
             run.settings |= report.engine_settings(context.fixture.settings)
             for row in ROWS:
                 if row.number in (options.only or [row.number]):

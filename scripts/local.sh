@@ -51,11 +51,24 @@ embedded_server() { # prints the path of the Valkey server in the virtual enviro
       'REDIS_URL=redis://HOST:6379/0 ./start.sh   (your own Redis 7.0 or Valkey 8, or newer)'
 }
 
-allocator() { # prints the name of the system's jemalloc; nothing where there is none
-  # With it the embedded server delivers about twice as fast (docs/decisions/018).
-  if [ "$(uname -s)" = Linux ]; then
-    "$ROOT/.venv/bin/python" -c 'import ctypes.util; print(ctypes.util.find_library("jemalloc") or "")'
-  fi
+choose_allocator() { # SERVER: sets PRELOAD to the library to preload into it, or to nothing
+  # The system's jemalloc, else that of the package tbb (docs/decisions/018). A library with which the
+  # server does not start, or not without a complaint, is passed over.
+  local candidates library said
+  PRELOAD='' LIBRARY_PATH=$ROOT/.venv/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  [ "$(uname -s)" = Linux ] || return 0
+  candidates=$("$ROOT/.venv/bin/python" -c \
+    'import ctypes.util; print(ctypes.util.find_library("jemalloc") or "")')
+  if [ "$(uname -m)" = x86_64 ]; then candidates="$candidates libtbbmalloc_proxy.so.2"; fi
+  for library in $candidates; do
+    if said=$(LD_PRELOAD=$library LD_LIBRARY_PATH=$LIBRARY_PATH "$1" --version 2>&1 >/dev/null) &&
+      [ -z "$said" ]; then
+      PRELOAD=$library
+      return 0
+    fi
+    warn "the server cannot use the allocator $library: $said"
+  done
+  info 'Tip: where the system has jemalloc (Debian: libjemalloc2) the embedded server is faster'
 }
 
 check_own_server() { # REDIS_URL answers and is new enough
@@ -76,7 +89,8 @@ PYTHON
 }
 
 local_start() { # MODE: embedded or own
-  local mode=$1 socket=$RUN_DIR/supervisor.sock valkey=/bin/false embedded=false owns=${FANOUT_OWNS_STORE:-0} preload='' mark leftover
+  local mode=$1 socket=$RUN_DIR/supervisor.sock valkey=/bin/false embedded=false owns=${FANOUT_OWNS_STORE:-0} mark leftover
+  local PRELOAD='' LIBRARY_PATH=''
   ensure_venv requirements.txt
   leftover=$(marked_pids | tr '\n' ' ')
   if [ -n "$leftover" ]; then
@@ -89,10 +103,7 @@ local_start() { # MODE: embedded or own
     valkey=$(embedded_server)
     embedded=true
     owns=1
-    preload=$(allocator)
-    if [ -z "$preload" ] && [ "$(uname -s)" = Linux ]; then
-      info "Tip: where the system has jemalloc (Debian: libjemalloc2) the embedded server is faster"
-    fi
+    choose_allocator "$valkey"
     REDIS_URL=redis://127.0.0.1:$REDIS_PORT/0
   else
     check_own_server
@@ -110,7 +121,7 @@ local_start() { # MODE: embedded or own
     cd "$ROOT"
     export REDIS_URL PORT REDIS_PORT
     export FANOUT_RUN_ID=$mark FANOUT_ROOT=$ROOT FANOUT_RUN_DIR=$RUN_DIR FANOUT_BIN=$ROOT/.venv/bin \
-      FANOUT_SOCKET=$socket FANOUT_VALKEY=$valkey FANOUT_PRELOAD=$preload \
+      FANOUT_SOCKET=$socket FANOUT_VALKEY=$valkey FANOUT_PRELOAD=$PRELOAD FANOUT_LIBRARY_PATH=$LIBRARY_PATH \
       FANOUT_EMBEDDED=$embedded FANOUT_OWNS_STORE=$owns FANOUT_WORKERS=$WORKERS
     export PYTHONUNBUFFERED=1
     "$ROOT/.venv/bin/python" -m supervisor.supervisord -c config/supervisord.conf \

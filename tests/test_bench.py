@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from bench import fixture, measure, report, report_text
+from bench import allocators, fixture, measure, report, report_text
 from bench.context import Context
 from bench.measure import Outcome, Target
 from bench.rows import delivery, memory, reading
@@ -121,6 +122,15 @@ def test_a_timeline_entry_takes_less_than_in_a_sorted_set(tiny: Context) -> None
     outcome = memory.entry(tiny)
     assert all(outcome.others.values())
     assert outcome.ratios[0] < 0.5
+
+
+def test_an_allocator_is_measured_beside_itself() -> None:
+    with ExitStack() as stack:
+        one = allocators.Candidate("valkey-libc", TINY, stack)
+        one.measure()
+        row = one.row(one)
+    assert row.startswith("| valkey-libc | ")
+    assert row.count("(1.00)") == 3
 
 
 def test_a_missing_delivery_is_noticed(tiny: Context) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes.util
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -57,6 +58,11 @@ def supervisor(checkout: Checkout) -> int:
     return int((checkout.folder / ".run/supervisord.pid").read_text())
 
 
+def maps_of(checkout: Checkout, name: str) -> str:
+    """The files that this process of ours has mapped."""
+    return Path(f"/proc/{pid_of(checkout, name)}/maps").read_text()
+
+
 def start(checkout: Checkout, *options: str, **env: str) -> str:
     done = checkout.run("start.sh", "--no-docker", *options, **env)
     assert done.returncode == 0, done.stderr + done.stdout
@@ -66,7 +72,7 @@ def start(checkout: Checkout, *options: str, **env: str) -> str:
 def test_from_start_to_stop(checkout: Checkout) -> None:
     out = start(checkout)
     assert "because of --no-docker" in out
-    maps = Path(f"/proc/{pid_of(checkout, 'valkey-server')}/maps").read_text()
+    maps = maps_of(checkout, "valkey-server")
     assert ("libjemalloc" in maps) == (ctypes.util.find_library("jemalloc") is not None)
     assert f"http://localhost:{checkout.env['PORT']}" in out
 
@@ -116,6 +122,70 @@ def test_from_start_to_stop(checkout: Checkout) -> None:
     assert (checkout.folder / ".run/data").exists()
     assert checkout.run("stop.sh", "--volumes", "--yes").returncode == 0
     assert not (checkout.folder / ".run/data").exists()
+
+
+TBB = "libtbbmalloc_proxy.so.2"
+linux_x86_64 = pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="tbb has no library here"
+)
+
+
+def hide_jemalloc(checkout: Checkout) -> None:
+    """start.sh goes on as on a machine without jemalloc."""
+    script = checkout.folder / "scripts/local.sh"
+    text = script.read_text()
+    assert 'find_library("jemalloc")' in text
+    script.write_text(text.replace('find_library("jemalloc")', 'find_library("missing")'))
+
+
+def leave_out(checkout: Checkout, library: str) -> None:
+    """The checkout's virtual environment is this one without a library."""
+    venv = checkout.folder / ".venv"
+    venv.unlink()
+    (venv / "lib").mkdir(parents=True)
+    for part in [*Path(sys.prefix).iterdir(), *Path(sys.prefix, "lib").iterdir()]:
+        if part.name not in ("lib", library):
+            (venv / part.relative_to(sys.prefix)).symlink_to(part)
+
+
+def allocator(checkout: Checkout) -> str:
+    """What the status page, the command and its JSON say; all the same."""
+    said: str = checkout.status()["metrics"]["store"]["allocator"]
+    assert f"<dt>Allocator</dt><dd>{said}</dd>" in checkout.call("GET", "/status")[1]
+    assert f"allocator  {said}\n" in checkout.run("status.sh").stdout
+    return said
+
+
+@linux_x86_64
+def test_without_jemalloc_the_server_alone_gets_the_allocator_of_tbb(checkout: Checkout) -> None:
+    hide_jemalloc(checkout)
+    out = start(checkout)
+    assert "jemalloc" not in out
+    assert TBB in maps_of(checkout, "valkey-server")
+    assert "tbbmalloc" not in maps_of(checkout, "worker") + maps_of(checkout, "gunicorn")
+    assert allocator(checkout) == "tbbmalloc (preloaded)"
+    before = pid_of(checkout, "valkey-server")
+    end(before)
+    wait_until(
+        lambda: pid_of(checkout, "valkey-server") not in (0, before), 20, "another server runs"
+    )
+    assert TBB in maps_of(checkout, "valkey-server")
+
+
+@linux_x86_64
+@pytest.mark.parametrize("missing", [TBB, "libtbbmalloc.so.2"])
+def test_an_allocator_that_cannot_be_loaded_is_passed_over(
+    checkout: Checkout, missing: str
+) -> None:
+    hide_jemalloc(checkout)
+    leave_out(checkout, missing)
+    done = checkout.run("start.sh", "--no-docker")
+    assert done.returncode == 0, done.stderr
+    assert f"the server cannot use the allocator {TBB}: " in done.stderr
+    assert missing in done.stderr
+    assert "libjemalloc2" in done.stdout
+    assert "malloc" not in maps_of(checkout, "valkey-server")
+    assert allocator(checkout) == "libc"
 
 
 def test_what_a_killed_supervisor_leaves_is_found(checkout: Checkout) -> None:
