@@ -102,7 +102,7 @@ def store_of(client: Any, shards: int, prefix: str = "fanout:") -> Store:
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     name: str = request.param
     if name == "fake":
-        yield Backend(name, lambda: fakeredis.FakeRedis(version=(7, 0)))
+        yield Backend(name, lambda: fakeredis.FakeRedis(version=(7, 0), protocol=2))
     elif name == "cluster":
         with servers.cluster() as ports:
             client = RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", port) for port in ports])

@@ -37,7 +37,7 @@ class Command:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setitem(PRESETS, "small", Preset("small", 120, 114))
-    return Command(store_of(fakeredis.FakeRedis(version=(7, 0)), 4))
+    return Command(store_of(fakeredis.FakeRedis(version=(7, 0), protocol=2), 4))
 
 
 def test_seed_says_what_it_did(run: Command) -> None:
@@ -65,11 +65,10 @@ def test_seed_while_another_loads(run: Command) -> None:
 
 
 def test_a_store_that_is_down(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    def down(*_: Any) -> Any:
+    def down(*_: Any, **__: Any) -> Any:
         raise StoreDown("Redis does not answer.")
 
-    monkeypatch.setattr(Store, "call", down)
-    monkeypatch.setattr(Store, "command", down)
+    monkeypatch.setattr(Store, "run", down)
     for words in (["seed", "small"], ["verify"]):
         result = run(*words)
         assert result.exit_code == 1

@@ -9,8 +9,8 @@ import pytest
 from app.bootstrap import Services
 from app.datasets import verify
 from app.datasets.population import generate_sized
-from app.engine.delivery.truth import Truth
 from app.engine.store.client import Store
+from app.engine.store.truth import Truth
 
 
 def nothing(done: int, total: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import redis
 
 from app.bootstrap import Services
 from app.engine.delivery.deliverer import Deliverer
@@ -419,11 +418,6 @@ def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Ser
     answers = [crowd.engine.jobs.answer(reply) for reply in batch.run()]
     (job,) = (job for answer in answers for job in answer.jobs if isinstance(job, Job))
     assert job.shard == shard
-    if (
-        isinstance(crowd.engine.store.redis, redis.Redis)
-        and "fake" in type(crowd.engine.store.redis).__module__
-    ):
-        pytest.skip("fakeredis keeps nothing between two calls of a script")
     crowd.engine.jobs.finish(batch, job, Progress(7, 0), "before")
     crowd.engine.jobs.finish(batch, job, Progress(7, 0), answers[shard % len(answers)].incarnation)
     late, fine = batch.run()
@@ -456,8 +450,6 @@ def test_orphans_do_not_wait_behind_new_jobs(backend: Backend) -> None:
 def test_chunks_are_small_while_somebody_reads(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if backend.name == "fake":
-        pytest.skip("fakeredis keeps nothing between two calls of a script")
     settings = small_settings(shards=1, chunk=4, chunk_while_read=1, chunks_in_flight=1)
     services = Services(settings, backend.store(1))
     add_users(services.engine.store, range(42))

@@ -17,7 +17,7 @@ from app.commands.showing import bar, failing_clearly, memory_bytes, tell
 from app.current import services
 from app.datasets import verify as verifying
 from app.datasets.presets import MAX_SEED, PRESETS
-from app.engine.delivery.truth import Truth
+from app.engine.store.truth import Truth
 
 SHOWN_DIFFERENCES = 10
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from app.engine.delivery.truth import Truth
 from app.engine.engine import Engine
 from app.engine.errors import Overloaded
 from app.engine.models import STRATEGIES, Strategy
+from app.engine.store.truth import Truth
 
 Report = Callable[[int, int], None]
 """Called with (done, total)."""

@@ -56,8 +56,8 @@ class Engine:
         self.publishing = Publishing(data, Hybrid(data), log_cache)
         self.feeds = Feeds(data, log_cache)
         self.metrics = Reporting(data)
-        self.releases = Releases(store, settings, self.pulled_authors, self.graph)
-        self.maintenance = Maintenance(self.jobs, self.workers, settings.shards)
+        self.releases = Releases(data)
+        self.maintenance = Maintenance(data)
         self.dead_letters = DeadLetters(store, settings.backlog_limit)
 
     @classmethod
@@ -158,8 +158,7 @@ class Engine:
 
     def deliverer(self, name: str, clock: Callable[[], float] | None = None) -> Deliverer:
         """Makes deliveries in the caller's own loop, as the worker of that name."""
-        parts = (self.store, self.settings, self.jobs, self.posts, self.counters)
-        return Deliverer(*parts, name, clock or self.clock)
+        return Deliverer(self.data, name, clock or self.clock)
 
     def worker(
         self,
@@ -173,17 +172,7 @@ class Engine:
         had anything to do, and the deliveries wait for the next iteration then.
         """
         chores = (self.releases.run, self.maintenance.run)
-        return Worker(
-            self.store,
-            self.control,
-            self.workers,
-            self.counters,
-            self.deliverer,
-            chores,
-            name,
-            clock,
-            first,
-        )
+        return Worker(self.data, self.deliverer, chores, name, clock, first)
 
     def run_worker(self, name: str | None = None) -> None:
         """Makes the deliveries until SIGTERM or SIGINT, in the process's main thread. While the

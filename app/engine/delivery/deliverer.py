@@ -12,56 +12,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ..settings import EngineSettings
+from ..data import Data
 from ..store.batch import Batch
 from ..store.chunks import Chunk, ChunkSender, Delivered
-from ..store.client import Store
-from ..store.counters import Metrics
 from ..store.failures import Refused
 from ..store.job_records import Job, Unreadable
-from ..store.jobs import Jobs
-from ..store.posts import Posts
 from .open_jobs import OpenJobs
 from .reclaiming import Reclaiming
 from .servers import Servers
-
-MAX_OPEN_JOBS_FACTOR = 2
-"""With reclaimed jobs a worker may have so many times `open_jobs` open. New jobs fill it up to
-`open_jobs` in every iteration; without headroom beyond that, the jobs of dead workers would wait
-while any are new."""
 
 
 class Deliverer:
     """The iterations of one worker. Not shared between threads."""
 
-    def __init__(
-        self,
-        store: Store,
-        settings: EngineSettings,
-        jobs: Jobs,
-        posts: Posts,
-        metrics: Metrics,
-        worker: str,
-        clock: Callable[[], float],
-    ) -> None:
-        self._store = store
-        self._settings = settings
-        self._jobs = jobs
-        self._metrics = metrics
+    def __init__(self, data: Data, worker: str, clock: Callable[[], float]) -> None:
+        self._store, self._settings = data.store, data.settings
+        self._jobs, self._counters = data.jobs, data.counters
         self._worker = worker
-        self._chunk_sender = ChunkSender(store, settings)
-        self.servers = Servers(store, settings, clock)
-        self.open_jobs = OpenJobs(jobs, posts, metrics, settings.log_cap, clock)
-        self.reclaiming = Reclaiming(
-            store,
-            jobs,
-            self.open_jobs,
-            self.servers,
-            metrics,
-            MAX_OPEN_JOBS_FACTOR * settings.open_jobs,
-            worker,
-            clock,
-        )
+        self._chunk_sender = ChunkSender(data.store, data.settings)
+        self.servers = Servers(data, clock)
+        self.open_jobs = OpenJobs(data, clock)
+        self.reclaiming = Reclaiming(data, worker, self.open_jobs, self.servers, clock)
         self.delivered = 0
         self.processed = 0
         """Deliveries made and skipped: what a limit counts, and what is paid for."""
@@ -91,7 +62,7 @@ class Deliverer:
         before = self.processed
         self._advance(chunks, delivered)
         if self.processed > before:
-            self._metrics.cost("delivery", self.processed - before, spent)
+            self._counters.cost("delivery", self.processed - before, spent)
         finished = self._finish()
         self.reclaiming.put_aside()
         return bool(finished or taken or any(delivered))
@@ -140,8 +111,8 @@ class Deliverer:
             if isinstance(answer, Delivered):
                 self.delivered += answer.delivered
                 self.processed += answer.delivered + answer.skipped
-                self._metrics.add("deliveries", answer.delivered)
-                self._metrics.add("skipped", answer.skipped)
+                self._counters.add("deliveries", answer.delivered)
+                self._counters.add("skipped", answer.skipped)
                 if opened:
                     opened.advance(chunk.shard, answer.cursor)
             elif answer and opened:
@@ -167,6 +138,6 @@ class Deliverer:
                 self.open_jobs.close(opened.job)
                 first, lag_ms = reply
                 if first == 1 and not opened.job.is_release:
-                    self._metrics.add("jobs")
-                    self._metrics.time("lag", opened.job.strategy, lag_ms / 1000)
+                    self._counters.add("jobs")
+                    self._counters.time("lag", opened.job.strategy, lag_ms / 1000)
         return len(done)

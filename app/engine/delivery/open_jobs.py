@@ -7,14 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 
+from ..data import Data
 from ..errors import StoreDown
 from ..store.batch import Batch
 from ..store.chunks import Chunk
-from ..store.counters import Metrics
 from ..store.failures import Refused
 from ..store.job_records import Cursor, Job, Unreadable
-from ..store.jobs import Jobs
-from ..store.posts import Posts
 from .open_job import OpenJob
 
 HEARTBEAT_SECONDS = 0.25
@@ -30,18 +28,8 @@ class OpenJobs:
     reclaimed and tried again, and the others go on.
     """
 
-    def __init__(
-        self,
-        jobs: Jobs,
-        posts: Posts,
-        metrics: Metrics,
-        log_cap: int,
-        clock: Callable[[], float],
-    ) -> None:
-        self._jobs = jobs
-        self._posts = posts
-        self._metrics = metrics
-        self._log_cap = log_cap
+    def __init__(self, data: Data, clock: Callable[[], float]) -> None:
+        self._data = data
         self._clock = clock
         self._open: dict[tuple[int, str], OpenJob] = {}
 
@@ -80,9 +68,9 @@ class OpenJobs:
         """Closes a job and notes its failure. It is not acknowledged, so after its lease time-out
         it is reclaimed and tried again."""
         self._open.pop(job.position, None)
-        self._metrics.add("failures")
+        self._data.counters.add("failures")
         try:
-            self._jobs.fail(job, reason)
+            self._data.jobs.fail(job, reason)
         except Refused:
             # Its record takes no notes any more. Reclaims without progress are counted elsewhere.
             log.exception("job %d failed, and that could not be noted: %s", job.id, reason)
@@ -104,7 +92,7 @@ class OpenJobs:
         for opened in self._open.values():
             if now >= opened.next_heartbeat:
                 opened.next_heartbeat = now + HEARTBEAT_SECONDS
-                self._jobs.heartbeat(batch, opened.job, opened.progress())
+                self._data.jobs.heartbeat(batch, opened.job, opened.progress())
 
     def plan(self, deliveries: int, size: int, *, spread: bool, away: Set[int]) -> list[Chunk]:
         """The chunks of an iteration: one of at most `size` deliveries for every job, then further
@@ -133,5 +121,6 @@ class OpenJobs:
         """The posts of a release, oldest first; none: it drops the timelines instead."""
         if job.strategy == "drop":
             return []
-        log_page = self._posts.log_pages([job.author_id], job.last + 1, self._log_cap)
-        return [post_id for post_id in log_page[job.author_id][::-1] if post_id >= job.since]
+        author, log_cap = job.author_id, self._data.settings.log_cap
+        log = self._data.posts.log_pages([author], job.last + 1, log_cap)[author]
+        return [post_id for post_id in log[::-1] if post_id >= job.since]

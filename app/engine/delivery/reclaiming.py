@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..store.client import Store
-from ..store.counters import Metrics
+from ..data import Data
 from ..store.job_records import Pending, Unreadable
-from ..store.jobs import Jobs
 from .open_jobs import OpenJobs
 from .servers import Servers
 
@@ -24,6 +22,10 @@ WATCH_SECONDS = 0.1
 SUSPECT_RECLAIMS = 2
 """A job that was reclaimed so often without progress may be what ends its workers. After a single
 reclaim it is more likely that its worker was killed before it came to the job."""
+MAX_OPEN_JOBS_FACTOR = 2
+"""With reclaimed jobs a worker may have so many times `open_jobs` open. New jobs fill it up to
+`open_jobs` in every iteration; without headroom beyond that, the jobs of dead workers would wait
+while any are new."""
 WATCH_COUNT = 1000
 """Taken jobs looked at on each shard, the oldest first; those beyond wait until these are done."""
 
@@ -33,22 +35,16 @@ class Reclaiming:
 
     def __init__(
         self,
-        store: Store,
-        jobs: Jobs,
+        data: Data,
+        worker: str,
         open_jobs: OpenJobs,
         servers: Servers,
-        metrics: Metrics,
-        max_open_jobs: int,
-        worker: str,
         clock: Callable[[], float],
     ) -> None:
-        self._store = store
-        self._jobs = jobs
+        self._data = data
+        self._worker = worker
         self._open_jobs = open_jobs
         self._servers = servers
-        self._metrics = metrics
-        self._max_open_jobs = max_open_jobs
-        self._worker = worker
         self._clock = clock
         self._next_watch = 0.0
         self._watched: dict[tuple[int, str], tuple[int, float]] = {}
@@ -87,7 +83,7 @@ class Reclaiming:
         away = self._servers.away
         if not away:
             return
-        batch = self._store.batch()
+        batch = self._data.store.batch()
         for opened in self._open_jobs:
             job = opened.job
             waits_for = set(opened.shards) or {job.shard}
@@ -95,11 +91,11 @@ class Reclaiming:
                 self._open_jobs.close(job)
                 self._waiting_for[job.position] = waits_for
                 if job.shard not in away:
-                    self._jobs.put_aside(batch, job, opened.progress())
+                    self._data.jobs.put_aside(batch, job, opened.progress())
         batch.run(raise_errors=False, partial=True)
 
     def _has_headroom(self) -> bool:
-        return len(self._open_jobs) < self._max_open_jobs
+        return len(self._open_jobs) < MAX_OPEN_JOBS_FACTOR * self._data.settings.open_jobs
 
     def _overdue(self, now: float) -> list[Pending]:
         """The taken jobs without a heartbeat for LEASE_TIMEOUT_SECONDS, but for those that wait for
@@ -110,7 +106,7 @@ class Reclaiming:
         }
         watched: dict[tuple[int, str], tuple[int, float]] = {}
         overdue = []
-        for seen in self._jobs.pending(WATCH_COUNT):
+        for seen in self._data.jobs.pending(WATCH_COUNT):
             position = seen.position
             if position in self._open_jobs or position in self._waiting_for:
                 continue
@@ -124,17 +120,17 @@ class Reclaiming:
         return overdue
 
     def _reclaim(self, seen: Pending) -> int:
-        job = self._jobs.reclaim(seen, self._worker)
+        job = self._data.jobs.reclaim(seen, self._worker)
         if job is None:
             return 0
-        self._metrics.add("reclaims")
+        self._data.counters.add("reclaims")
         if isinstance(job, Unreadable):
             self._open_jobs.fail(job, job.reason)
             return 1
         with self._open_jobs.blaming(job):
-            cursors = self._jobs.cursors(job)
+            cursors = self._data.jobs.cursors(job)
             processed = sum(cursor.delivered + cursor.skipped for cursor in cursors.values())
-            self._jobs.note_progress(job, processed)
+            self._data.jobs.note_progress(job, processed)
             # First: a job whose worker died must not wait for its chunk again.
             self._open_jobs.open(job, cursors, first=True)
         return 1

@@ -1,40 +1,29 @@
 """Bringing authors back from pull to push.
 
-An author is read by pull while posts are held back: because the backlog was high, or because the
-author chose it. When the shard's backlog has drained, or the author pushes again, one job delivers
-the held posts; only then do readers stop merging the author's log.
+An author is pulled while posts are deferred: because the backlog was high, or because the author
+chose it. When the shard's backlog has drained, or the author pushes again, one job delivers the
+deferred posts; only then do readers stop merging the author's log.
 """
 
 from __future__ import annotations
 
 import time
 
-from ..settings import EngineSettings
-from ..store.client import Store
-from ..store.graph import Graph
-from ..store.pulled_authors import PulledAuthors
+from ..data import Data
 from ..store.queue import read_queue
 
 CHECK_SECONDS = 0.1
-LEAST_PAUSE = 20
-"""The pause is at least so many times as long as the look: with thousands of pull authors a look
+"""Least pause between two looks for authors who may return to push."""
+PAUSE_FACTOR = 20
+"""The pause is at least so many times as long as the look: with thousands of pulled authors a look
 takes long, and a worker has deliveries to make."""
 
 
 class Releases:
     """Looks a few times a second for authors who may return to push."""
 
-    def __init__(
-        self,
-        store: Store,
-        settings: EngineSettings,
-        pulled_authors: PulledAuthors,
-        graph: Graph,
-    ) -> None:
-        self._store = store
-        self._settings = settings
-        self._pulled_authors = pulled_authors
-        self._graph = graph
+    def __init__(self, data: Data) -> None:
+        self._data = data
         self._next_check = 0.0
 
     def run(self, *, force: bool = False) -> int:
@@ -49,25 +38,23 @@ class Releases:
             return self._run()
         finally:
             ended = time.monotonic()
-            self._next_check = ended + max(CHECK_SECONDS, LEAST_PAUSE * (ended - begun))
+            self._next_check = ended + max(CHECK_SECONDS, PAUSE_FACTOR * (ended - begun))
 
     def _run(self) -> int:
+        data = self._data
         waiting = [
-            pulled_author
-            for pulled_author in self._pulled_authors.all()
-            if not pulled_author.releasing and pulled_author.why in ("returning", "deferred")
+            author
+            for author in data.pulled_authors.all()
+            if not author.releasing and author.why in ("returning", "deferred")
         ]
         if not waiting:
             return 0
-        backlogs = read_queue(self._store).backlogs
+        backlogs = read_queue(data.store).backlogs
         released = 0
-        # Who has waited longest comes first, or one author who is held again and again would take
-        # all the room.
-        for pulled_author in sorted(waiting, key=lambda pulled_author: pulled_author.since):
-            shard = pulled_author.author_id % self._settings.shards
-            if backlogs[shard] <= self._settings.backlog_low:
-                counts = self._graph.follower_counts(pulled_author.author_id)
-                released += self._pulled_authors.release(
-                    pulled_author.author_id, counts, self._settings
-                )
+        # Who has waited longest comes first, or one author who is deferred again and again would
+        # take all the headroom.
+        for author in sorted(waiting, key=lambda author: author.since):
+            if backlogs[author.author_id % data.store.shards] <= data.settings.backlog_low:
+                counts = data.graph.follower_counts(author.author_id)
+                released += data.pulled_authors.release(author.author_id, counts, data.settings)
         return released

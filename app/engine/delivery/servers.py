@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..settings import EngineSettings
-from ..store.client import Store
+from ..data import Data
 from ..store.failures import does_not_answer
 from ..store.job_records import Answer
 
@@ -16,9 +15,9 @@ READ_SECONDS = 10.0
 class Servers:
     """Which servers are away, which have restarted, and whether anybody reads pages from them."""
 
-    def __init__(self, store: Store, settings: EngineSettings, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._settings = settings
+    def __init__(self, data: Data, clock: Callable[[], float]) -> None:
+        self._store = data.store
+        self._settings = data.settings
         self._clock = clock
         self._incarnations: list[str] = []
         self._pages_read: list[int] = []

@@ -10,12 +10,11 @@ import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+from ..data import Data
 from ..errors import StoreDown
-from ..store.client import Store
-from ..store.control import Control, RateLimit
-from ..store.counters import Metrics
+from ..store.control import RateLimit
 from ..store.wake_ups import WakeUps
-from ..store.workers import WorkerRegistry, WorkerState
+from ..store.workers import WorkerState
 from .deliverer import Deliverer
 from .token_budget import TokenBudget
 
@@ -35,10 +34,7 @@ class Worker:
 
     def __init__(
         self,
-        store: Store,
-        control: Control,
-        workers: WorkerRegistry,
-        counters: Metrics,
+        data: Data,
         deliverer: Callable[[str], Deliverer],
         chores: Sequence[Callable[[], object]],
         name: str | None,
@@ -47,10 +43,7 @@ class Worker:
     ) -> None:
         """See `Engine.worker`. `chores` are done between the deliveries."""
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"
-        self._store = store
-        self._control = control
-        self._workers = workers
-        self._counters = counters
+        self._data = data
         self._deliverer = deliverer(self.name)
         self._chores = (self._deliverer.reclaiming.run, *chores)
         self._stopping = threading.Event()
@@ -59,7 +52,7 @@ class Worker:
         self._next_look = 0.0
         self._budget = TokenBudget(clock)
         self._first = first
-        self._wake_up = WakeUps(store)
+        self._wake_up = WakeUps(data.store)
 
     def stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
         """Asks the loop to end; fit as a signal handler."""
@@ -111,7 +104,7 @@ class Worker:
         if not self._rate_limit.paused:
             for chore in self._chores:
                 worked = self._unless_away(chore) or worked
-        self._unless_away(self._counters.flush)
+        self._unless_away(self._data.counters.flush)
         return worked
 
     def _unless_away(self, do: Callable[[], object]) -> bool:
@@ -120,9 +113,9 @@ class Worker:
         try:
             return bool(do())
         except StoreDown:
-            if not self._store.is_cluster:
-                raise
-            return False
+            if self._data.store.is_cluster:
+                return False
+            raise
 
     def _deliver(self) -> bool:
         before = self._deliverer.processed
@@ -137,17 +130,17 @@ class Worker:
         if self._clock() < self._next_look:
             return
         self._next_look = self._clock() + CONTROLS_SECONDS
-        self._workers.heartbeat(
+        self._data.workers.heartbeat(
             WorkerState(self.name, len(self._deliverer.open_jobs), self._deliverer.delivered)
         )
-        self._rate_limit = self._control.rate_limit()
+        self._rate_limit = self._data.control.rate_limit()
         rate = 0 if self._rate_limit.paused else self._rate_limit.deliveries_per_second
         self._budget.limit(rate, self._sharers() if rate else 1)
 
     def _sharers(self) -> int:
         """Workers with open jobs share the limit evenly. While idle it counts all: whoever gets a
         job next must not have saved up for all."""
-        live = self._workers.live()
+        live = self._data.workers.live()
         counted = {one.name for one in live if one.jobs_open or not len(self._deliverer.open_jobs)}
         return len(counted | {self.name})
 
@@ -164,7 +157,7 @@ class Worker:
     def _leave(self) -> None:
         self._wake_up.close()
         try:
-            self._counters.flush(force=True)
-            self._workers.leave(self.name)
+            self._data.counters.flush(force=True)
+            self._data.workers.leave(self.name)
         except StoreDown:
             log.info("the store is gone already; the heartbeat will expire by itself")

@@ -152,10 +152,7 @@ class Jobs:
 
     def audit_backlogs(self) -> list[tuple[int, int]]:
         """Sets each shard's backlog to what the job records say: (before, now) of each."""
-        batch = self._store.batch()
-        for shard in range(self._store.shards):
-            batch.call("audit_backlog", self._keys.backlog(shard), tag(shard))
-        return [(before, now) for before, now in batch.run()]
+        return [(before, now) for before, now in self._on_each("audit_backlog", partial=False)]
 
     def fanouts(self, post_ids: Iterable[int]) -> list[Fanout | None]:
         """How far the deliveries of these posts are, in one round trip; None where no record is
@@ -169,9 +166,9 @@ class Jobs:
         """The first arguments of a function for one entry of a stream: key, tag, entry."""
         return self._keys.jobs(job.shard), tag(job.shard), job.entry
 
-    def _on_each(self, function: str, *args: Any) -> list[Any]:
-        """Calls a function on every shard; None from a shard that is away."""
+    def _on_each(self, function: str, *args: Any, partial: bool = True) -> list[Any]:
+        """Calls a function on every shard; with `partial` None from a shard that is away."""
         batch = self._store.batch()
         for shard in range(self._store.shards):
             batch.call(function, self._keys.jobs(shard), tag(shard), *args)
-        return batch.run(partial=True)
+        return batch.run(partial=partial)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+import orjson
+
 from ..models import PullReason
 from ..settings import EngineSettings
 from .client import Store
@@ -82,10 +84,16 @@ class PulledAuthors:
     def release(self, author: int, counts: Sequence[int], settings: EngineSettings) -> bool:
         """Queues the delivery of deferred posts: of the oldest as many as fit under the backlog's
         high mark, one at least. False: nothing to do, or the backlog has no headroom."""
-        key, tag = self._keys.pulled(self._keys.shard(author)), self._keys.tag(author)
-        marks = settings.backlog_low, settings.backlog_high, settings.backlog_limit
-        on_shards = ",".join(map(str, counts))
-        return bool(self._store.call("release", key, tag, author, sum(counts), on_shards, *marks))
+        options = {
+            "recipients": sum(counts),
+            "counts": ",".join(map(str, counts)),
+            "low": settings.backlog_low,
+            "high": settings.backlog_high,
+            "limit": settings.backlog_limit,
+        }
+        shard = self._keys.shard(author)
+        args = (self._keys.tag(author), author, orjson.dumps(options))
+        return bool(self._store.call("release", self._keys.pulled(shard), *args))
 
 
 def _pulled_author(author: int, value: bytes) -> PulledAuthor:

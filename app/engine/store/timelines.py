@@ -56,6 +56,19 @@ class Timelines:
         """Starts the timeline's time to live anew."""
         self._store.command("EXPIRE", self._keys.timeline(user), self._settings.timeline_ttl)
 
+    def raw(self, users: Sequence[int]) -> list[list[bytes] | None]:
+        """The elements of the users' timelines, in one round trip; None where something else than
+        a list lies."""
+        batch = self._store.batch()
+        for user in users:
+            batch.add("LRANGE", self._keys.timeline(user), 0, -1)
+        replies = batch.run(raise_errors=False)
+        return [None if isinstance(reply, Exception) else reply for reply in replies]
+
+    def drop(self, user: int) -> None:
+        """Deletes the timeline."""
+        self._store.command("DEL", self._keys.timeline(user))
+
     def begin_rebuild(self, user: int) -> str | None:
         """Puts a marker where there is no timeline; None when somebody else is at it."""
         key, nonce = self._keys.timeline(user), secrets.randbelow(10**9)

@@ -64,7 +64,7 @@ end
 -- It is kept in the script's memory only, so a restart forgets it. A server that restarted may have
 -- lost its last writes, so whoever remembers more than it must look again. Callers must offer a new
 -- word each time: with a constant one a lone worker would not see a restart.
-local incarnation = redis.REDIS_VERSION == nil and 'simulated' or nil -- fakeredis keeps no memory
+local incarnation
 
 -- Pages of feeds read in this incarnation: somebody waits for each of them.
 local pages_read = 0

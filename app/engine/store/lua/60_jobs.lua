@@ -24,14 +24,18 @@ local GROUP = 'workers'
 local RECORD_TTL = 3600 -- seconds for which a finished job's record is kept
 
 -- The fields of a job record; nothing when its key is gone or holds something else, since one
--- broken key must not fail a call that speaks for many jobs. The job and its entry are set last, by
--- what the stream says: so the job can be named whatever the record holds.
+-- broken key must not fail a call that is about many jobs. The job and its entry come last, from
+-- the stream, so that the job can be named whatever the record holds.
 local function record_of(tag, job, entry)
   local record = redis.pcall('HGETALL', record_key(tag, job))
   if record.err or #record == 0 then return {} end
-  local named = {'job', job, 'entry', entry}
-  for i = 1, #named do record[#record + 1] = named[i] end
+  for _, value in ipairs({'job', job, 'entry', entry}) do record[#record + 1] = value end
   return record
+end
+
+-- The deliveries of a shard that were accepted and not yet made.
+local function backlog_of(tag)
+  return tonumber(redis.call('HGET', backlog_key(tag), 'deliveries') or '0')
 end
 
 -- Changes the backlog. A publish begins deferring; it ends here, at the low mark.
@@ -93,7 +97,6 @@ local function take(tag, worker, count, records)
   end
   if not reply or not reply[1] then return end
   local entries = reply[1][2]
-  if type(reply[1]) ~= 'table' then entries = reply[2] end -- RESP3's shape: fakeredis answers so
   for i = 1, #entries do
     local record = record_of(tag, entries[i][2][2], entries[i][1])
     if #record > 0 then records[#records + 1] = record end

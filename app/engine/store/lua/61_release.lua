@@ -8,10 +8,11 @@ local RELEASE_MAX = 200
 -- Lets an author go back to push: queues one job that delivers deferred posts in their order.
 --   KEYS     pulled:{s}
 --   ARGV     tag, author
---            recipients   the author's followers
---            counts       the same for each shard, "12,0,3,..."
---            low, high    marks of the backlog, in deliveries
---            limit        deliveries that the backlog may hold
+--            options      a JSON object of
+--              recipients   the author's followers
+--              counts       the same for each shard, "12,0,3,..."
+--              low, high    marks of the backlog, in deliveries
+--              limit        deliveries that the backlog may hold
 --   Returns  1; 0 when there is nothing to do or no headroom
 --
 -- The job takes as many of the oldest posts as fit under the high mark; the rest stay deferred
@@ -19,8 +20,8 @@ local RELEASE_MAX = 200
 -- passes the high mark, so that the steady traffic of other authors starves nobody. What passes the
 -- limit is not released: an author with more followers than the limit stays pulled for good.
 register('release', function(_, args)
-  local tag, author, recipients = args[1], args[2], tonumber(args[3])
-  local low, high, limit = tonumber(args[5]), tonumber(args[6]), tonumber(args[7])
+  local tag, author, options = args[1], args[2], cjson.decode(args[3])
+  local recipients, high = options.recipients, options.high
   local state = pulled_author(tag, author)
   if not state or state.last ~= '0' then return 0 end
   local log = log_key(tag, author)
@@ -30,7 +31,7 @@ register('release', function(_, args)
     return 1
   end
   -- Also without recipients: somebody may have followed since they were counted.
-  local backlog = tonumber(redis.call('HGET', backlog_key(tag), 'deliveries') or '0')
+  local backlog = backlog_of(tag)
   local strategy, posts, at = 'drop', 1, 0
   if deferred <= RELEASE_MAX then
     local headroom = math.floor((high - backlog) / math.max(1, recipients))
@@ -38,12 +39,13 @@ register('release', function(_, args)
     at = deferred - posts
   end
   local after = backlog + posts * recipients
-  if after > limit or after > high and backlog > low then return 0 end
+  if after > options.limit or after > high and backlog > options.low then return 0 end
   local job = num(new_id(tag))
   state.last = redis.call('LINDEX', log, at)
   state.following = at > 0 and redis.call('LINDEX', log, at - 1) or '0'
   set_pulled_author(tag, author, state)
-  add_job(tag, job, author, state.since, state.last, strategy, args[4], posts * recipients)
+  add_job(tag, job, author, state.since, state.last, strategy, options.counts,
+    posts * recipients)
   return 1
 end)
 
@@ -55,21 +57,9 @@ local function posts_between(tag, author, since, last)
   return redis.call('LRANGE', log, from, to - 1)
 end
 
--- Ends a release that has delivered everything up to `last`: the author is pushed again, unless
--- posts were deferred meanwhile.
-local function finish_release(tag, author, last)
-  local state = pulled_author(tag, author)
-  if not state or state.last ~= last then return end
-  if state.following == '0' then
-    redis.call('HDEL', pulled_key(tag), author)
-  else
-    set_pulled_author(tag, author,
-      {since = state.following, last = '0', following = '0', why = state.why})
-  end
-end
-
 -- Ends a release whose job is done: its posts were delivered, or their readers' timelines dropped.
-local function finish_deferred(tag, author, since, last, delivered, skipped)
+-- The author is pushed again, unless posts were deferred meanwhile.
+local function finish_release(tag, author, since, last, delivered, skipped)
   local posts = posts_between(tag, author, since, last)
   for i = 1, #posts do
     local deferred = record_key(tag, posts[i])
@@ -79,7 +69,14 @@ local function finish_deferred(tag, author, since, last, delivered, skipped)
         'delivered', num(delivered), 'skipped', num(skipped))
     end
   end
-  finish_release(tag, author, last)
+  local state = pulled_author(tag, author)
+  if not state or state.last ~= last then return end
+  if state.following == '0' then
+    redis.call('HDEL', pulled_key(tag), author)
+  else
+    state.since, state.last, state.following = state.following, '0', '0'
+    set_pulled_author(tag, author, state)
+  end
 end
 
 -- Gives up the release of everything up to `last`: its posts are deferred as before.

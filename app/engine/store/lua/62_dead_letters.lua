@@ -69,11 +69,11 @@ register('resolve_dead_letter', function(keys, args)
   local key = record_key(tag, job)
   local record = redis.call('HMGET', key, 'recipients', 'booked', 'author', 'last')
   local remaining = (tonumber(record[1]) or 0) - (tonumber(record[2]) or 0)
-  local backlog = tonumber(redis.call('HGET', backlog_key(tag), 'deliveries') or '0')
-  if args[3] == '1' and backlog + remaining > tonumber(args[4]) then return -1 end
+  local requeue, limit = args[3] == '1', tonumber(args[4])
+  if requeue and backlog_of(tag) + remaining > limit then return -1 end
   redis.call('XDEL', keys[1], dead_letter_id)
   if redis.call('EXISTS', key) == 0 then return 1 end
-  if args[3] == '1' then
+  if requeue then
     redis.call('HSET', key, 'fails', 0)
     redis.call('PERSIST', key)
     redis.call('SADD', open_key(tag), job)

@@ -51,9 +51,7 @@ register('finish_job', function(keys, args)
   redis.call('HSET', key, 'status', 'done', 'lag_ms', num(lag))
   redis.call('EXPIRE', key, RECORD_TTL)
   if record[3] == 'release' or record[3] == 'drop' then
-    local posts = tonumber(args[6])
-    finish_deferred(tag, record[4], record[5], record[6], tonumber(args[4]) / posts,
-      tonumber(args[5]) / posts)
+    finish_release(tag, record[4], record[5], record[6], args[4] / args[6], args[5] / args[6])
   end
   return {1, lag}
 end, {'allow-oom'})

@@ -48,17 +48,17 @@ register('forget_workers', function(keys, args)
 end, {'allow-oom'})
 
 -- Sets the backlog to the sum of what the unfinished jobs' records say.
---   KEYS     backlog:{s}
+--   KEYS     jobs:{s}
 --   ARGV     tag
 --   Returns  {before, now}
-register('audit_backlog', function(keys, args)
+register('audit_backlog', function(_, args)
   local tag, sum = args[1], 0
   local jobs = redis.call('SMEMBERS', open_key(tag))
   for i = 1, #jobs do
     local record = redis.call('HMGET', record_key(tag, jobs[i]), 'recipients', 'booked')
     sum = sum + (tonumber(record[1]) or 0) - (tonumber(record[2]) or 0)
   end
-  local before = tonumber(redis.call('HGET', keys[1], 'deliveries') or '0')
-  if before ~= sum then redis.call('HSET', keys[1], 'deliveries', num(sum)) end
+  local before = backlog_of(tag)
+  if before ~= sum then redis.call('HSET', backlog_key(tag), 'deliveries', num(sum)) end
   return {before, sum}
 end, {'allow-oom'})
