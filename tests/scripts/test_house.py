@@ -55,3 +55,25 @@ def test_development_has_the_same_versions() -> None:
 def test_scripts_can_be_run(script: Path) -> None:
     assert script.stat().st_mode & 0o111
     assert "set -Eeuo pipefail" in script.read_text()
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/contributing.md"])
+def test_every_path_that_is_named_exists(name: str) -> None:
+    text = (PROJECT / name).read_text()
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    tops = "|".join(path.name for path in PROJECT.iterdir() if path.name not in (".run", ".venv"))
+    named = re.findall(rf"`((?:{tops})(?:/[\w./-]*)?)`", prose)
+    assert {path for path in named if not (PROJECT / path).exists()} == set()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", prose)
+    folder = (PROJECT / name).parent
+    assert {link for link in links if not (folder / link).exists()} == set()
+
+
+def test_decisions_have_numbers_without_gaps_and_three_parts() -> None:
+    files = sorted((PROJECT / "docs/decisions").glob("*.md"))
+    assert [int(file.name[:3]) for file in files] == list(range(1, len(files) + 1))
+    for file in files:
+        text = file.read_text()
+        assert text.startswith(f"# {file.name[:3]}: "), file.name
+        parts = re.findall(r"^\*\*(Context|Decision|Consequence)\.\*\*", text, re.MULTILINE)
+        assert parts == ["Context", "Decision", "Consequence"], file.name

@@ -10,7 +10,7 @@
 --
 -- `watermark:{t}` bounds the ids in all timelines of the shard. A delivery whose id is not below it
 -- is newer than every head, so it is an unconditional push; any other is an ordered insert. The
--- unconditional push is about 1.7 times as fast (docs/decisions/002-newest-watermark.md).
+-- unconditional push is about 1.7 times as fast (docs/decisions/002-unconditional-push.md).
 
 local REBUILD_TIMEOUT_MS = 5000
 

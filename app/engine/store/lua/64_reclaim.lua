@@ -3,7 +3,7 @@
 --
 -- The watching worker judges the lease time-out by its own monotonic clock and the count of
 -- heartbeats, never by the server's wall clock, which may jump
--- (docs/decisions/003-claims-without-clocks.md).
+-- (docs/decisions/003-reclaiming-without-clocks.md).
 
 local MAX_RECLAIMS = 5 -- without progress; then a job is dead-lettered: it seems to end its workers
 
