@@ -21,12 +21,12 @@ def chunks(opened: OpenJob, *sizes: int, spread: bool = False) -> list[list[tupl
     ]
 
 
-def test_on_a_cluster_chunks_take_turns_between_shards() -> None:
+def test_on_a_cluster_each_chunk_is_for_another_shard() -> None:
     wanted = [[(0, 4)], [(1, 4)], [(2, 4)], [(0, 4)]]
     assert chunks(a_job(10, 10, 10), 4, 4, 4, 4, spread=True) == wanted
 
 
-def test_on_one_server_a_shard_is_walked_to_its_end() -> None:
+def test_on_one_server_a_shard_is_finished_before_the_next() -> None:
     wanted = [[(0, 4)], [(0, 4)], [(0, 2), (1, 2)], [(1, 4)]]
     assert chunks(a_job(10, 10, 10), 4, 4, 4, 4) == wanted
 

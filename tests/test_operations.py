@@ -65,7 +65,7 @@ def test_a_failed_chunk_is_not_pushed_twice(crowd: Services) -> None:
     post, _ = crowd.engine.publish(AUTHOR, "to all", "write")
     fail_until_dead(crowd)
     crowd.engine.store.command("DEL", name)
-    crowd.engine.dead_letters.requeue(letter_of(crowd))
+    crowd.engine.dead_letters.requeue(dead_letter_of(crowd))
     crowd.engine.deliverer("other").run_until_idle()
     for reader in READERS:
         assert all_pages(crowd, reader, "write") == [post.id]
@@ -73,12 +73,12 @@ def test_a_failed_chunk_is_not_pushed_twice(crowd: Services) -> None:
         assert crowd.engine.store.command("LRANGE", name, 0, -1).count(str(post.id).encode()) <= 1
 
 
-def letter_of(services: Services) -> str:
+def dead_letter_of(services: Services) -> str:
     (dead_letter,) = services.engine.dead_letters.list()
     return dead_letter.id
 
 
-def test_letters_that_die_out_of_order(crowd: Services) -> None:
+def test_jobs_are_dead_lettered_in_any_order_and_listed_newest_first(crowd: Services) -> None:
     """A younger job may die before an older one."""
     add_users(crowd.engine.store, range(12))
     for reader in READERS:
@@ -104,7 +104,7 @@ class Killed(BaseException):
     """A worker's process ends: no `except Exception` may stop it."""
 
 
-def test_a_job_that_ends_its_workers_is_put_aside_and_the_others_are_not(
+def test_only_the_job_that_ends_its_workers_is_dead_lettered(
     crowd: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad, _ = crowd.engine.publish(AUTHOR, "poison", "write")
@@ -177,7 +177,7 @@ def test_a_job_record_that_cannot_be_read_ends_no_worker_and_becomes_a_dead_lett
     assert crowd.engine.dead_letters.list() == []
 
 
-def test_a_job_record_that_is_gone_is_forgotten_and_stops_nobody(crowd: Services) -> None:
+def test_a_job_record_that_is_gone_is_forgotten_and_delays_no_other_job(crowd: Services) -> None:
     bad, _ = crowd.engine.publish(AUTHOR, "broken", "write")
     name = crowd.engine.store.keys.job(bad.id)
     crowd.engine.store.command("SET", name, "overwritten by somebody")
@@ -190,7 +190,7 @@ def test_a_job_record_that_is_gone_is_forgotten_and_stops_nobody(crowd: Services
 
 
 @pytest.mark.parametrize("when", ["taken", "delivered"])
-def test_a_job_record_that_is_overwritten_on_the_way_stops_nobody(
+def test_a_job_record_that_is_overwritten_during_the_deliveries_delays_no_other_job(
     crowd: Services, when: str
 ) -> None:
     bad, _ = crowd.engine.publish(AUTHOR, "broken", "write")
@@ -200,14 +200,14 @@ def test_a_job_record_that_is_overwritten_on_the_way_stops_nobody(
     if when == "delivered":
         aging.worker.run_iteration(3)
     else:  # its chunk fails as well, and nobody can note that
-        break_fans(crowd, bad.id)
+        break_cursors(crowd, bad.id)
     crowd.engine.store.command("SET", crowd.engine.store.keys.job(bad.id), "overwritten")
     aging.works(20)
     assert {crowd.engine.fanout(post).status for post in good} == {"done"}
     assert crowd.engine.queue().jobs == 0
 
 
-def break_fans(services: Services, job: int) -> None:
+def break_cursors(services: Services, job: int) -> None:
     """The job's deliveries fail: its cursors are no hashes."""
     for shard in range(services.engine.store.shards):
         services.engine.store.command(
@@ -223,7 +223,7 @@ def test_what_cannot_be_read_beside_the_record_is_a_failure_of_that_job_alone(
     bad, _ = crowd.engine.publish(alone if where == "followers" else AUTHOR, "bad", "write")
     good = [crowd.engine.publish(AUTHOR, f"good {n}", "write")[0].id for n in range(2)]
     if where == "cursor":
-        break_fans(crowd, bad.id)
+        break_cursors(crowd, bad.id)
     else:
         crowd.engine.store.command("SET", crowd.engine.store.keys.followers(1, alone), "no list")
     aging = Aging(crowd)
@@ -236,7 +236,7 @@ def test_what_cannot_be_read_beside_the_record_is_a_failure_of_that_job_alone(
     assert "WRONGTYPE" in dead_letter.reason
 
 
-def test_a_job_that_gets_on_is_never_put_aside(crowd: Services) -> None:
+def test_a_job_that_makes_progress_is_never_dead_lettered(crowd: Services) -> None:
     """Its worker dies after every single follower."""
     post, _ = crowd.engine.publish(AUTHOR, "to all", "write")
     now = 0.0
@@ -258,7 +258,7 @@ def test_a_job_that_gets_on_is_never_put_aside(crowd: Services) -> None:
         assert all_pages(crowd, reader, "write") == [post.id]
 
 
-def test_letters_by_http(crowd: Services, backend: Backend) -> None:
+def test_dead_letters_by_http(crowd: Services, backend: Backend) -> None:
     client = create_app(crowd.settings, crowd.engine.store).test_client()
     assert client.get("/api/dead-letters").json == {"dead_letters": []}
     name = break_timeline(crowd, READERS[0])
@@ -287,7 +287,7 @@ def test_letters_by_http(crowd: Services, backend: Backend) -> None:
     assert client.get("/api/dead-letters").json == {"dead_letters": []}
 
 
-def test_commands(crowd: Services) -> None:
+def test_commands_list_and_discard_dead_letters_and_repair_timelines(crowd: Services) -> None:
     run = create_app(crowd.settings, crowd.engine.store).test_cli_runner()
     assert "The dead-letter queue is empty" in run.invoke(args=["dead-letters", "list"]).output
     break_timeline(crowd, READERS[0])
@@ -342,7 +342,7 @@ def test_repair_queues_lost_jobs_and_corrects_the_backlog(crowd: Services) -> No
     assert crowd.engine.fanout(post.id).status == "done"
 
 
-def test_dead_workers_leave_the_streams(crowd: Services) -> None:
+def test_dead_workers_without_jobs_are_removed_from_the_streams(crowd: Services) -> None:
     crowd.engine.publish(AUTHOR, "to all", "write")
     crowd.engine.deliverer("busy").run_iteration(1)
     for n in range(10):
@@ -354,8 +354,8 @@ def test_dead_workers_leave_the_streams(crowd: Services) -> None:
     assert readers - {b"live"} == {b"busy"}, "busy has taken a job"
 
 
-def test_held_posts_of_a_very_large_author_return_in_parts(backend: Backend) -> None:
-    """More held deliveries than the backlog may ever hold."""
+def test_deferred_posts_of_a_very_large_author_are_released_in_parts(backend: Backend) -> None:
+    """More deferred deliveries than the backlog may ever hold."""
     settings = small_settings(
         shards=2,
         backlog_low=0,
@@ -382,7 +382,7 @@ def test_held_posts_of_a_very_large_author_return_in_parts(backend: Backend) -> 
         assert services.engine.fanout(posts[3]).status == "done"
 
 
-def test_a_restarted_server_is_noticed(crowd: Services) -> None:
+def test_a_worker_drops_its_open_jobs_when_the_server_restarts(crowd: Services) -> None:
     """What a worker saw delivered may have been undone: it must not acknowledge by memory."""
     post, _ = crowd.engine.publish(AUTHOR, "to all", "write")
     worker = crowd.engine.deliverer("w")
@@ -425,14 +425,14 @@ def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Ser
     assert fine[0] == 1
 
 
-def test_orphans_do_not_wait_behind_new_jobs(backend: Backend) -> None:
-    """A worker that is full of new jobs still claims those of a dead one."""
+def test_a_dead_workers_job_does_not_wait_behind_new_jobs(backend: Backend) -> None:
+    """A worker that is full of new jobs still reclaims those of a dead one."""
     settings = small_settings(shards=2, open_jobs=2)
     services = Services(settings, backend.store(2))
     add_users(services.engine.store, range(12))
     for reader in READERS:
         services.engine.follow(reader, AUTHOR)
-    services.engine.publish(AUTHOR, "orphan", "write")
+    services.engine.publish(AUTHOR, "of a dead worker", "write")
     services.engine.deliverer("dead").run_iteration()
     for n in range(10):
         services.engine.publish(AUTHOR, f"new {n}", "write")

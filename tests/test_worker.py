@@ -16,7 +16,7 @@ AUTHOR, READERS, POSTS = 0, range(1, 41), 60
 
 
 class Rounds:
-    """Workers that take turns; each round lasts 50 ms of a clock of the test's own."""
+    """Workers that iterate one after another; a round lasts 50 ms of the test's own clock."""
 
     def __init__(self, services: Services, workers: int) -> None:
         self.services = services
@@ -91,7 +91,7 @@ def test_a_release_keeps_the_limit_on_average(backend: Backend) -> None:
         services.engine.follow(reader, AUTHOR)
         services.engine.feed(reader, "write")
     for n in range(20):
-        services.engine.publish(AUTHOR, f"held {n}", "read")
+        services.engine.publish(AUTHOR, f"deferred {n}", "read")
     services.engine.publish(AUTHOR, "pushed", "write")
     services.engine.deliverer("before").run_until_idle()
     services.engine.releases.run(force=True)

@@ -47,8 +47,8 @@ class Histories(Races, Sequences):
 
 @contextmanager
 def few_are_many() -> Iterator[None]:
-    """More than three held posts are a case of their own, as are 200 elsewhere, and logs are kept
-    to their third post: no history of a bearable length would come so far."""
+    """More than three deferred posts are a case of their own, as are 200 elsewhere, and logs are
+    kept to their third post: no history of a bearable length would come so far."""
     with (
         changed_lua("local RELEASE_MAX = 200", "local RELEASE_MAX = 3"),
         patch.object(log_cache, "KEPT", 3),

@@ -1,7 +1,7 @@
 """The state machine of the random histories: its simple rules, and what must hold after each.
 
 `sequences.py` and `races.py` add rules to it. Rules call each other's methods: a sequence is made
-of the same posts, follows and turns as everything else, and the truth is told of each.
+of the same posts, follows and iterations as everything else, and the truth is told of each.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ strategy = st.sampled_from(STRATEGIES)
 either = st.integers(0, 1)
 token_counts = st.sampled_from([None, None, 0, 1, 3])
 schedules = st.lists(st.tuples(either, token_counts), max_size=4)
-"""Turns of the two workers, as (worker, allowance)."""
+"""Iterations of the two workers, as (worker, token budget)."""
 Schedule = list[tuple[int, int | None]]
 NEVER_EXPIRES = -1
 PULLED_AGE, LOG_AGE = 0.13, 0.47
@@ -39,7 +39,7 @@ PULLED_AGE, LOG_AGE = 0.13, 0.47
 class Machine(RuleBasedStateMachine):
     """Posts, follows, unfollows, deletes, reads, and workers that work, pause and die.
 
-    Two processes with copies of their own take turns in serving posts and reads.
+    Two processes with copies of their own alternate in serving posts and reads.
     """
 
     backend: Backend
@@ -183,10 +183,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(worker=either, tokens=token_counts)
     def work(self, worker: int, tokens: int | None) -> None:
-        self.checked_turn(self.workers[worker], tokens)
+        self.checked_iteration(self.workers[worker], tokens)
 
-    def checked_turn(self, worker: Deliverer, tokens: int | None = None) -> None:
-        """Within a turn a backlog only falls. Holding ends at the low mark, not before."""
+    def checked_iteration(self, worker: Deliverer, tokens: int | None = None) -> None:
+        """Within an iteration a backlog only falls. Deferring ends at the low mark, not before."""
         before = self.services.engine.queue()
         worker.run_iteration(tokens)
         after = self.services.engine.queue()

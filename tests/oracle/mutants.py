@@ -148,7 +148,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "",
     ),
     Mutant(
-        "a job is reclaimed though it was not silent",
+        "a job is reclaimed in spite of a heartbeat",
         LUA + "64_reclaim.lua",
         "if (redis.call('HGET', heartbeats_key(tag), entry) or '0') ~= args[4] then return {} end",
         "",

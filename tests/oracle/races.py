@@ -20,7 +20,7 @@ class Killed(Exception):
 
 
 class Races(Machine):
-    """Between a count and a post, in the middle of a rebuild, in the middle of a turn."""
+    """Between a count and a post, in the middle of a rebuild, in the middle of an iteration."""
 
     @rule(author=user, follower=user, alone=st.booleans(), how=strategy)
     def follow_between_count_and_post(
@@ -202,19 +202,19 @@ class Races(Machine):
         """The killed worker was only frozen, and takes its jobs for its own."""
         assert self.asleep is not None
         for _ in range(iterations):
-            self.checked_turn(self.asleep)
+            self.checked_iteration(self.asleep)
 
     @rule(worker=either, where=st.sampled_from(["_take", "_advance", "_finish"]))
-    def kill_worker_in_a_turn(self, worker: int, where: str) -> None:
+    def kill_worker_in_an_iteration(self, worker: int, where: str) -> None:
         """The server has done what it was told; nobody hears of it."""
         with patch.object(self.workers[worker], where, side_effect=Killed), suppress(Killed):
             self.workers[worker].run_iteration()
         self.workers[worker] = self.new_worker()
 
     @rule(author=user, worker=either)
-    def a_restart_undoes_a_turn(self, author: int, worker: int) -> None:
-        """The server ends before it has saved the turn's deliveries, and is back before the worker
-        acknowledges them."""
+    def a_restart_undoes_an_iteration(self, author: int, worker: int) -> None:
+        """The server ends before it has saved the iteration's deliveries, and is back before the
+        worker acknowledges them."""
         if self.backend.name not in ("valkey", "redis"):
             return
         self.post(author, "write")
@@ -235,7 +235,7 @@ class Races(Machine):
 
     @rule(worker=either)
     def nobody_takes_a_living_job(self, worker: int) -> None:
-        """A beat between the look at a job and its claim keeps it where it is."""
+        """A heartbeat between the look at a job and its reclaim keeps it where it is."""
         seen = self.services.engine.jobs.pending(100)
         self.now += 0.3
         self.workers[worker].run_iteration(1)

@@ -16,7 +16,7 @@ shard = st.integers(0, SHARDS - 1)
 
 
 class Sequences(Machine):
-    """Walks under way, partial failures, releases, dead letters, a backlog at its limit."""
+    """Jobs under way, partial failures, releases, dead letters, a backlog at its limit."""
 
     def audience(self, author: int, on_shard: int, absent: int | None = None) -> list[int]:
         """Makes the shard's users, and nobody else, follow the author, in this order, and have
@@ -35,7 +35,7 @@ class Sequences(Machine):
         return readers
 
     def defer_posts(self, author: int, reader: int, posts: int) -> None:
-        """The reader follows the author and has a timeline that waits for so many held posts."""
+        """The reader follows the author and has a timeline; so many posts are deferred."""
         self.follow(reader, author)
         self.read(reader, "write", 6)
         for _ in range(posts):
@@ -50,7 +50,7 @@ class Sequences(Machine):
         tokens=st.sampled_from([1, 1, 2]),
         worker=either,
     )
-    def an_edge_changes_during_a_walk(
+    def an_edge_changes_during_a_job(
         self,
         author: int,
         on_shard: int,
@@ -60,7 +60,7 @@ class Sequences(Machine):
         tokens: int,
         worker: int,
     ) -> None:
-        """New fans go to the list's tail and a leaving one moves others towards the head."""
+        """New followers go to the list's tail; one who leaves moves others towards the head."""
         self.come_to_rest()
         who = range(on_shard, USERS, SHARDS)[which]
         readers = self.audience(author, on_shard, absent=None if leaves else who)
@@ -165,7 +165,7 @@ class Sequences(Machine):
         again: bool,
         quick: int,
     ) -> None:
-        """Posts are held back, some more of them while the release is under way, and the next
+        """Posts are deferred, some more of them while the release is under way, and the next
         release must begin with the first of those."""
         if calm:
             self.come_to_rest()
@@ -194,8 +194,8 @@ class Sequences(Machine):
     def a_release_overtakes_a_job(
         self, author: int, reader: int, before: int, deleted: bool, taker: int
     ) -> None:
-        """A pushed post after held ones is delivered by the release and by its own job. When the
-        held ones are deleted it is all that the release delivers."""
+        """A pushed post after deferred ones is delivered by the release and by its own job. When
+        the deferred ones are deleted it is all that the release delivers."""
         self.come_to_rest()
         self.nobody_follows(author)
         self.defer_posts(author, reader, before)
@@ -212,7 +212,7 @@ class Sequences(Machine):
 
     @rule(author=user, released=st.booleans())
     def dead_letter(self, author: int, released: bool) -> None:
-        """Deliveries fail until their job is a dead letter: of one post, or of held ones."""
+        """Deliveries fail until their job is a dead letter: of one post, or of deferred ones."""
         if self.services.engine.queue().dead:
             return
         if released:
@@ -248,7 +248,7 @@ class Sequences(Machine):
 
     @rule(author=user, released=st.booleans())
     def a_dead_letter_is_discarded(self, author: int, released: bool) -> None:
-        """Held posts are held as before. Whoever lacks another post is repaired."""
+        """Deferred posts stay deferred. Whoever lacks another post is repaired."""
         self.dead_letter(author, released)
         for dead_letter in self.services.engine.dead_letters.list():
             self.services.engine.dead_letters.discard(dead_letter.id)
@@ -259,7 +259,7 @@ class Sequences(Machine):
 
     @rule(author=user, late=st.sets(user, min_size=3))
     def more_followers_than_counted(self, author: int, late: set[int]) -> None:
-        """They are walked, but nothing is booked for them."""
+        """They get the post, but nothing is booked for them."""
         self.come_to_rest()
         for reader in late:
             self.unfollow(reader, author)
@@ -288,7 +288,7 @@ class Sequences(Machine):
 
     @rule(author=user, followers=st.integers(2, USERS), posts=st.integers(1, 4))
     def a_large_author_meets_the_limit(self, author: int, followers: int, posts: int) -> None:
-        """The backlog is below the high mark, but has no room for so many followers."""
+        """The backlog is below the high mark, but has no headroom for so many followers."""
         self.come_to_rest()
         small = (author + SHARDS) % USERS  # of the same shard
         self.nobody_follows(small)

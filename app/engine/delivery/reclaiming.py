@@ -74,7 +74,7 @@ class Reclaiming:
         return reclaimed
 
     def forget_heartbeats(self) -> None:
-        """Begins all time-outs anew: while the store was away no heartbeat could arrive."""
+        """Begins all time-outs again: while the store was away no heartbeat could arrive."""
         self._watched = {}
 
     def put_aside(self) -> None:

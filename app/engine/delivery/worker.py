@@ -22,8 +22,11 @@ CONTROLS_SECONDS = 0.2
 """How often the controls are looked at and the heartbeat is sent; well under a second, which is
 what the page promises."""
 REFUSED_SECONDS = 1.0
+"""Pause after an unexpected error."""
 IDLE_SECONDS = 0.2
 """Longest sleep. A notification wakes earlier; this bounds the wait when one was lost."""
+LIMITED_SECONDS = 0.02
+"""Sleep under a rate limit, until new tokens allow the next deliveries."""
 
 log = logging.getLogger("fanout.worker")
 
@@ -141,12 +144,12 @@ class Worker:
         """Workers with open jobs share the limit evenly. While idle it counts all: whoever gets a
         job next must not have saved up for all."""
         live = self._data.workers.live()
-        counted = {one.name for one in live if one.jobs_open or not len(self._deliverer.open_jobs)}
+        counted = {one.name for one in live if one.jobs_open or not self._deliverer.open_jobs}
         return len(counted | {self.name})
 
     def _sleep(self) -> None:
         if self._rate_limit.deliveries_per_second is not None:
-            self._stopping.wait(0.02)
+            self._stopping.wait(LIMITED_SECONDS)
             return
         try:
             self._wake_up.wait(IDLE_SECONDS)

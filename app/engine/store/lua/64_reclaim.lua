@@ -1,4 +1,4 @@
--- Reclaiming jobs whose worker fell silent.
+-- Reclaiming jobs whose worker gives no heartbeat.
 -- Builds on: 05_keys.lua, 10_common.lua, 60_jobs.lua, 62_dead_letters.lua.
 --
 -- The watching worker judges the lease time-out by its own monotonic clock and the count of

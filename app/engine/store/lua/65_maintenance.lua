@@ -1,7 +1,7 @@
 -- Maintenance of the queue: lost entries, gone workers, and the sum of the backlog.
 -- Builds on: 05_keys.lua, 10_common.lua, 60_jobs.lua.
 
--- Queues unfinished jobs anew whose stream entry is gone.
+-- Queues unfinished jobs again whose stream entry is gone.
 --   KEYS     jobs:{s}
 --   ARGV     tag
 --            cursor       of the scan; 0 at the start
