@@ -43,7 +43,7 @@ def graph(*edges: tuple[int, int]) -> Population:
 
 
 def stored_edges(store: Store, users: list[int]) -> tuple[set[Any], set[Any]]:
-    """(from `following`, from `followers`), each as {(follower, followee)}."""
+    """(from `following`, from `followers`), each as {(follower, author)}."""
     by_following, by_followers = set(), set()
     for user in users:
         following = store.command("SMEMBERS", store.keys.following(user))

@@ -13,7 +13,7 @@ from app.engine.store.client import Store
 from app.engine.store.truth import Truth
 
 
-def nothing(done: int, total: int) -> None:
+def nothing(done: float, total: float) -> None:
     """Reports to nobody."""
 
 
@@ -73,12 +73,12 @@ def test_the_truth_follows_unfollowing_and_deleting(loaded: Services, store: Sto
     loaded.engine.delete(latest)
     assert latest not in Truth(store).feed(reader)
     authors = loaded.engine.feed(reader, "read", 20).items
-    followee = next(post.author_id for post in authors if post.author_id != reader)
-    loaded.engine.unfollow(reader, followee)
+    author = next(post.author_id for post in authors if post.author_id != reader)
+    loaded.engine.unfollow(reader, author)
     remaining = Truth(store).feed(reader)
     assert remaining
     bodies = [loaded.engine.post(post) for post in remaining]
-    assert followee not in {post.author_id for post in bodies}
+    assert author not in {post.author_id for post in bodies}
     assert verify.compare(loaded.engine, [reader], nothing).differences == []
 
 

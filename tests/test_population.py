@@ -39,7 +39,7 @@ def check(population: Population, users: int, top: int) -> None:
     counts = follower_counts(population)
     assert sorted(counts, reverse=True) == scaled_followers(users, top).tolist()
     assert counts[0] == counts.max() == top, "user 1 is the largest celebrity"
-    # Whole numbers in a world of a hundred users leave gaps between the possible averages.
+    # Whole numbers for a hundred users leave gaps between the possible averages.
     near = 0.01 if users >= 1_000 else 0.1
     assert population.edges / users == pytest.approx(REAL_MEAN, rel=near)
 

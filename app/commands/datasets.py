@@ -13,7 +13,7 @@ from typing import IO, cast
 import click
 from flask.cli import with_appcontext
 
-from app.commands.showing import bar, failing_clearly, memory_bytes, tell
+from app.commands.showing import Bar, failing_clearly, memory_bytes, tell
 from app.current import services
 from app.datasets import verify as verifying
 from app.datasets.presets import MAX_SEED, PRESETS
@@ -34,7 +34,7 @@ SHOWN_DIFFERENCES = 10
 def seed(preset: str, number: int | None) -> None:
     """Replace all users and posts by a generated dataset: small, medium, large or huge."""
     number = services().settings.seed if number is None else number
-    with failing_clearly(), bar("starting") as progress:
+    with failing_clearly(), Bar("starting") as progress:
         before = memory_bytes(services())
         loaded = services().loading.load_preset(preset, number, progress.show)
         progress.show("ready", 1.0)
@@ -54,7 +54,7 @@ def load_edges(file: str, undirected: bool) -> None:
     file is checked before anything is changed.
     """
     loading = services().loading
-    with failing_clearly(), bar("checking the file", None) as progress:
+    with failing_clearly(), Bar("checking the file", None) as progress:
         before = memory_bytes(services())
         try:
             with _opened(file) as binary:
@@ -91,7 +91,7 @@ def verify(posts: int, users: str, number: int) -> None:
     if not everyone:
         raise click.ClickException("There are no users. Run `flask --app app.main seed` first.")
     chosen = _chosen(everyone, users, number)
-    with failing_clearly(), bar("publishing") as progress:
+    with failing_clearly(), Bar("publishing") as progress:
         verifying.publish_random(engine, posts, number, progress.count)
         progress.show("waiting for the deliveries", 1.0)
         verifying.drain(engine)

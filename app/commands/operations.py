@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from flask.cli import AppGroup, with_appcontext
 
-from app.commands.showing import bar, failing_clearly
+from app.commands.showing import Bar, failing_clearly
 from app.current import services
 from app.engine.delivery.repair import repair as repair_all
 from app.engine.store.dead_letters import LIST_LIMIT
@@ -22,7 +22,7 @@ def repair() -> None:
     deletes function libraries of other versions. Safe while web and workers run; what is still on
     its way to a timeline is no difference.
     """
-    with failing_clearly(), bar("comparing", None) as progress:
+    with failing_clearly(), Bar("comparing", None) as progress:
         found = repair_all(services().engine, progress.count)
     click.echo(
         f"{found.users:,} users, {found.timelines:,} timelines compared with the truth: "

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import click
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from app.bootstrap import Services
 from app.datasets.loads import Loaded
@@ -43,30 +35,26 @@ ADVICE: dict[type[FanoutError], str] = {
 """What to do next, after the error's own sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A progress bar with one task."""
+class Bar(Progress):
+    """A progress bar on standard error, so that the result can be piped.
 
-    progress: Progress
-    task: TaskID
+    `total` is None while nobody knows how far it is.
+    """
+
+    def __init__(self, stage: str, total: float | None = 1.0) -> None:
+        columns = BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+        super().__init__(
+            TextColumn("{task.description:24}"), *columns, console=Console(stderr=True)
+        )
+        self._task = self.add_task(stage, total=total)
 
     def show(self, stage: str, share: float) -> None:
         """Shows what is being done and the share that is done, 0..1."""
-        self.progress.update(self.task, description=stage, completed=share, total=1.0)
+        self.update(self._task, description=stage, completed=share, total=1.0)
 
-    def count(self, done: int, total: int) -> None:
+    def count(self, done: float, total: float) -> None:
         """Shows how many are done."""
-        self.progress.update(self.task, completed=done, total=total)
-
-
-@contextmanager
-def bar(stage: str, total: float | None = 1.0) -> Iterator[Bar]:
-    """A progress bar on standard error, so that the result can be piped. A total of None: nobody
-    knows how far it is."""
-    columns = BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    console = Console(stderr=True)
-    with Progress(TextColumn("{task.description:24}"), *columns, console=console) as progress:
-        yield Bar(progress, progress.add_task(stage, total=total))
+        self.update(self._task, completed=done, total=total)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from app.datasets.draws import Ids
+from app.datasets.loads import Report
 from app.datasets.packing import grouped, packed, parts
 from app.datasets.population import Population
 from app.datasets.state import DatasetState
@@ -35,9 +36,6 @@ PAGE_KEYS = 2_000
 REPLACED = "Another loader took over; this one stopped."
 
 _TAG = re.compile(r"\{[^}]*\}")
-
-Report = Callable[[float, float], None]
-"""Called with (done, total)."""
 
 
 class Bulk:

@@ -26,7 +26,7 @@ def directories_of(
     """Up to DIRECTORY_SIZE users of each kind, most followed first.
 
     Regular users are a sample, by `seed`, of those who follow at least MIN_FOLLOWING others, among
-    them the most followed account of all: it is among the authors of the first posts, so nobody
+    them the most followed user of all: it is among the authors of the first posts, so nobody
     who is offered starts with an empty feed. Where nobody is like that, any regular user will do.
     `counts` are the `follower_counts`.
     """

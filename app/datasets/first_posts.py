@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from app.datasets.data import lines
 from app.datasets.kinds import KINDS, Kind
+from app.datasets.loads import Report
 from app.engine.engine import Engine
 from app.engine.errors import Overloaded
 
@@ -61,7 +62,7 @@ def publish_all(
     engine: Engine,
     posts: Sequence[tuple[int, str]],
     deliver: Callable[[], object],
-    report: Callable[[float, float], None],
+    report: Report,
 ) -> None:
     """Publishes with the write strategy. `deliver` makes the deliveries that wait; it is called
     whenever more than FANOUT_BACKLOG_LOW of them do, and at the end."""

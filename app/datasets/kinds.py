@@ -1,7 +1,7 @@
 """Celebrity, popular or regular: by the number of followers, against thresholds of the dataset.
 
 A fixed number would call nobody a celebrity in a small dataset and thousands in a large one, so
-the thresholds follow from the ranks: in the measured graph the top 0.1 % of the accounts hold
+the thresholds follow from the ranks: in the measured graph the top 0.1 % of the users hold
 about half of all edges and the top 1 % two thirds (`quantiles.py`).
 """
 
@@ -16,17 +16,17 @@ KINDS: tuple[Kind, ...] = ("celebrity", "popular", "regular")
 
 CELEBRITY_SHARE: Final = 1000
 POPULAR_SHARE: Final = 100
-"""One in so many accounts is a celebrity, or at least popular."""
+"""One in so many users is a celebrity, or at least popular."""
 
 MIN_CELEBRITIES: Final = 5
 MIN_POPULAR: Final = 30
-"""Even a small dataset has this many accounts at or above each threshold, but never more than
+"""Even a small dataset has this many users at or above each threshold, but never more than
 a tenth of all users, or a quarter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Followers from which on an account is a celebrity, or popular."""
+    """Followers from which on a user is a celebrity, or popular."""
 
     celebrity_from: int
     popular_from: int
@@ -37,7 +37,7 @@ ALL_REGULAR: Final = Thresholds(2**31, 2**31)
 
 
 def kind_of(followers: int, thresholds: Thresholds) -> Kind:
-    """The kind of an account with that many followers."""
+    """The kind of a user with that many followers."""
     if followers >= thresholds.celebrity_from:
         return "celebrity"
     if followers >= thresholds.popular_from:
@@ -46,9 +46,9 @@ def kind_of(followers: int, thresholds: Thresholds) -> Kind:
 
 
 def thresholds_of(descending: Sequence[int]) -> Thresholds:
-    """Thresholds for a dataset, from the follower counts of all its accounts, largest first.
+    """Thresholds for a dataset, from the follower counts of all its users, largest first.
 
-    The count at the rank is the threshold. Where so many accounts share that count that the
+    The count at the rank is the threshold. Where so many users share that count that the
     kind would be more than twice as large as meant, the threshold is one above it: in a graph
     where all are equal, all are regular.
     """

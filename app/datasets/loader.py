@@ -7,15 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from app.datasets import first_posts
-from app.datasets.bulk import REPLACED, Bulk, Report
+from app.datasets.bulk import REPLACED, Bulk
 from app.datasets.directories import directories_of, follower_counts
 from app.datasets.kinds import thresholds_of
-from app.datasets.loads import Loaded, Progress
+from app.datasets.loads import Loaded, Progress, Report
 from app.datasets.population import Population
 from app.datasets.state import DatasetState
 from app.engine.engine import Engine
@@ -32,21 +32,18 @@ Make = Callable[[Callable[[float], None]], Population]
 """Makes the population and reports the share done."""
 
 
+@dataclass
 class Loader:
     """Runs one load under a token that `DatasetState` has accepted as the loader's."""
 
-    def __init__(
-        self, settings: Settings, store: Store, token: str, progress: Progress | None = None
-    ) -> None:
-        self._settings = settings
-        self._store = store
-        self._state = DatasetState(store)
-        self._token = token
-        self._progress = progress or (lambda *_: None)
-        self._loaded = Loaded()
-        self._percent = 0
-        self._replaced = threading.Event()
-        self._over = threading.Event()
+    settings: Settings
+    store: Store
+    token: str
+    progress: Progress | None = None
+    _loaded: Loaded = field(default_factory=Loaded)
+    _percent: int = 0
+    _replaced: threading.Event = field(default_factory=threading.Event)
+    _over: threading.Event = field(default_factory=threading.Event)
 
     def run(self, make: Make, seed: int) -> Loaded:
         """Makes the population, clears the store, loads, publishes the first posts.
@@ -57,15 +54,15 @@ class Loader:
         heartbeats = threading.Thread(target=self._give_heartbeats, daemon=True)
         heartbeats.start()
         try:
-            with closing(self._store.with_long_timeout()) as store:
-                return self._run(make, seed, Engine(self._settings, store))
+            with closing(self.store.with_long_timeout()) as store:
+                return self._run(make, seed, Engine(self.settings, store))
         finally:
             self._over.set()
             heartbeats.join()
 
     def _run(self, make: Make, seed: int, engine: Engine) -> Loaded:
         loaded = self._loaded
-        bulk = Bulk(engine.store, self._token, self._settings.timeline_ttl)
+        bulk = Bulk(engine.store, self.token, self.settings.timeline_ttl)
         state = DatasetState(engine.store)
         with self._stage("generating") as report:
             population = make(lambda share: report(share, 1))
@@ -96,7 +93,7 @@ class Loader:
             "shards": engine.store.shards,
             **asdict(thresholds),
         }
-        if not state.finish(self._token, finished):
+        if not state.finish(self.token, finished):
             raise Busy(REPLACED)
         return loaded
 
@@ -112,7 +109,8 @@ class Loader:
                 raise Busy(REPLACED)
             share = before + STAGES[name] * (done / total if total else 1)
             self._percent = min(99, int(100 * share))
-            self._progress(name, share)
+            if self.progress:
+                self.progress(name, share)
 
         begun = time.perf_counter()
         report(0, 1)
@@ -121,9 +119,10 @@ class Loader:
 
     def _give_heartbeats(self) -> None:
         """Tells the store that this loader is alive, until the load is over."""
+        state = DatasetState(self.store)
         while not self._over.wait(HEARTBEAT_SECONDS):
             try:
-                if not self._state.heartbeat(self._token, self._percent):
+                if not state.heartbeat(self.token, self._percent):
                     self._replaced.set()
                     return
             except StoreDown:

@@ -59,10 +59,8 @@ class Loading:
         log.info("loading dataset %s, seed %d", preset, seed)
         try:
             loaded = self._load(token, partial(generate, preset, seed), preset, seed, progress)
-        except LoadStopped:
-            log.info("loading was stopped; the next worker begins it again")
-        except Busy:
-            log.warning("another worker took over loading dataset %s", preset)
+        except (LoadStopped, Busy):
+            log.info("loading dataset %s ends here; another worker loads it", preset)
         except StoreDown:
             raise
         except Exception:

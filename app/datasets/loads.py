@@ -10,6 +10,10 @@ Progress = Callable[[str, float], None]
 stop the load."""
 
 
+Report = Callable[[float, float], None]
+"""Called with (done, total)."""
+
+
 class LoadStopped(Exception):
     """Raise it in a progress callback to stop a load; another worker will begin it again."""
 

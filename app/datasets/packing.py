@@ -1,4 +1,4 @@
-"""Packs lists of numbers for the scripts of `lua/90_bulk.lua`."""
+"""Packs lists of numbers for the server functions of `lua/90_bulk.lua`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST = 2_000
 """Values in one RPUSH or SADD: Lua can hand over fewer than 8,000 at once."""
 
 PER_CALL = 4_000
-"""Numbers in one script call, about 2 ms of the server's time. Four times as many are slower."""
+"""Numbers in one call, about 2 ms of the server's time. Four times as many are slower."""
 
 
 def packed(numbers: NDArray[np.integer]) -> bytes:
@@ -34,28 +34,19 @@ def grouped(owners: Ids, values: Ids, size: int = PER_CALL) -> Iterator[tuple[by
     Yields (text, values in it). A text reads: owner, count, value * count, owner, count, ...;
     an owner with more than LONGEST values appears again with the rest.
     """
-    total = len(owners)
-    if not total:
+    if not len(owners):
         return
-    firsts = np.flatnonzero(np.concatenate([[True], owners[1:] != owners[:-1]]))
-    lengths = np.diff(np.append(firsts, total))
-    within = np.arange(total) - np.repeat(firsts, lengths)
+    changes = np.concatenate([[True], owners[1:] != owners[:-1]])
+    at = np.arange(len(owners))
+    within = at - np.maximum.accumulate(np.where(changes, at, 0))
     firsts = np.flatnonzero(within % LONGEST == 0)
-    lengths = np.diff(np.append(firsts, total))
-
-    heads = firsts + 2 * np.arange(len(firsts))
-    stream = np.empty(total + 2 * len(firsts), dtype=np.uint32)
-    is_value = np.ones(len(stream), dtype=bool)
-    is_value[heads] = is_value[heads + 1] = False
-    stream[heads] = owners[firsts]
-    stream[heads + 1] = lengths
-    stream[is_value] = values
-
-    ends = np.append(heads[1:], len(stream))
-    first = 0
-    while first < len(heads):
-        start = heads[first]
+    lengths = np.diff(np.append(firsts, len(owners)))
+    heads = np.column_stack([owners[firsts], lengths]).ravel()
+    stream = np.insert(values, np.repeat(firsts, 2), heads)
+    ends = np.cumsum(lengths + 2)
+    first = start = 0
+    while first < len(ends):
         # As many whole groups as fit, but at least one.
         last = max(first, int(np.searchsorted(ends, start + size, side="right")) - 1)
         yield packed(stream[start : ends[last]]), int(lengths[first : last + 1].sum())
-        first = last + 1
+        first, start = last + 1, ends[last]

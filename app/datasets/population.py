@@ -2,7 +2,7 @@
 
 Every author has exactly the number of followers that `quantiles.scaled_followers` gives to the
 rank; who follows is drawn at random, and people differ in how many they follow. User ids are
-1..n. The accounts of the top 0.1 % have the ids 1, 2, 3... from the most followed on, so that
+1..n. The users of the top 0.1 % have the ids 1, 2, 3... from the most followed on, so that
 "user 1" is the largest celebrity of every preset; all others are mixed at random.
 """
 
@@ -71,7 +71,7 @@ def generate(preset: str, seed: int, progress: Progress | None = None) -> Popula
 
 
 def generate_sized(users: int, top: int, seed: int, progress: Progress | None = None) -> Population:
-    """A population of `users` people whose largest account has `top` followers."""
+    """A population of `users` people whose largest user has `top` followers."""
     report = progress or (lambda _: None)
     draws = Draws(seed)
     counts = scaled_followers(users, top)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from app.datasets.loads import Report
 from app.engine.engine import Engine
 from app.engine.errors import Overloaded
 from app.engine.models import STRATEGIES, Strategy
 from app.engine.store.truth import Truth
-
-Report = Callable[[int, int], None]
-"""Called with (done, total)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +94,10 @@ def compare(engine: Engine, user_ids: Sequence[int], report: Report) -> Verdict:
     for user_id in user_ids:
         expected = truth.feed(user_id)
         for strategy in STRATEGIES:
-            found, pages = _whole_feed(engine, user_id, strategy)
+            pages = list(_pages(engine, user_id, strategy))
+            found = [post_id for page in pages for post_id in page]
             verdict.feeds += 1
-            verdict.pages += pages
+            verdict.pages += len(pages)
             verdict.posts += len(found)
             if found != expected:
                 missing = len(set(expected) - set(found))
@@ -109,14 +108,12 @@ def compare(engine: Engine, user_ids: Sequence[int], report: Report) -> Verdict:
     return verdict
 
 
-def _whole_feed(engine: Engine, user_id: int, strategy: Strategy) -> tuple[list[int], int]:
-    """All ids of a feed as its pages give them, and the number of pages."""
-    ids: list[int] = []
-    cursor: str | None = None
-    pages = 0
-    while pages == 0 or cursor:
+def _pages(engine: Engine, user_id: int, strategy: Strategy) -> Iterator[list[int]]:
+    """The ids of each page of a feed."""
+    cursor = None
+    while True:
         feed = engine.feed(user_id, strategy, engine.settings.page_limit, cursor)
-        ids += [post.id for post in feed.items]
+        yield [post.id for post in feed.items]
         cursor = feed.next_cursor
-        pages += 1
-    return ids, pages
+        if cursor is None:
+            return

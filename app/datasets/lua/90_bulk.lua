@@ -7,11 +7,14 @@
 -- All keys that are built here carry the declared key's tag. Each function fails with REPLACED when
 -- the token is not the one that may write.
 
--- The error reply to a loader that was replaced; nil to the one that may write.
-local function require_loader(key, token)
-  if redis.call('GET', key) ~= token then
-    return fail('REPLACED', 'another loader took over')
-  end
+-- Registers a function that refuses every loader but the one that may write.
+local function register_guarded(name, callback, flags)
+  register(name, function(keys, args)
+    if redis.call('GET', keys[1]) ~= args[1] then
+      return fail('REPLACED', 'another loader took over')
+    end
+    return callback(args)
+  end, flags)
 end
 
 -- Makes a loader the only one that may write.
@@ -42,9 +45,7 @@ end
 --            packed       user, count, value * count, user, count, ... and zeros to fill up
 --   Returns  1
 local function append(command, key_of)
-  return function(keys, args)
-    local refused = require_loader(keys[1], args[1])
-    if refused then return refused end
+  return function(args)
     local stem, numbers = key_of(args[2]), unpacked(args[3])
     local at, last = 1, #numbers
     while at < last and numbers[at + 1] > 0 do
@@ -55,8 +56,8 @@ local function append(command, key_of)
     return 1
   end
 end
-register('bulk_followers', append('RPUSH', followers_key))
-register('bulk_following', append('SADD', following_key))
+register_guarded('bulk_followers', append('RPUSH', followers_key))
+register_guarded('bulk_following', append('SADD', following_key))
 
 -- Installs the timeline [0], which is empty and complete, for users.
 --   KEYS     loader:{t}
@@ -65,9 +66,7 @@ register('bulk_following', append('SADD', following_key))
 --            count        users
 --            packed       their ids
 --   Returns  1
-register('bulk_timelines', function(keys, args)
-  local refused = require_loader(keys[1], args[1])
-  if refused then return refused end
+register_guarded('bulk_timelines', function(args)
   local stem, numbers = timeline_key(args[2]), unpacked(args[5])
   for i = 1, tonumber(args[4]) do
     local key = stem .. num(numbers[i])
@@ -83,9 +82,7 @@ end)
 --   ARGV     token
 --            key...       of the declared key's tag
 --   Returns  how many were removed
-register('bulk_drop', function(keys, args)
-  local refused = require_loader(keys[1], args[1])
-  if refused then return refused end
+register_guarded('bulk_drop', function(args)
   return redis.call('UNLINK', unpack(args, 2))
 end, {'allow-oom'})
 
@@ -94,9 +91,7 @@ end, {'allow-oom'})
 --   ARGV     token, tag
 --            bitmap       one bit for each user
 --   Returns  1
-register('bulk_users', function(keys, args)
-  local refused = require_loader(keys[1], args[1])
-  if refused then return refused end
+register_guarded('bulk_users', function(args)
   redis.call('SET', users_key(args[2]), args[3])
   return 1
 end)
