@@ -8,7 +8,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import fakeredis
 import pytest
 from click.testing import Result
 from flask.testing import FlaskCliRunner
@@ -19,7 +18,7 @@ from app.datasets.state import DatasetState
 from app.engine.errors import StoreDown
 from app.engine.store.client import Store
 from app.main import create_app
-from tests.conftest import small_settings, store_of
+from tests.conftest import fake_redis, small_settings, store_of
 
 
 class Command:
@@ -37,7 +36,7 @@ class Command:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setitem(PRESETS, "small", Preset("small", 120, 114))
-    return Command(store_of(fakeredis.FakeRedis(version=(7, 0), protocol=2), 4))
+    return Command(store_of(fake_redis(), 4))
 
 
 def test_seed_says_what_it_did(run: Command) -> None:
