@@ -8,9 +8,7 @@ from contextlib import contextmanager
 
 import redis
 from redis.exceptions import (
-    ClusterDownError,
     ClusterError,
-    MasterDownError,
     OutOfMemoryError,
     RedisClusterException,
     TryAgainError,
@@ -32,9 +30,7 @@ _DOWN_ERRORS = (
     OutOfMemoryError,
     redis.ReadOnlyError,
     TryAgainError,
-    MasterDownError,
-    ClusterDownError,
-    ClusterError,
+    ClusterError,  # CLUSTERDOWN and MASTERDOWN as well
     RedisClusterException,  # no node answers, or none serves the slot; not a RedisError
     OSError,
 )

@@ -65,20 +65,19 @@ class Keys:
 
     def __init__(self, prefix: str, shards: int) -> None:
         def of_shard(family: str) -> Callable[[int], str]:
-            stem = f"{prefix}{family}:"
-            return lambda shard: f"{stem}{{{shard}}}"
+            return lambda shard: f"{prefix}{family}:{{{shard}}}"
 
         def of_user(family: str) -> Callable[[int], str]:
-            stem = f"{prefix}{family}:"
-            return lambda user: f"{stem}{{{user % shards}}}:{user}"
+            return lambda user: f"{prefix}{family}:{{{user % shards}}}:{user}"
 
         def of_post(family: str) -> Callable[[int], str]:
-            stem = f"{prefix}{family}:"
-            return lambda post: f"{stem}{{{shard_of_post(post)}}}:{post}"
+            return lambda post: f"{prefix}{family}:{{{shard_of_post(post)}}}:{post}"
+
+        def of_meta(family: str) -> Callable[[int | str], str]:
+            return lambda member: f"{prefix}{family}{META_TAG}:{member}"
 
         def on_shard(family: str) -> Callable[[int, int], str]:
-            stem = f"{prefix}{family}:"
-            return lambda shard, member: f"{stem}{{{shard}}}:{member}"
+            return lambda shard, member: f"{prefix}{family}:{{{shard}}}:{member}"
 
         self.prefix, self.shards = prefix, shards
         self.post, self.log = of_post("post"), of_user("log")
@@ -89,6 +88,11 @@ class Keys:
         self.heartbeats, self.backlog = of_shard("heartbeats"), of_shard("backlog")
         self.job, self.cursor = of_post("job"), on_shard("cursor")  # job ids are like posts' ids
         self.pulled, self.dead = of_shard("pulled"), of_shard("dead")
+
+        self.metrics_slice = of_meta("metrics:slice")  # of a number, see counters.py
+        self.metrics_flushed = of_meta("metrics:flushed")  # of a process
+        self.active_users = of_meta("metrics:active")  # of a minute
+        self.directory = of_meta("directory")  # of a kind of users
 
         self.dataset = f"{prefix}dataset{META_TAG}"
         self.control = f"{prefix}control{META_TAG}"
@@ -118,22 +122,6 @@ class Keys:
         """Where it stands whether the user exists: the key of a bitmap, and the bit in it."""
         return self.users(user % self.shards), user // self.shards
 
-    def metrics_slice(self, number: int) -> str:
-        """Counters of one slice of time, see `counters.py`."""
-        return f"{self.prefix}metrics:slice{META_TAG}:{number}"
-
-    def metrics_flushed(self, process: str) -> str:
-        """The number of the last counts that a process sent."""
-        return f"{self.prefix}metrics:flushed{META_TAG}:{process}"
-
-    def active_users(self, minute: int) -> str:
-        """HyperLogLog of the users seen in one minute."""
-        return f"{self.prefix}metrics:active{META_TAG}:{minute}"
-
     def loader(self, hash_tag: str) -> str:
-        """Who may load data under a hash tag, see `lua/90_bulk.lua`."""
+        """Who may load data under a hash tag."""
         return f"{self.prefix}loader:{hash_tag}"
-
-    def directory(self, kind: str) -> str:
-        """The users of a kind that are offered on the page."""
-        return f"{self.prefix}directory{META_TAG}:{kind}"

@@ -17,10 +17,10 @@ class Cost:
 
 
 class Meter(threading.local):
-    """Counts what each thread sends, for as long as the thread wants it counted."""
+    """Counts what each thread sends while it wants that counted."""
 
     cost: Cost | None = None
-    """What this thread has sent; None while nothing is counted."""
+    """What this thread has sent; None while nothing is counted. Blocks do not nest."""
 
     def count(self, commands: int) -> None:
         """Counts one round trip with so many commands."""
@@ -31,15 +31,11 @@ class Meter(threading.local):
     @contextmanager
     def on(self) -> Iterator[Cost]:
         """Counts this thread's commands and round trips for as long as the block lasts."""
-        outer, cost = self.cost, Cost()
-        self.cost = cost
+        self.cost = cost = Cost()
         try:
             yield cost
         finally:
-            self.cost = outer
-            if outer is not None:
-                outer.commands += cost.commands
-                outer.round_trips += cost.round_trips
+            self.cost = None
 
     @contextmanager
     def off(self) -> Iterator[None]:

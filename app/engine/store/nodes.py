@@ -1,9 +1,9 @@
 """The nodes of a Cluster, each asked for what it holds. One that is away holds up nobody else.
 
-redis-py finds out who holds which slot. Its own pipeline is not used: it fails as a whole when one
-node does not answer, and sends again what that node may have done (docs/decisions/025). Here only
-what certainly did not happen is sent again: what a node refused because the slot had moved, and
-what could not be sent, when the slot has another node by then.
+redis-py finds out who holds which slot. Its own pipeline fails as a whole when one node does not
+answer, and sends again what that node may have done (docs/decisions/025). Here only what certainly
+did not happen is sent again: what a node refused because the slot had moved, and what could not be
+sent, when the slot has another node by then.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ NODE_SECONDS = 0.3
 know the new layout, one after the other; a second for each would add up to many."""
 REST_SECONDS = 1.0
 """A node that is away is left alone for so long, and callers are told so at once. Then one of them
-finds out in NODE_SECONDS whether it is back, or another node has taken its place."""
+finds out in NODE_SECONDS whether it is back."""
+
+NOWHERE = ClusterNode("127.0.0.1", 0)
+"""Where a slot is that no node holds: nobody answers there."""
 
 log = logging.getLogger("fanout.store")
 
@@ -47,10 +50,11 @@ class Nodes:
         replies: list[Any] = [None] * len(commands)
         homes = self._homes(slots)
         if self._send(homes, commands, weights, limit, replies):
-            moved = [
-                now if now != before and _was_not_sent(reply) else None
-                for before, now, reply in zip(homes, self._homes(slots), replies, strict=True)
-            ]
+            moved = self._homes(slots)
+            for i, reply in enumerate(replies):
+                was_sent = not isinstance(reply, BROKEN) or isinstance(reply, Unanswered)
+                if was_sent or moved[i] == homes[i]:
+                    moved[i] = None
             self._send(moved, commands, weights, limit, replies)
         for i, reply in enumerate(replies):
             if isinstance(reply, (AskError, TryAgainError)):  # MOVED is a kind of ASK
@@ -82,24 +86,23 @@ class Nodes:
         limit: int,
         replies: list[Any],
     ) -> bool:
-        """Sends each command that has a place to it and notes its reply. Returns whether a node
+        """Sends each command that has a home to it and notes its reply. Returns whether a node
         turned out to be away; then the layout was asked for anew."""
         parts: dict[ClusterNode, list[int]] = {}
         for i, node in enumerate(homes):
             if node is not None:
                 parts.setdefault(node, []).append(i)
-        answers: dict[ClusterNode, list[Any]] = {}
+        answers: dict[ClusterNode, list[Any]] = {node: [] for node in parts}
         talks: list[Generator[None, None, None]] = []
         lost: list[ClusterNode] = []
         for node, part in parts.items():
             if node not in self._rests_until or self._is_back(node, lost):
-                answers[node] = []
                 client = self.client.get_redis_connection(node)
                 sent, heavy = [commands[i] for i in part], [weights[i] for i in part]
                 talks.append(steps(client, sent, heavy, limit, answers[node]))
             else:
                 away = redis.ConnectionError(f"The Cluster's node {node.name} does not answer.")
-                answers[node] = [away] * len(part)
+                answers[node] += [away] * len(part)
         try:
             while talks:  # a talk that has ended gives itself
                 talks = [talk for talk in talks if next(talk, talk) is not talk]
@@ -149,10 +152,6 @@ class Nodes:
             return refusal
 
 
-NOWHERE = ClusterNode("127.0.0.1", 0)
-"""Where a slot is that no node holds: nobody answers there."""
-
-
 def _slots(commands: Sequence[Command]) -> list[int]:
     """The slot of each command's first key. A command without a key goes with the one before it."""
     slot, slots = 0, []
@@ -162,7 +161,3 @@ def _slots(commands: Sequence[Command]) -> list[int]:
             slot = key_slot(str(command[at]).encode())
         slots.append(slot)
     return slots
-
-
-def _was_not_sent(reply: Any) -> bool:
-    return isinstance(reply, BROKEN) and not isinstance(reply, Unanswered)

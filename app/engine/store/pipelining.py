@@ -1,12 +1,12 @@
 """Commands on a server's connections without redis-py's work for every command.
 
-A pipeline of redis-py spends more time on each command than the server does on most of ours. Here
-commands are packed by hiredis in one go and the answers read one after the other; connecting,
+A pipeline of redis-py spends more time on a command than the server does on most of ours. Here
+hiredis packs all commands in one go and the answers are read one after the other; connecting,
 pooling, time-outs and parsing stay redis-py's. Nothing is ever sent twice.
 
-Heavy commands are sent in parts: the next part leaves when half of what is under way has been
-answered. So the server is never idle, and other clients never wait for more than `limit` of work.
-A server runs all that it has received from one client before it turns to the next.
+A server runs all that it has received from one client before it turns to the next. So heavy
+commands are sent in parts: the next part leaves when half of what is under way has been answered.
+The server is never idle, and other clients never wait for more than `limit` of work.
 """
 
 from __future__ import annotations

@@ -44,11 +44,10 @@ class Timelines:
         key, tag = self._keys.timeline(user), self._keys.tag(user)
         with_bodies = 0 if self._store.is_cluster else 1
         asked = pulled_authors if len(pulled_authors) <= MOST_SENT else "*"
-        state, ids, at_end, ttl_ms, followed, bodies = self._store.call(
-            "timeline_page", key, tag, user, before, count, with_bodies, *asked
-        )
-        if state != b"ready":
+        page = self._store.call("timeline_page", key, tag, user, before, count, with_bodies, *asked)
+        if page is None:
             return None
+        ids, at_end, ttl_ms, followed, bodies = page
         pulled = [author for author in map(int, followed) if author in pulled_authors]
         return TimelinePage(orjson.loads(b"[%b]" % ids), bool(at_end), ttl_ms, pulled, bodies)
 

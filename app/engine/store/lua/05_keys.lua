@@ -6,8 +6,7 @@
 
 -- Names <prefix><family>:<tag>, one for each shard.
 local function of_shard(family)
-  local stem = PREFIX .. family .. ':'
-  return function(tag) return stem .. tag end
+  return function(tag) return PREFIX .. family .. ':' .. tag end
 end
 
 -- Names <prefix><family>:<tag>:<member>; without a member the stem, for a loop over many.

@@ -1,13 +1,10 @@
 -- Helpers that all server functions share.
 -- Builds on: 05_keys.lua.
 --
--- The files of this folder are joined in the order of their names into one server library; see
--- `app/engine/store/library.py`.
---
 -- KEYS: each function declares one key. It also touches keys that it builds from the same hash
--- tag, some of them (timelines) only known from what it reads. All share the declared key's slot,
--- so this is safe on a Cluster; `tests/` proves it on a real one. Where all shards share one server
--- two calls save round trips by touching several of them: the bodies of `timeline_page`, and `ask`.
+-- tag, some of them only known from what it reads. All share the declared key's slot, so this is
+-- safe on a Cluster; the tests prove it on a real one. Where all shards share one server two
+-- functions save round trips by touching several: `timeline_page` for the bodies, and `ask`.
 
 local EPOCH_MS = 1767225600000
 
@@ -32,23 +29,18 @@ local function number_at(key)
 end
 
 local function raise_to(key, value)
-  if value > number_at(key) then
-    redis.call('SET', key, num(value))
-  end
+  if value > number_at(key) then redis.call('SET', key, num(value)) end
 end
 
--- Allocates the next id of a shard: max(last + 1, now). A clock that jumps back is harmless, and so
--- is one that stands before the epoch: an id below 1 would not tell its shard.
+-- Allocates the next id of a shard: max(last + 1, now), so a clock that jumps back is harmless. With
+-- a clock before the epoch ids begin at 1: one below would not tell its shard.
 local function new_id(tag)
   local shard = tonumber(string.sub(tag, 2, -2))
   local last = number_at(last_id_key(tag))
   local id = math.max(1, now_ms() - EPOCH_MS) * 4096 + shard * 16
   if id <= last then
-    if last % 16 < 15 then
-      id = last + 1
-    else -- the millisecond's 16 ids are used up: borrow the next millisecond
-      id = (math.floor(last / 4096) + 1) * 4096 + shard * 16
-    end
+    id = last + 1
+    if id % 16 == 0 then id = id + 4096 - 16 end -- used up: borrow the next millisecond
   end
   redis.call('SET', last_id_key(tag), num(id))
   return id
@@ -61,9 +53,8 @@ local function register(name, callback, flags)
 end
 
 -- The server incarnation: the first word that a caller offered since this server process started.
--- It is kept in the script's memory only, so a restart forgets it. A server that restarted may have
--- lost its last writes, so whoever remembers more than it must look again. Callers must offer a new
--- word each time: with a constant one a lone worker would not see a restart.
+-- A restart forgets it, and may have lost the last writes, so whoever remembers more must look
+-- again. Callers offer a new word each time: with a constant one nobody would see a restart.
 local incarnation
 
 -- Pages of feeds read in this incarnation: somebody waits for each of them.

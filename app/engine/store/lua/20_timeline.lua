@@ -8,9 +8,9 @@
 --
 -- A reader without the key is dormant: deliveries skip them, and the next read rebuilds it.
 --
--- `watermark:{t}` bounds the ids in all timelines of the shard. A delivery whose id is not below it
--- is newer than every head, so it is an unconditional push; any other is an ordered insert. The
--- unconditional push is about 1.7 times as fast (docs/decisions/002-unconditional-push.md).
+-- `watermark:{t}` bounds the ids in all timelines of the shard. An id that is not below it is newer
+-- than every head and pushed unconditionally; any other is an ordered insert, which takes about
+-- 1.7 times as long (docs/decisions/002-unconditional-push.md).
 
 local REBUILD_TIMEOUT_MS = 5000
 
@@ -31,7 +31,7 @@ local function position(key, id, length)
     high = high + step
     step = step * 2
   end
-  if high > length then high = length end
+  high = math.min(high, length)
   while low < high do
     local middle = math.floor((low + high) / 2)
     local element = tonumber(redis.call('LINDEX', key, middle))
@@ -41,7 +41,7 @@ local function position(key, id, length)
   return low, false
 end
 
--- Cuts a list at `cap`. A list whose marker would be cut off would look complete: it is dropped.
+-- Cuts a list at `cap`. Without its marker a list would look complete: it is dropped instead.
 local function trim(key, cap)
   if is_marker(redis.call('LINDEX', key, -1)) then
     redis.call('DEL', key)
@@ -90,18 +90,17 @@ end
 --   ARGV     tag, user
 --            before       the page's ids are below it; 0: from the top
 --            count        ids at most
---            with_bodies  1: also the posts' bodies, which saves the reader a second round trip;
---                         0 on a Cluster, where each shard has to be asked
+--            with_bodies  1: also the posts' bodies, which saves a second round trip; 0 on a
+--                         Cluster, where each shard has to be asked
 --            author...    pulled authors; '*' as the first: all whom the user follows
---   Returns  {state, ids, at_end, ttl_ms, followed, bodies}; state: ready | missing | building;
---            ids and bodies are joined by commas
+--   Returns  {ids, at_end, ttl_ms, followed, bodies}, ids and bodies joined by commas; nil where
+--            no timeline is, or a rebuild is under way
 register('timeline_page', function(keys, args)
   note_page()
   local key, following = keys[1], following_key(args[1], args[2])
   local before, count = tonumber(args[3]), tonumber(args[4])
   local tail = redis.call('LINDEX', key, -1)
-  if not tail then return {'missing', '', 0, -2, {}, ''} end
-  if is_marker(tail) then return {'building', '', 0, -2, {}, ''} end
+  if not tail or is_marker(tail) then return end
   local followed = {}
   if args[6] == '*' then
     followed = redis.call('SMEMBERS', following)
@@ -111,10 +110,7 @@ register('timeline_page', function(keys, args)
       if flags[i] == 1 then followed[#followed + 1] = args[5 + i] end
     end
   end
-  local start = 0
-  if before > 0 then
-    start = position(key, before, redis.call('LLEN', key))
-  end
+  local start = before > 0 and position(key, before, redis.call('LLEN', key)) or 0
   local ids = redis.call('LRANGE', key, start, start + count - 1)
   local at_end = 0
   if ids[#ids] == '0' then
@@ -122,8 +118,7 @@ register('timeline_page', function(keys, args)
     at_end = 1
   end
   local bodies = args[5] == '1' and #ids > 0 and bodies_of(ids) or ''
-  local joined = table.concat(ids, ',')
-  return {'ready', joined, at_end, redis.call('PTTL', key), followed, bodies}
+  return {table.concat(ids, ','), at_end, redis.call('PTTL', key), followed, bodies}
 end, {'no-writes'})
 
 -- Begins a rebuild: puts a marker where there is no timeline.
@@ -152,8 +147,8 @@ end)
 --            marker       what rebuild_begin returned
 --            cap          ids that a timeline holds
 --            ttl          seconds until the timeline of a dormant reader expires
---            complete     1: nothing older exists; 0: `cap` ids were read, so the cut at `cap`
---                         takes all that arrived below the lowest of them
+--            complete     1: nothing older exists; 0: `cap` ids were read, and the cut at `cap`
+--                         takes what arrived below the lowest of them
 --            id...        what was read
 --   Returns  1; 0 when the marker is gone, as after a follow: the reading is out of date
 register('rebuild_install', function(keys, args)
@@ -161,29 +156,24 @@ register('rebuild_install', function(keys, args)
   local cap, complete = tonumber(args[3]), args[5] == '1'
   if redis.call('LINDEX', key, -1) ~= marker then return 0 end
   local all, seen = {}, {}
-  local function add(element)
-    local id = tonumber(element)
-    if not seen[id] then
+  local function add(elements, first)
+    for i = first, #elements do
+      local id = tonumber(elements[i])
+      if not seen[id] then all[#all + 1] = id end
       seen[id] = true
-      all[#all + 1] = id
     end
   end
-  for i = 6, #args do add(args[i]) end
-  local arrived = redis.call('LRANGE', key, 0, -2)
-  for i = 1, #arrived do add(arrived[i]) end
+  add(args, 6)
+  add(redis.call('LRANGE', key, 0, -2), 1)
   table.sort(all, function(a, b) return a > b end)
   redis.call('DEL', key)
   local last = math.min(#all, cap)
-  local batch = {}
-  for i = 1, last do
-    batch[#batch + 1] = num(all[i])
-    if #batch == 1000 then
-      redis.call('RPUSH', key, unpack(batch))
-      batch = {}
-    end
+  local texts = {}
+  for i = 1, last do texts[i] = num(all[i]) end
+  if complete and last == #all then texts[last + 1] = '0' end
+  for i = 1, #texts, 1000 do -- Lua hands over a few thousand at once
+    redis.call('RPUSH', key, unpack(texts, i, math.min(i + 999, #texts)))
   end
-  if complete and last == #all then batch[#batch + 1] = '0' end
-  if #batch > 0 then redis.call('RPUSH', key, unpack(batch)) end
   redis.call('EXPIRE', key, args[4])
   -- One above: a job of the very same id may still be about to push into this timeline.
   if last > 0 then raise_to(watermark_key(tag), all[1] + 1) end

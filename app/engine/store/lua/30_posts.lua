@@ -13,8 +13,7 @@ register('log_pages', function(_, args)
   local pages = {}
   for i = 4, #args do
     local key = log_key(tag, args[i])
-    local start = 0
-    if before > 0 then start = position(key, before, redis.call('LLEN', key)) end
+    local start = before > 0 and position(key, before, redis.call('LLEN', key)) or 0
     pages[#pages + 1] = redis.call('LRANGE', key, start, start + count - 1)
   end
   return pages
@@ -28,8 +27,8 @@ end, {'no-writes'})
 --            author...
 --   Returns  ids, ascending; fewer than `count`: there are no more
 --
--- Each log is asked for a few ids first, and for more only while its last one could still belong to
--- the answer: most logs have nothing in a page.
+-- Most logs have nothing in a page. So each is asked for a few ids first, and for more only while
+-- its last one could still belong to the answer.
 register('latest_posts', function(_, args)
   note_page()
   local tag, before, count = args[1], tonumber(args[2]), tonumber(args[3])
@@ -53,17 +52,13 @@ register('latest_posts', function(_, args)
     table.sort(found)
     local latest = {}
     for i = math.max(1, #found - count + 1), #found do latest[#latest + 1] = found[i] end
-    local floor = #latest < count and 0 or latest[1]
+    local size, floor = #latest, #latest < count and 0 or latest[1]
     local open, starts, last = logs, nexts, lasts
     found, logs, nexts, lasts, step = latest, {}, {}, {}, 2 * step
-    local more = false
     for i = 1, #open do
-      if last[i] > floor then
-        fetch(open[i], starts[i])
-        more = true
-      end
+      if last[i] > floor then fetch(open[i], starts[i]) end
     end
-    if not more then return latest end
+    if #found == size then return found end
   end
 end, {'no-writes'})
 

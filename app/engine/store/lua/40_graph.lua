@@ -1,41 +1,39 @@
 -- Edges: `following:{t}:<user>` and `followers:{t}:<author>`, both on the follower's shard.
 -- Builds on: 05_keys.lua, 10_common.lua.
 --
--- `following` is a set; `followers` lists those followers of the author who live on shard t. One
--- call changes both, since both share a slot.
+-- `following` is a set; `followers` lists those followers of the author who live on shard t.
 
 -- Makes a user follow an author, and drops the user's timeline: the next read rebuilds it.
 --   KEYS     following:{t}:<user>
---   ARGV     tag, user, followee
+--   ARGV     tag, user, author
 --            limit        authors that one user may follow
 --   Returns  1; 0 when the user followed already. Error FOLLOWLIMIT
 --
--- New followers go to the tail of the list: a running job moves its cursor to the head and never
--- meets them. They get the post from the log when their timeline is rebuilt.
+-- New followers go to the tail of the list. A running job moves its cursor to the head and never
+-- meets them; they get the post from the log when their timeline is rebuilt.
 register('follow', function(keys, args)
-  local tag, user, followee = args[1], args[2], args[3]
-  if redis.call('SISMEMBER', keys[1], followee) == 1 then return 0 end
+  local tag, user, author = args[1], args[2], args[3]
+  if redis.call('SISMEMBER', keys[1], author) == 1 then return 0 end
   if redis.call('SCARD', keys[1]) >= tonumber(args[4]) then
     return fail('FOLLOWLIMIT', 'follows as many as allowed')
   end
-  redis.call('SADD', keys[1], followee)
-  redis.call('RPUSH', followers_key(tag, followee), user)
+  redis.call('SADD', keys[1], author)
+  redis.call('RPUSH', followers_key(tag, author), user)
   redis.call('DEL', timeline_key(tag, user))
   return 1
 end)
 
 -- Ends that a user follows an author, and drops the user's timeline.
 --   KEYS     following:{t}:<user>
---   ARGV     tag, user, followee
+--   ARGV     tag, user, author
 --   Returns  1; 0 when the user did not follow
 --
--- Removing a follower moves later ones of the list one position nearer to the head, so a running
--- job may meet one of them twice. The watermark is raised, so that it uses ordered inserts from now
--- on.
+-- Later followers of the list move one position to the head, so a running job may meet one of them
+-- twice. The watermark is raised, so that the job uses ordered inserts from now on.
 register('unfollow', function(keys, args)
-  local tag, user, followee = args[1], args[2], args[3]
-  if redis.call('SREM', keys[1], followee) == 0 then return 0 end
-  redis.call('LREM', followers_key(tag, followee), 1, user)
+  local tag, user, author = args[1], args[2], args[3]
+  if redis.call('SREM', keys[1], author) == 0 then return 0 end
+  redis.call('LREM', followers_key(tag, author), 1, user)
   redis.call('DEL', timeline_key(tag, user))
   local watermark = watermark_key(tag)
   raise_to(watermark, math.max(number_at(watermark) + 1, (now_ms() - EPOCH_MS) * 4096))

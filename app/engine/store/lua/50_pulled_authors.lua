@@ -13,7 +13,7 @@
 -- What is kept of a pulled author, as named fields; nil for an author who is pushed.
 local function pulled_author(tag, author)
   local value = redis.call('HGET', pulled_key(tag), author)
-  if not value then return nil end
+  if not value then return end
   local since, last, following, why = string.match(value, '^(%d+),(%d+),(%d+),(%a+)$')
   return {since = since, last = last, following = following, why = why}
 end

@@ -1,8 +1,8 @@
 -- Figures that processes report about themselves.
 -- Builds on: 10_common.lua.
 --
--- Allowed when the store is out of memory: that is when they are needed most, and the fields are
--- few. Each is one call, so it is counted wholly or not at all.
+-- Allowed when the store is out of memory: they are needed most then, and have few fields. Each is
+-- one call, so it counts wholly or not at all.
 
 local FLUSHED_TTL = 86400 -- seconds after which a process is taken for gone
 
