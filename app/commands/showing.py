@@ -11,26 +11,17 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from app.bootstrap import Services
 from app.datasets.loads import Loaded
-from app.engine.errors import (
-    Busy,
-    FanoutError,
-    NoAnswer,
-    Overloaded,
-    StoreDown,
-    StoreFull,
-    UnknownDeadLetter,
-    WrongShards,
-)
+from app.engine import errors
 from app.engine.store.server_info import read_server
 
-ADVICE: dict[type[FanoutError], str] = {
-    Busy: "Wait until it is ready, then try again.",
-    NoAnswer: "Look before you try again; ./status.sh tells how Redis is.",
-    Overloaded: "Try again when it has drained.",
-    StoreDown: "Run ./status.sh, then try again.",
-    StoreFull: "Raise its maxmemory, or make space on its disk, then try again.",
-    UnknownDeadLetter: "`flask dead-letters list` shows all.",
-    WrongShards: "Start with FANOUT_SHARDS as the data has it, or clear the store first.",
+ADVICE: dict[type[errors.FanoutError], str] = {
+    errors.Busy: "Wait until it is ready, then try again.",
+    errors.NoAnswer: "Look before you try again; ./status.sh tells how Redis is.",
+    errors.Overloaded: "Try again when it has drained.",
+    errors.StoreDown: "Run ./status.sh, then try again.",
+    errors.StoreFull: "Raise its maxmemory, or make space on its disk, then try again.",
+    errors.UnknownDeadLetter: "`flask dead-letters list` shows all.",
+    errors.WrongShards: "Start with FANOUT_SHARDS as the data has it, or clear the store first.",
 }
 """What to do next, after the error's own sentence."""
 
@@ -62,7 +53,7 @@ def failing_clearly() -> Iterator[None]:
     """Turns what may go wrong into one line and exit code 1."""
     try:
         yield
-    except FanoutError as error:
+    except errors.FanoutError as error:
         advice = ADVICE.get(type(error), "")
         raise click.ClickException(f"{error.detail} {advice}".rstrip()) from error
     except TimeoutError as error:

@@ -123,16 +123,16 @@ class Engine:
 
     def post(self, post_id: int) -> Post:
         """The post. Raises `UnknownPost`."""
-        return self.publishing.post(post_id)
+        return self.posts.get(post_id)
 
     def delete(self, post_id: int) -> None:
         """Removes the post from every feed. Raises `UnknownPost`."""
-        self.publishing.delete(post_id)
+        self.posts.delete(self.posts.get(post_id))
 
     def fanout(self, post_id: int) -> Fanout:
         """How far the post's deliveries are. Raises `UnknownPost`, also an hour after the last
         delivery, or after a pulled post was accepted."""
-        return self.publishing.fanout(post_id)
+        return self.jobs.fanout(post_id)
 
     def queue(self) -> Queue:
         """The figures of the job queue and its backlog."""

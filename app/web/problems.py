@@ -4,42 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.engine.errors import (
-    BadCursor,
-    BadRequest,
-    BadText,
-    Busy,
-    FanoutError,
-    KeyReused,
-    NoAnswer,
-    Overloaded,
-    SelfFollow,
-    StoreDown,
-    StoreFull,
-    UnknownDeadLetter,
-    UnknownPost,
-    UnknownUser,
-    WrongShards,
-)
+from app.engine import errors
 
 
-class NotJson(FanoutError):
+class NotJson(errors.FanoutError):
     """The content type is not JSON."""
 
 
-class BrokenJson(FanoutError):
+class BrokenJson(errors.FanoutError):
     """The body does not parse, or is no object."""
 
 
-class TooFast(FanoutError):
+class TooFast(errors.FanoutError):
     """The client's rate limit is used up."""
 
 
-class ForeignHost(FanoutError):
+class ForeignHost(errors.FanoutError):
     """The Host header names neither us nor an IP address."""
 
 
-class ForeignOrigin(FanoutError):
+class ForeignOrigin(errors.FanoutError):
     """Another site's page sent the request."""
 
 
@@ -60,44 +44,48 @@ class ErrorAnswer:
 
 
 ANSWERS = {
-    FanoutError: ErrorAnswer(500, "Something went wrong", "internal"),
-    BadRequest: ErrorAnswer(422, "The request has invalid fields", "invalid-fields"),
-    BadText: ErrorAnswer(422, "The text cannot be posted", "bad-text", "Change it and try again."),
-    BadCursor: ErrorAnswer(
+    errors.FanoutError: ErrorAnswer(500, "Something went wrong", "internal"),
+    errors.BadRequest: ErrorAnswer(422, "The request has invalid fields", "invalid-fields"),
+    errors.BadText: ErrorAnswer(
+        422, "The text cannot be posted", "bad-text", "Change it and try again."
+    ),
+    errors.BadCursor: ErrorAnswer(
         400,
         "The cursor is not valid",
         "bad-cursor",
         "Send `next_cursor` of the page before, unchanged, or start without a cursor.",
     ),
-    UnknownUser: ErrorAnswer(
+    errors.UnknownUser: ErrorAnswer(
         404, "There is no such user", "unknown-user", "GET /api/users lists some."
     ),
-    UnknownPost: ErrorAnswer(
+    errors.UnknownPost: ErrorAnswer(
         404, "There is no such post", "unknown-post", "GET /api/feed/<user> lists a user's posts."
     ),
-    UnknownDeadLetter: ErrorAnswer(
+    errors.UnknownDeadLetter: ErrorAnswer(
         404,
         "There is no such dead letter",
         "unknown-dead-letter",
         "GET /api/dead-letters lists all.",
     ),
-    SelfFollow: ErrorAnswer(409, "Nobody follows themselves", "self-follow", "Name another user."),
-    Busy: ErrorAnswer(
+    errors.SelfFollow: ErrorAnswer(
+        409, "Nobody follows themselves", "self-follow", "Name another user."
+    ),
+    errors.Busy: ErrorAnswer(
         409, "Something else is under way", "busy", "Wait until it is ready, then ask again."
     ),
-    KeyReused: ErrorAnswer(
+    errors.KeyReused: ErrorAnswer(
         422,
         "The Idempotency-Key was used for another post",
         "key-reused",
         "Use a new key for a new post.",
     ),
-    Overloaded: ErrorAnswer(
+    errors.Overloaded: ErrorAnswer(
         503, "The backlog is full", "overloaded", "Try again in a moment, or start more workers.", 2
     ),
-    StoreDown: ErrorAnswer(
+    errors.StoreDown: ErrorAnswer(
         503, "The store does not answer", "store-down", "Run ./status.sh, then try again.", 1
     ),
-    NoAnswer: ErrorAnswer(
+    errors.NoAnswer: ErrorAnswer(
         503,
         "The store did not answer in time",
         "store-silent",
@@ -105,14 +93,14 @@ ANSWERS = {
         " it is accepted once only. ./status.sh tells how Redis is.",
         1,
     ),
-    StoreFull: ErrorAnswer(
+    errors.StoreFull: ErrorAnswer(
         503,
         "The store takes no writes",
         "store-full",
         "Raise its maxmemory, or make space on its disk, then try again; its log tells more.",
         5,
     ),
-    WrongShards: ErrorAnswer(
+    errors.WrongShards: ErrorAnswer(
         503,
         "The store does not fit the settings",
         "wrong-shards",
@@ -149,7 +137,7 @@ ANSWERS = {
 """One row for each class of error."""
 
 
-def answer_to(error: FanoutError) -> ErrorAnswer:
+def answer_to(error: errors.FanoutError) -> ErrorAnswer:
     """The answer's row with the error's own sentence, and after it what to do next."""
     answer = ANSWERS[type(error)]
     return replace(answer, detail=f"{error.detail} {answer.advice}".rstrip())

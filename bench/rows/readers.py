@@ -79,10 +79,10 @@ def _reads(fixture: Fixture, author: int | None) -> list[float]:
 
 def _top_up(fixture: Fixture, author: int, waiting: list[int]) -> list[int]:
     """Keeps POSTS posts under way."""
-    publishing = fixture.services.engine.publishing
-    remaining = [post for post in waiting if publishing.fanout(post).status != "done"]
+    engine = fixture.services.engine
+    remaining = [post for post in waiting if engine.fanout(post).status != "done"]
     while len(remaining) < POSTS:
-        remaining.append(publishing.publish(author, "busy", "write")[0].id)
+        remaining.append(engine.publish(author, "busy", "write")[0].id)
     return remaining
 
 

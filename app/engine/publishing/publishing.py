@@ -7,7 +7,7 @@ import time
 
 from .. import text as texts
 from ..data import Data
-from ..errors import BadRequest, NoAnswer, UnknownPost
+from ..errors import BadRequest, NoAnswer
 from ..feeds.log_cache import LogCache
 from ..ids import created_at
 from ..models import Fanout, FanoutStatus, Post, PullReason, Strategy, checked_strategy
@@ -17,7 +17,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Publishing:
-    """Posts: publish, look up, delete, and how far their fan-out is."""
+    """Accepts posts, and chooses push or pull for each."""
 
     def __init__(self, data: Data, hybrid: Hybrid, log_cache: LogCache) -> None:
         self._data = data
@@ -65,29 +65,3 @@ class Publishing:
         if strategy == "hybrid":
             return self._hybrid.pull_reason(author_id, followers)
         return "read" if strategy == "read" else None
-
-    def post(self, post_id: int) -> Post:
-        """The post. Raises `UnknownPost`."""
-        (found,) = self._data.posts.get_many([post_id])
-        if found is None:
-            raise UnknownPost(f"There is no post {post_id}; it may have been deleted.")
-        return found
-
-    def delete(self, post_id: int) -> None:
-        """Removes the post from every feed. Raises `UnknownPost`."""
-        self._data.posts.delete(self.post(post_id))
-
-    def fanout(self, post_id: int) -> Fanout:
-        """How far the post's deliveries are. Raises `UnknownPost`."""
-        (found,) = self._data.jobs.fanouts([post_id])
-        if found is None:
-            raise UnknownPost(
-                f"Nothing is known of a fan-out of post {post_id}: job records are kept for an hour"
-                " after the last delivery."
-            )
-        return found
-
-    def is_on_its_way(self, post_id: int) -> bool:
-        """Whether deliveries of the post are still to be made."""
-        (found,) = self._data.jobs.fanouts([post_id])
-        return found is not None and found.status in ("queued", "running")

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
+from ..errors import UnknownPost
 from ..models import Fanout
 from .batch import Batch
 from .client import Store
@@ -153,6 +154,16 @@ class Jobs:
     def audit_backlogs(self) -> list[tuple[int, int]]:
         """Sets each shard's backlog to what the job records say: (before, now) of each."""
         return [(before, now) for before, now in self._on_each("audit_backlog", partial=False)]
+
+    def fanout(self, post_id: int) -> Fanout:
+        """How far the deliveries of the post are. Raises `UnknownPost`."""
+        (found,) = self.fanouts([post_id])
+        if found is None:
+            raise UnknownPost(
+                f"Nothing is known of a fan-out of post {post_id}: job records are kept for an hour"
+                " after the last delivery."
+            )
+        return found
 
     def fanouts(self, post_ids: Iterable[int]) -> list[Fanout | None]:
         """How far the deliveries of these posts are, in one round trip; None where no record is

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import orjson
 
-from ..errors import KeyReused, NoAnswer, Overloaded, UnknownUser
+from ..errors import KeyReused, NoAnswer, Overloaded, UnknownPost, UnknownUser
 from ..ids import created_at
 from ..models import Post, PullReason, Strategy
 from ..settings import EngineSettings
@@ -90,6 +90,13 @@ class Posts:
             ) from error
         reason = None if mode == b"push" else cast("PullReason", why.decode())
         return Accepted(int(post_id), reason, int(recipients), repeated == 1)
+
+    def get(self, post_id: int) -> Post:
+        """The post. Raises `UnknownPost`."""
+        (found,) = self.get_many([post_id])
+        if found is None:
+            raise UnknownPost(f"There is no post {post_id}; it may have been deleted.")
+        return found
 
     def get_many(
         self, post_ids: Sequence[int], known: Mapping[int, Post | None] = MappingProxyType({})
