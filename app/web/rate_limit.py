@@ -4,7 +4,7 @@ The counting is done by the library `limits` in the store (Flask-Limiter's engin
 since Flask-Limiter wants to know the kind of store when the application is made, and ours is
 found out at the first call). Answers carry the headers of the IETF draft "RateLimit header fields
 for HTTP". Weakness: a client is an address, so all users behind one proxy share a bound.
-Alternative: a key for each client, once there are accounts.
+Alternative: a key for each client, once clients have to sign in.
 """
 
 from __future__ import annotations

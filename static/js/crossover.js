@@ -1,10 +1,10 @@
 // When does each strategy win? Three controls, and lines drawn from costs measured here:
 //   a delivery       mean of all that the workers made; else from the quickest fan-out seen here
 //   a timeline read  median of reads by write fan-out
-//   a merge          least squares over reads by read fan-out: fixed part + part for each followee
+//   a merge          least squares over reads by read fan-out: fixed part + part for each author
 //   a kept log       merging a pulled author's log at hand, mean of all such reads
 // write  = followers * delivery + reads * timeline
-// read   = reads * (fixed + followees * each)
+// read   = reads * (fixed + following * each)
 // hybrid = what its rule picks for the author: as write, or reads * (timeline + kept log)
 import { $, $$, ask, html, on } from "./dom.js";
 import { crossing, onResize, provide } from "./chart.js";
@@ -14,7 +14,7 @@ import { guard } from "./demo.js";
 const TIMES = 3;
 const RANGE = [-1, 5];
 // Mean followers 75; 300 000 reads and 6 000 writes a second. See How it works.
-const TWITTER = { followers: 75, followees: 75, reads: 50 };
+const TWITTER = { followers: 75, following: 75, reads: 50 };
 const SMALLEST_FANOUT = 100;
 
 let costs = null;
@@ -90,7 +90,7 @@ async function measure() {
         const feed = await ask(`/api/feed/${user.id}?strategy=${strategy}&limit=20`);
         ms = Math.min(ms, feed.timing_ms.total);
       }
-      into.push({ followees: user.following, ms });
+      into.push({ following: user.following, ms });
     }
   }
   const reads = 2 * TIMES * users.length;
@@ -102,10 +102,10 @@ const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
 /** Least squares, neither part below nothing. */
 function fit(reads) {
   const n = reads.length;
-  const mx = reads.reduce((sum, r) => sum + r.followees, 0) / n;
+  const mx = reads.reduce((sum, r) => sum + r.following, 0) / n;
   const my = reads.reduce((sum, r) => sum + r.ms, 0) / n;
-  const sxx = reads.reduce((sum, r) => sum + (r.followees - mx) ** 2, 0);
-  const sxy = reads.reduce((sum, r) => sum + (r.followees - mx) * (r.ms - my), 0);
+  const sxx = reads.reduce((sum, r) => sum + (r.following - mx) ** 2, 0);
+  const sxy = reads.reduce((sum, r) => sum + (r.following - mx) * (r.ms - my), 0);
   const each = Math.max(0, sxx ? sxy / sxx : 0);
   return { each, fixed: Math.max(0, my - each * mx) };
 }
@@ -127,8 +127,8 @@ function tell() {
   source.textContent = parts.join(" ");
 }
 
-function show(plot, { followers, followees, reads }, { threshold, large }) {
-  const merge = costs.fixed + costs.each * followees;
+function show(plot, { followers, following, reads }, { threshold, large }) {
+  const merge = costs.fixed + costs.each * following;
   const kept = system?.log_merge_us ? system.log_merge_us / 1000 : costs.each;
   const push = (r) => followers * delivery.each + r * costs.timeline;
   const pull = (r) => r * (costs.timeline + kept);
@@ -141,7 +141,7 @@ function show(plot, { followers, followees, reads }, { threshold, large }) {
   const cross = merge > costs.timeline ? (followers * delivery.each) / (merge - costs.timeline) : null;
   const seen = cross && Math.log10(cross) >= RANGE[0] && Math.log10(cross) <= RANGE[1] ? cross : null;
   crossing(plot, lines, reads, seen, RANGE);
-  $("[data-crossing-words]").textContent = words({ followers, followees, reads }, lines, cross);
+  $("[data-crossing-words]").textContent = words({ followers, following, reads }, lines, cross);
   provide("crossing", (raw) => [
     ["reads_per_post", "write_ms", "read_ms", "hybrid_ms"],
     ...[0.1, 1, 10, 50, 100, 1000, 10000, 100000].map((r) => [raw ? r : number(r), ...Object.values(lines).map((line) => (raw ? line(r) : duration(line(r))))]),

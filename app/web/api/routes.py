@@ -108,20 +108,20 @@ def user(path: schemas.UserPath) -> Response:
     return jsonify(services().users.get(path.user_id))
 
 
-EDGE = "/users/<int:user_id>/following/<int:followee_id>"
+EDGE = "/users/<int:user_id>/following/<int:author_id>"
 
 
 @api.put(EDGE, tags=USERS, responses={204: None, 409: Problem})
 def follow(path: schemas.EdgePath) -> tuple[str, int]:
     """Follow somebody; harmless to repeat"""
-    services().engine.follow(path.user_id, path.followee_id)
+    services().engine.follow(path.user_id, path.author_id)
     return NO_CONTENT
 
 
 @api.delete(EDGE, tags=USERS, responses={204: None, 409: Problem})
 def unfollow(path: schemas.EdgePath) -> tuple[str, int]:
     """Unfollow somebody; harmless to repeat"""
-    services().engine.unfollow(path.user_id, path.followee_id)
+    services().engine.unfollow(path.user_id, path.author_id)
     return NO_CONTENT
 
 

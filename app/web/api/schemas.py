@@ -63,7 +63,7 @@ class UserPath(Request):
 class EdgePath(UserPath):
     """Who follows whom."""
 
-    followee_id: UserId
+    author_id: UserId
 
 
 class CompareQuery(Request):

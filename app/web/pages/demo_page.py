@@ -47,7 +47,7 @@ def context(services: Services) -> dict[str, Any]:
         "readers": offered,
         "reader": reader,
         "comparison": story.compare(services, reader, fresh) if reader else None,
-        "inspector": inspector.parts(services, told[-1].post if told else None, reader, base()),
+        "inspected": inspector.inspect(services, told[-1].post if told else None, reader),
         "dead": services.engine.dead_letters.list(DEAD_LETTERS_SHOWN),
         "burst_result": _burst_result(),
     }
@@ -82,11 +82,6 @@ def whole(value: str, name: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 16):
         raise BadRequest(f"{name} must be a whole number, not {value[:40]!r}.")
     return int(value)
-
-
-def base() -> str:
-    """The page's own address, without the slash at the end."""
-    return request.host_url.rstrip("/")
 
 
 def _burst_result() -> str:

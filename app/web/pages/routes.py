@@ -1,6 +1,6 @@
 """The pages: the demo, how it works, status. All of them work without JavaScript.
 
-A form posts (`forms.py`), is answered with 303, and the page is drawn anew from the store. With
+A form posts (`forms.py`), is answered with 303, and the page is drawn again from the store. With
 JavaScript the same templates are fetched in parts (`/parts/...`), so nothing is drawn twice.
 """
 
@@ -79,8 +79,8 @@ def part_feeds() -> str:
 def part_inspector() -> str:
     """Keys and commands of the newest of the posts and of the reader."""
     posts, reader = demo_page.posts_and_reader(services())
-    found = inspector.parts(services(), posts[-1] if posts else None, reader, demo_page.base())
-    return render_template("parts/inspector.html", inspector=found)
+    found = inspector.inspect(services(), posts[-1] if posts else None, reader)
+    return render_template("parts/inspector.html", inspected=found)
 
 
 @bp.get("/numbers.json")
