@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.engine.errors import BadRequest, FanoutError
-from app.web.problems import ErrorAnswer, answer_to
+from app.web.problems import Answer, answer_to
 
 log = logging.getLogger("fanout.web")
 
@@ -28,14 +28,14 @@ def install(app: Flask) -> None:
 
 def refuse_invalid(error: ValidationError) -> Response:
     """Called by the API library with what pydantic found."""
-    found = []
-    for item in error.errors(include_url=False, include_input=False)[:3]:
-        position = ".".join(str(part) for part in item["loc"]) or "body"
-        found.append(f"{position}: {item['msg']}")
+    found = [
+        f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}"
+        for item in error.errors(include_url=False, include_input=False)[:3]
+    ]
     return problem(answer_to(BadRequest("; ".join(found) + ". See /api/docs.")))
 
 
-def problem(error: ErrorAnswer) -> Response:
+def problem(error: Answer) -> Response:
     """The error as problem+json."""
     body = {
         "type": f"/how-it-works#error-{error.slug}" if error.slug else "about:blank",
@@ -61,7 +61,7 @@ def _http_error(error: HTTPException) -> AnyResponse | tuple[str, int]:
         return cast(AnyResponse, error.response)
     code = error.code or 500
     detail = _ADVICE.get(code, error.description or "")
-    response = make_response(_answer(ErrorAnswer(code, error.name, detail=detail)))
+    response = make_response(_answer(Answer(code, error.name, detail=detail)))
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value  # Allow, Retry-After, Content-Range
@@ -74,7 +74,7 @@ def _unforeseen(error: Exception) -> AnyResponse | tuple[str, int]:
     return _answer(answer_to(bug))
 
 
-def _answer(error: ErrorAnswer) -> AnyResponse | tuple[str, int]:
+def _answer(error: Answer) -> AnyResponse | tuple[str, int]:
     if request.path.startswith(JSON_PATHS):
         return problem(error)
     return render_template("error.html", error=error), error.status

@@ -10,11 +10,11 @@ Alternative: a key for each client, once clients have to sign in.
 from __future__ import annotations
 
 import math
-import threading
 import time
+from functools import cached_property
 
 from flask import Flask, Response, g, request
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, WindowStats, parse
 from limits.storage import RedisClusterStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
@@ -31,7 +31,12 @@ def install(app: Flask, store: Store, bound: str) -> None:
     `6000/minute`, or `none`. Raises `BadSetting`."""
     if bound == OFF:
         return
-    limiter = _Limiter(store, _parsed(bound))
+    try:
+        limiter = _Limiter(store, parse(bound))
+    except ValueError:
+        raise BadSetting(
+            f"FANOUT_RATE_LIMIT={bound!r} is no rate. Write for example 6000/minute, or none."
+        ) from None
     app.before_request(limiter.check)
     app.after_request(limiter.tell)
 
@@ -40,8 +45,10 @@ class _Limiter:
     def __init__(self, store: Store, bound: RateLimitItem) -> None:
         self._store = store
         self._bound = bound
-        self._opening = threading.Lock()
-        self._window: SlidingWindowCounterRateLimiter | None = None
+
+    @cached_property
+    def _window(self) -> SlidingWindowCounterRateLimiter:
+        return SlidingWindowCounterRateLimiter(_storage(self._store))
 
     def check(self) -> None:
         """Counts the request. Raises `TooFast`, or `StoreDown`."""
@@ -49,58 +56,42 @@ class _Limiter:
             return
         client = request.remote_addr or "unknown"
         with self._store.attempt():
-            window = self._opened()
-            within = window.hit(self._bound, client)
-            stats = window.get_window_stats(self._bound, client)
-            if stats.reset_time - time.time() > 2 * self._bound.get_expiry():
+            within, g.rate_limit = self._hit(client)
+            if g.rate_limit.reset_time - time.time() > 2 * self._bound.get_expiry():
                 # The store's clock was set back, and the window would last that much longer.
-                window.clear(self._bound, client)
-                within = window.hit(self._bound, client)
-                stats = window.get_window_stats(self._bound, client)
-            g.rate_limit = stats
+                self._window.clear(self._bound, client)
+                within, g.rate_limit = self._hit(client)
         if not within:
             raise TooFast(f"At most {self._bound} for each client.")
 
+    def _hit(self, client: str) -> tuple[bool, WindowStats]:
+        within = self._window.hit(self._bound, client)
+        return within, self._window.get_window_stats(self._bound, client)
+
     def tell(self, response: Response) -> Response:
         """Adds the headers to answers of requests that were counted."""
-        stats = g.get("rate_limit")
-        if stats is not None:
-            reset = max(0, math.ceil(stats.reset_time - time.time()))
-            seconds = self._bound.get_expiry()
+        if "rate_limit" in g:
+            reset = max(0, math.ceil(g.rate_limit.reset_time - time.time()))
+            remaining, seconds = max(0, g.rate_limit.remaining), self._bound.get_expiry()
             response.headers["RateLimit-Policy"] = f'"client";q={self._bound.amount};w={seconds}'
-            response.headers["RateLimit"] = f'"client";r={max(0, stats.remaining)};t={reset}'
+            response.headers["RateLimit"] = f'"client";r={remaining};t={reset}'
             if response.status_code == 429:
                 response.headers["Retry-After"] = str(max(1, reset))
         return response
-
-    def _opened(self) -> SlidingWindowCounterRateLimiter:
-        if self._window is None:
-            with self._opening:
-                self._window = SlidingWindowCounterRateLimiter(_storage(self._store))
-        return self._window
 
 
 def _storage(store: Store) -> RedisStorage | RedisClusterStorage:
     """Counters in our own store, over our own connections where the library lets us."""
     client = store.redis
-    if store.is_cluster:
-        node = client.get_primaries()[0]
-        known = node.redis_connection.get_connection_kwargs()
-        options = {name: known.get(name) for name in ("socket_timeout", "username", "password")}
-        return RedisClusterStorage(
-            f"redis+cluster://{node.host}:{node.port}",
-            key_prefix=store.keys.limits,
-            retry=client.retry,  # none: a hit whose answer got lost may have been counted
-            **options,
-        )
-    pool = client.connection_pool
-    return RedisStorage("redis://", connection_pool=pool, key_prefix=store.keys.limits)
-
-
-def _parsed(bound: str) -> RateLimitItem:
-    try:
-        return parse(bound)
-    except ValueError:
-        raise BadSetting(
-            f"FANOUT_RATE_LIMIT={bound!r} is no rate. Write for example 6000/minute, or none."
-        ) from None
+    if not store.is_cluster:
+        pool = client.connection_pool
+        return RedisStorage("redis://", connection_pool=pool, key_prefix=store.keys.limits)
+    node = client.get_primaries()[0]
+    known = node.redis_connection.get_connection_kwargs()
+    options = {name: known.get(name) for name in ("socket_timeout", "username", "password")}
+    return RedisClusterStorage(
+        f"redis+cluster://{node.host}:{node.port}",
+        key_prefix=store.keys.limits,
+        retry=client.retry,  # none: a hit whose answer got lost may have been counted
+        **options,
+    )

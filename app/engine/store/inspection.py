@@ -1,4 +1,4 @@
-"""A read that only a page about the store needs: keys as they stand."""
+"""What only health checks and a page about the store ask of it."""
 
 from __future__ import annotations
 
@@ -26,3 +26,11 @@ def key_lengths(store: Store, keys: Sequence[tuple[str, str]]) -> list[int | Non
     return [
         length if there else None for there, length in zip(replies[::2], replies[1::2], strict=True)
     ]
+
+
+def require_writable(store: Store) -> None:
+    """Raises `StoreFull` when a server takes no writes, `StoreDown` when one does not answer."""
+    batch = store.batch()
+    for key in (store.keys.control, *(store.keys.jobs(shards[0]) for shards in store.groups)):
+        batch.call("writable", key)
+    batch.run()

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify
 from app.bootstrap import Services
 from app.current import services
 from app.engine.errors import FanoutError, StoreFull
+from app.engine.store.inspection import require_writable
 from app.engine.store.workers import WORKER_TIMEOUT_SECONDS
 from app.web.pages.formatting import count_of
 from app.web.problems import answer_to
@@ -47,11 +48,8 @@ def ready() -> tuple[Response, int]:
 def readiness(services: Services) -> dict[str, Check]:
     """The judgement on each part; a store that takes no writes still tells of the others."""
     try:
-        return {
-            "store": _store(services),
-            "worker": _workers(services),
-            "dataset": dataset(services),
-        }
+        store, worker = _store(services), _workers(services)
+        return {"store": store, "worker": worker, "dataset": dataset(services)}
     except FanoutError as error:
         return away(error)
 
@@ -86,12 +84,8 @@ def dataset(services: Services) -> Check:
 
 
 def _store(services: Services) -> Check:
-    store = services.engine.store
-    batch = store.batch()
-    for key in (store.keys.control, *(store.keys.jobs(shards[0]) for shards in store.groups)):
-        batch.call("writable", key)
     try:
-        batch.run()
+        require_writable(services.engine.store)
     except StoreFull as full:
         return Check(False, answer_to(full).detail)
     return Check(True, "It answers and takes writes.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.bootstrap import Services
 from app.engine.models import Comparison, FanoutStatus, Feed
 from app.settings import Settings
-from app.web.pages.formatting import STRATEGY_TEXTS, count_of, duration
+from app.web.pages.formatting import STRATEGY_NAMES, count_of, duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ def explain(services: Services, comparison: Comparison) -> Difference | None:
     states = Counter(record.status if record else None for record in records)
     states["queued"] += states.pop("running", 0)
     told = [
-        f"{text.name} lacks {count_of(len(missing[text.key]), 'post')}."
-        for text in STRATEGY_TEXTS
-        if missing[text.key]
+        f"{STRATEGY_NAMES[strategy]} lacks {count_of(len(posts), 'post')}."
+        for strategy, posts in missing.items()
+        if posts
     ]
     told += [
         count_of(states[state], f"of them {one}.", f"of them {many}.")

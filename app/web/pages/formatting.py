@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Flask
 
-from app.datasets.kinds import Kind
 from app.engine.models import Strategy
 
 NOTHING = "\N{EN DASH}"
@@ -16,41 +14,10 @@ NOTHING = "\N{EN DASH}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyText:
-    """What the pages call a strategy: its name, its sign and one line on what it does."""
-
-    key: Strategy
-    name: str
-    sign: str
-    line: str
-
-
-STRATEGY_TEXTS: tuple[StrategyText, ...] = (
-    StrategyText(
-        "write",
-        "Write fan-out",
-        "\N{BLACK CIRCLE}",
-        "Push the post into every follower's timeline now. Posting is work, reading is cheap.",
-    ),
-    StrategyText(
-        "read",
-        "Read fan-out",
-        "\N{WHITE CIRCLE}",
-        "Store the post once. Every reader gathers the logs of all the people they follow.",
-    ),
-    StrategyText(
-        "hybrid",
-        "Hybrid",
-        "\N{CIRCLE WITH LEFT HALF BLACK}",
-        "Push for most authors; pull for some large ones, by measured costs or by a threshold.",
-    ),
-)
-
-KIND_TEXTS: dict[Kind, str] = {
-    "regular": "Regular user",
-    "popular": "Popular user",
-    "celebrity": "Celebrity",
+STRATEGY_NAMES: dict[Strategy, str] = {
+    "write": "Write fan-out",
+    "read": "Read fan-out",
+    "hybrid": "Hybrid",
 }
 
 
@@ -94,15 +61,8 @@ def count_of(value: int, one: str, many: str | None = None) -> str:
 
 
 def install(app: Flask) -> None:
-    """Give the templates the filters above and the words for the strategies."""
-    app.jinja_env.filters.update(
-        number=number, duration=duration, size=size, clock=clock, count_of=count_of
-    )
-    app.jinja_env.globals.update(
-        STRATEGIES=STRATEGY_TEXTS,
-        STRATEGY={text.key: text for text in STRATEGY_TEXTS},
-        KINDS=KIND_TEXTS,
-        NOTHING=NOTHING,
-    )
-    app.jinja_env.trim_blocks = True
-    app.jinja_env.lstrip_blocks = True
+    """Gives the templates the filters above and the names of the strategies."""
+    for each in (number, duration, size, clock, count_of):
+        app.jinja_env.filters[each.__name__] = each
+    app.jinja_env.globals["STRATEGY"] = STRATEGY_NAMES
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from app.bootstrap import Services
 from app.datasets.presets import PRESETS
 from app.engine.errors import FanoutError
-from app.settings import Settings
-from app.settings import table as settings_table
+from app.settings import Settings, table
 from app.web.api.health import away, readiness
 from app.web.problems import answer_to
 
@@ -54,29 +54,19 @@ def rows(settings: Settings) -> list[dict[str, str]]:
             "source": "environment" if row["given"] else "default",
             "help": row["help"],
         }
-        for row in settings_table()
+        for row in table()
     ]
 
 
 def shown(value: object) -> str:
     """A value as it stands on the page: passwords in addresses are covered."""
-    if value == "":
-        return "(empty)"
-    text = str(value)
-    if "://" not in text:
-        return text
-    parts = urlsplit(text)
-    if "@" not in parts.netloc:
-        return text
-    return urlunsplit(parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]))
+    return re.sub(r"(?<=://)[^/]*@", "***@", str(value)) or "(empty)"
 
 
 def versions() -> list[tuple[str, str]]:
     """Python and the packages that matter, where they are installed."""
     found = [("python", platform.python_version()), ("platform", sys.platform)]
     for package in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found.append((package, version(package)))
-        except PackageNotFoundError:
-            continue
     return found
