@@ -70,7 +70,7 @@ ANSWERS = {
 
 ADVICE: dict[type[errors.FanoutError], str] = {
     errors.BadText: "Change it and try again.",
-    errors.BadCursor: "Send `next_cursor` of the page before, unchanged, or start without a cursor.",
+    errors.BadCursor: "Send `next_cursor` of the page before, unchanged, or no cursor.",
     errors.UnknownUser: "GET /api/users lists some.",
     errors.UnknownPost: "GET /api/feed/<user> lists a user's posts.",
     errors.UnknownDeadLetter: "GET /api/dead-letters lists all.",
@@ -81,8 +81,8 @@ ADVICE: dict[type[errors.FanoutError], str] = {
     errors.StoreDown: "Run ./status.sh, then try again.",
     errors.NoAnswer: "Look before you ask again. A post can be repeated safely with the same"
     " Idempotency-Key: it is accepted once only. ./status.sh tells how Redis is.",
-    errors.StoreFull: "Raise its maxmemory, or make space on its disk, then try again; its log tells"
-    " more.",
+    errors.StoreFull: "Raise its maxmemory, or make space on its disk, then try again; its log"
+    " tells more.",
     errors.WrongShards: "Start with FANOUT_SHARDS as the data has it, or clear the store first.",
     NotJson: "Send the body as JSON, with the header Content-Type: application/json.",
     TooFast: "Wait for the seconds of Retry-After; FANOUT_RATE_LIMIT sets the bound.",
