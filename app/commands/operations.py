@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 from flask.cli import AppGroup, with_appcontext
 
@@ -61,11 +63,8 @@ def list_dead_letters(limit: int) -> None:
 @click.option("--all", "every", is_flag=True, help="All dead letters.")
 def requeue(ids: tuple[str, ...], every: bool) -> None:
     """Requeue the jobs of dead letters; each goes on where it stopped."""
-    with failing_clearly():
-        chosen = _chosen(ids, every)
-        for name in chosen:
-            services().engine.dead_letters.requeue(name)
-    click.echo(f"{len(chosen):,} jobs were requeued.")
+    count = _each(services().engine.dead_letters.requeue, ids, every)
+    click.echo(f"{count:,} jobs were requeued.")
 
 
 @dead_letters.command("discard")
@@ -73,19 +72,19 @@ def requeue(ids: tuple[str, ...], every: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="All dead letters.")
 def discard(ids: tuple[str, ...], every: bool) -> None:
     """Discard dead letters. Run `flask repair` then: some timelines may lack the posts."""
-    with failing_clearly():
-        chosen = _chosen(ids, every)
-        for name in chosen:
-            services().engine.dead_letters.discard(name)
-    count = f"{len(chosen):,} dead letters"
-    click.echo(f"{count} were discarded. `flask repair` repairs the timelines.")
+    count = _each(services().engine.dead_letters.discard, ids, every)
+    click.echo(f"{count:,} dead letters were discarded. `flask repair` repairs the timelines.")
 
 
-def _chosen(ids: tuple[str, ...], every: bool) -> list[str]:
+def _each(action: Callable[[str], object], ids: tuple[str, ...], every: bool) -> int:
+    """Does it to the dead letters that are named, or to all; to how many."""
     if every == bool(ids):
         raise click.UsageError(
             "Name the dead letters, or say --all. `flask dead-letters list` shows them."
         )
-    if not every:
-        return list(ids)
-    return [dead_letter.id for dead_letter in services().engine.dead_letters.list(LIST_LIMIT)]
+    with failing_clearly():
+        if every:
+            ids = tuple(found.id for found in services().engine.dead_letters.list(LIST_LIMIT))
+        for name in ids:
+            action(name)
+    return len(ids)

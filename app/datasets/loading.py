@@ -51,7 +51,7 @@ class Loading:
             return False
         self._next_look = time.monotonic() + LOOK_SECONDS
         self.request_first()
-        token = _new_token()
+        token = secrets.token_hex(8)
         work = self._state.lease_work(token)
         if work is None:
             return False
@@ -99,7 +99,7 @@ class Loading:
         return edgelist.parse(lines, MAX_USER_ID, undirected=undirected)
 
     def _lease(self, preset: str, seed: int, *, repeatable: bool) -> str:
-        token = _new_token()
+        token = secrets.token_hex(8)
         if not self._state.lease(token, preset, seed, repeatable=repeatable):
             raise Busy("Another process is loading a dataset.")
         return token
@@ -133,7 +133,3 @@ class Loading:
             self._state.finish(token, {"status": "failed", "error": reason, **again})
         except StoreDown:
             log.warning("the store went away while a dataset was loaded")
-
-
-def _new_token() -> str:
-    return secrets.token_hex(8)

@@ -110,15 +110,13 @@ class DatasetState:
 
         Raises `BadRequest` for an unknown preset, `Busy` while another load is under way.
         """
-        if not self._request(preset, seed, only_new=False):
+        args = (preset_of(preset).name, checked_seed(seed), 0)
+        if not self._call("dataset_request", self._lease_timeout_ms, *args):
             raise Busy("A dataset is being loaded.")
 
     def request_first(self, preset: str, seed: int) -> bool:
         """Asks for it unless any dataset is known or asked for; whether it did."""
-        return self._request(preset, seed, only_new=True)
-
-    def _request(self, preset: str, seed: int, *, only_new: bool) -> bool:
-        args = (preset_of(preset).name, checked_seed(seed), int(only_new))
+        args = (preset, checked_seed(seed), 1)
         return bool(self._call("dataset_request", self._lease_timeout_ms, *args))
 
     def lease(self, token: str, preset: str, seed: int, *, repeatable: bool = True) -> bool:
