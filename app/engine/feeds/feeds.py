@@ -33,11 +33,7 @@ class Feeds:
         self._log_cache = log_cache
 
     def page(
-        self,
-        user_id: int,
-        strategy: Strategy = "hybrid",
-        limit: int = 20,
-        cursor: str | None = None,
+        self, user_id: int, strategy: Strategy, limit: int = 20, cursor: str | None = None
     ) -> Feed:
         """One page; see `Engine.feed`."""
         strategy = checked_strategy(strategy)

@@ -158,7 +158,7 @@ class Reporting:
         settings = self._data.settings
         if backlog + settings.large_author_followers > settings.backlog_limit:
             return "shedding"
-        # The mark is taken off by the next post that is pushed; who only looks must not wait.
+        # The next post that is pushed takes the mark off; a look at the figures must not wait.
         if backlog >= settings.backlog_high or (deferring and backlog > settings.backlog_low):
             return "deferring"
         return "normal"
