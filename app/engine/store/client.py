@@ -144,27 +144,25 @@ class Store:
                 for i, reply in zip(missing, again, strict=True):
                     replies[i] = reply
             errors = [replies[i] for i in failed if isinstance(replies[i], Exception)]
-            if not errors:
-                return replies
             down = [error for error in errors if is_down(error)]
             if down and not (partial and self.is_cluster):
                 # What may have happened is told before what certainly did not.
                 raise next((error for error in down if isinstance(error, Unanswered)), down[0])
             if raise_errors and len(errors) > len(down):
                 raise next(error for error in errors if not is_down(error))
-        return [
-            None if isinstance(reply, Exception) and is_down(reply) else reply for reply in replies
-        ]
+        for i in failed:
+            if isinstance(replies[i], Exception) and is_down(replies[i]):
+                replies[i] = None
+        return replies
 
     def everywhere(self, *command: Any) -> list[Any]:
         """What each server that holds keys answers to the command, without those that refuse it
         or, on a Cluster, are away. Raises the first error when none answers."""
         with self.attempt():
             replies = self._server.each(command)
-            answers = [reply for reply in replies if not isinstance(reply, Exception)]
-            if not answers:
-                raise replies[0]
-            return answers
+            if answers := [reply for reply in replies if not isinstance(reply, Exception)]:
+                return answers
+            raise replies[0]
 
     def _exchange(
         self, commands: Sequence[Command], weights: Sequence[int], limit: int
@@ -186,11 +184,8 @@ class Store:
         """Loads our functions into every primary that answers and does not have them."""
         with store_errors():
             replies = self._server.each(("FUNCTION", "LOAD", self.library.source))
-            errors = [
-                reply
-                for reply in replies
-                if isinstance(reply, Exception) and _THERE not in str(reply)
-            ]
+            failed = [reply for reply in replies if isinstance(reply, Exception)]
+            errors = [error for error in failed if _THERE not in str(error)]
             for error in errors:
                 if not is_down(error) or len(errors) == len(replies):
                     raise error

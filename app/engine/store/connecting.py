@@ -26,7 +26,6 @@ def connect(url: str, settings: EngineSettings, *lua: Path) -> Store:
     keys = Keys(settings.key_prefix, settings.shards)
 
     def open_client(call_seconds: float = settings.store_timeout) -> Client:
-        """Asks the server whether it is part of a Cluster."""
         options: dict[str, Any] = {
             "socket_timeout": call_seconds,
             "socket_connect_timeout": settings.store_timeout,
@@ -34,7 +33,7 @@ def connect(url: str, settings: EngineSettings, *lua: Path) -> Store:
         }
         with store_errors():
             client: Client = redis.Redis.from_url(url, **options)
-            info: Any = client.info("cluster")
+            info: Any = client.info("cluster")  # asks whether the server is part of one
             if info.get("cluster_enabled"):
                 client.close()
                 options["socket_connect_timeout"] = min(settings.store_timeout, NODE_SECONDS)

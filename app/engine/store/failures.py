@@ -7,12 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import redis
-from redis.exceptions import (
-    ClusterError,
-    OutOfMemoryError,
-    RedisClusterException,
-    TryAgainError,
-)
+from redis.exceptions import ClusterError, OutOfMemoryError, RedisClusterException, TryAgainError
 
 from ..errors import NoAnswer, StoreDown, StoreFull
 from .pipelining import Unanswered

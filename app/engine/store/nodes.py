@@ -48,9 +48,9 @@ class Nodes:
         `steps` tells it. `limit` holds for each node."""
         slots = _slots(commands)
         replies: list[Any] = [None] * len(commands)
-        homes = self._homes(slots)
+        homes = list(map(self._home, slots))
         if self._send(homes, commands, weights, limit, replies):
-            moved = self._homes(slots)
+            moved = list(map(self._home, slots))
             for i, reply in enumerate(replies):
                 was_sent = not isinstance(reply, BROKEN) or isinstance(reply, Unanswered)
                 if was_sent or moved[i] == homes[i]:
@@ -68,15 +68,11 @@ class Nodes:
         self._send(nodes, [command] * len(nodes), [0] * len(nodes), 0, replies)
         return replies
 
-    def _homes(self, slots: Sequence[int]) -> list[ClusterNode | None]:
-        """The node of each slot."""
-        homes: list[ClusterNode | None] = []
-        for slot in slots:
-            try:
-                homes.append(self.client.nodes_manager.get_node_from_slot(slot))
-            except SlotNotCoveredError:
-                homes.append(NOWHERE)
-        return homes
+    def _home(self, slot: int) -> ClusterNode | None:
+        try:
+            return self.client.nodes_manager.get_node_from_slot(slot)
+        except SlotNotCoveredError:
+            return NOWHERE
 
     def _send(
         self,
@@ -101,7 +97,7 @@ class Nodes:
                 sent, heavy = [commands[i] for i in part], [weights[i] for i in part]
                 talks.append(steps(client, sent, heavy, limit, answers[node]))
             else:
-                away = redis.ConnectionError(f"The Cluster's node {node.name} does not answer.")
+                away = redis.ConnectionError(f"Node {node.name} does not answer.")
                 answers[node] += [away] * len(part)
         try:
             while talks:  # a talk that has ended gives itself
@@ -122,10 +118,11 @@ class Nodes:
         return bool(lost)
 
     def _is_back(self, node: ClusterNode, lost: list[ClusterNode]) -> bool:
-        """Whether a node that did not answer does so again. While it rests it is not asked."""
+        """Whether a node that did not answer does so again. Only one caller asks it, and none
+        while it rests."""
         if time.monotonic() < self._rests_until.get(node, 0.0):
             return False
-        self._rests_until[node] = time.monotonic() + REST_SECONDS  # nobody else need ask as well
+        self._rests_until[node] = time.monotonic() + NODE_SECONDS + REST_SECONDS
         pool: Any = self.client.get_redis_connection(node).connection_pool
         probe = pool.connection_class(**{**pool.connection_kwargs, "socket_timeout": NODE_SECONDS})
         try:
@@ -133,7 +130,6 @@ class Nodes:
             probe.send_command("PING")
             probe.read_response()
         except BROKEN:
-            self._rests_until[node] = time.monotonic() + REST_SECONDS
             lost.append(node)
             return False
         finally:

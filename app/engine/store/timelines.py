@@ -58,10 +58,8 @@ class Timelines:
     def raw(self, users: Sequence[int]) -> list[list[bytes] | None]:
         """The elements of the users' timelines, in one round trip; None where something else than
         a list lies."""
-        batch = self._store.batch()
-        for user in users:
-            batch.add("LRANGE", self._keys.timeline(user), 0, -1)
-        replies = batch.run(raise_errors=False)
+        commands = [("LRANGE", self._keys.timeline(user), 0, -1) for user in users]
+        replies = self._store.run(commands, raise_errors=False)
         return [None if isinstance(reply, Exception) else reply for reply in replies]
 
     def drop(self, user: int) -> None:
