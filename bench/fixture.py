@@ -49,7 +49,7 @@ class Sizes:
     log_authors: int
     posts_per_log: int
     page_readers: int
-    followees: int
+    following: int
     sorted_sets: int
 
     def without_largest(self) -> Sizes:
@@ -66,7 +66,7 @@ FULL = Sizes(
     log_authors=400,
     posts_per_log=30,
     page_readers=40,
-    followees=200,
+    following=200,
     sorted_sets=4_000,
 )
 QUICK = Sizes(
@@ -77,7 +77,7 @@ QUICK = Sizes(
     log_authors=400,
     posts_per_log=30,
     page_readers=20,
-    followees=200,
+    following=200,
     sorted_sets=1_000,
 )
 
@@ -195,8 +195,8 @@ class Fixture:
             for author in self.random.sample(authors, len(authors)):
                 self.services.engine.publish(author, f"{TEXT} ({number})", "write")
         for reader in self.page_readers:
-            followees = self.random.sample(authors, sizes.followees)
-            self.store.command("SADD", self.store.keys.following(reader), *followees)
+            following = self.random.sample(authors, sizes.following)
+            self.store.command("SADD", self.store.keys.following(reader), *following)
             self.services.engine.feed(reader, "write")
 
     def deliver(self, author: int) -> int:

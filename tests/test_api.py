@@ -65,7 +65,7 @@ def test_a_post_from_acceptance_to_every_feed(client: Any) -> None:
     assert set(compared["strategies"]) == {"write", "read", "hybrid"}
 
 
-def test_pages_follow_each_other(client: Any) -> None:
+def test_page_cursors_lead_through_the_whole_feed(client: Any) -> None:
     ids = [publish(client, f"post {n}", strategy="read").json["post"]["id"] for n in range(5)]
     seen: list[int] = []
     cursor = ""
@@ -78,7 +78,7 @@ def test_pages_follow_each_other(client: Any) -> None:
     assert seen == ids[::-1]
 
 
-def test_deleting(client: Any) -> None:
+def test_a_deleted_post_is_gone_by_http(client: Any) -> None:
     post = publish(client, strategy="read").json["post"]
     assert client.delete(f"/api/posts/{post['id']}").status_code == 204
     assert client.get(f"/api/posts/{post['id']}").status_code == 404
@@ -87,7 +87,7 @@ def test_deleting(client: Any) -> None:
     check_problem(client.get(f"/api/posts/{post['id']}/fanout"), 404, "unknown-post")
 
 
-def test_following(client: Any) -> None:
+def test_users_are_followed_and_unfollowed_by_http(client: Any) -> None:
     publish(client, strategy="read")
     assert client.put("/api/users/9/following/0").status_code == 204
     assert client.put("/api/users/9/following/0").status_code == 204
@@ -97,7 +97,7 @@ def test_following(client: Any) -> None:
     assert client.get("/api/feed/9").json["items"] == []
 
 
-def test_a_repeated_key(client: Any) -> None:
+def test_a_repeated_idempotency_key_returns_the_first_answer(client: Any) -> None:
     def post(text: str) -> Any:
         return client.post(
             "/api/posts",
@@ -136,7 +136,9 @@ def test_a_repeated_key(client: Any) -> None:
         ('{"author_id": 0, "text": "' + "x" * 70_000 + '"}', 413, "blank"),
     ],
 )
-def test_bad_posts(client: Any, body: str, status: int, slug: str) -> None:
+def test_a_bad_post_is_refused_with_a_problem(
+    client: Any, body: str, status: int, slug: str
+) -> None:
     answer = client.post("/api/posts", data=body, content_type="application/json")
     check_problem(answer, status, slug)
     assert services_of(client).engine.queue().jobs == 0
@@ -169,11 +171,13 @@ def test_bad_posts(client: Any, body: str, status: int, slug: str) -> None:
         ("POST", "/api/posts", 415, "not-json"),
     ],
 )
-def test_bad_requests(client: Any, method: str, path: str, status: int, slug: str) -> None:
+def test_a_bad_request_is_refused_with_a_problem(
+    client: Any, method: str, path: str, status: int, slug: str
+) -> None:
     check_problem(client.open(path, method=method), status, slug)
 
 
-def test_a_foreign_cursor(client: Any) -> None:
+def test_a_page_cursor_of_another_feed_is_refused_by_http(client: Any) -> None:
     for n in range(3):
         publish(client, f"post {n}", strategy="read")
     cursor = client.get("/api/feed/1?limit=1").json["next_cursor"]
@@ -191,7 +195,7 @@ def check_problem(answer: Any, status: int, slug: str) -> None:
     assert "Traceback" not in answer.text
 
 
-def test_metrics_add_up(client: Any) -> None:
+def test_metrics_count_posts_deliveries_and_reads(client: Any) -> None:
     publish(client, strategy="write")
     publish(client, "two", strategy="read")
     services_of(client).engine.deliverer("w").run_until_idle()
@@ -307,7 +311,7 @@ def test_health(client: Any) -> None:
     assert answer.json["checks"]["worker"] == {"ok": False, "count": 0}
 
 
-def test_a_client_that_is_too_fast(backend: Backend, settings: Settings) -> None:
+def test_a_client_over_the_rate_limit_gets_429(backend: Backend, settings: Settings) -> None:
     store = backend.store(settings.shards)
     app = create_app(settings.model_copy(update={"rate_limit": "3/minute"}), store)
     add_users(store, range(2))

@@ -23,7 +23,7 @@ TINY = fixture.Sizes(
     log_authors=40,
     posts_per_log=30,
     page_readers=2,
-    followees=30,
+    following=30,
     sorted_sets=20,
 )
 
@@ -46,7 +46,7 @@ def test_both_sides_alternate_and_the_first_round_does_not_count(
     assert baseline == [3.0, 4.0]
 
 
-def test_quantiles() -> None:
+def test_a_quantile_is_the_value_below_which_its_share_lies() -> None:
     values = [float(n) for n in range(1, 101)]
     assert measure.quantile(values, 0.99) == 99
     assert measure.quantile(values, 0.5) == 50
@@ -62,7 +62,7 @@ def test_the_line_is_found_and_what_lies_beside_it() -> None:
     assert measure.line(sizes, [0.001, 0.01, 0.2])[2] > 0.2
 
 
-def test_a_reach_is_met_from_its_own_side() -> None:
+def test_a_target_is_met_from_its_own_side() -> None:
     assert Target(True, 6).met(6.1)
     assert not Target(True, 6).met(5.9)
     assert Target(False, 1.4).met(1.3)

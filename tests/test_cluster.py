@@ -38,7 +38,7 @@ def test_the_rate_limiter_sends_no_hit_twice() -> None:
         assert rate_limit._storage(services.engine.store).storage.retry.get_retries() == 0
 
 
-def test_one_primary_killed() -> None:
+def test_after_a_primary_is_killed_every_feed_is_the_truth_again_within_ten_seconds() -> None:
     """Serving again within ten seconds, and every feed is the truth."""
     with servers.cluster() as ports:
         services = opened(ports)

@@ -100,7 +100,7 @@ def test_a_loaded_graph_is_the_graph(store: Store) -> None:
     assert exists == [0] + 200 * [1] + 9 * [0]
 
 
-def test_large_sparse_ids_and_long_lists(store: Store) -> None:
+def test_large_sparse_ids_and_long_lists_are_loaded_whole(store: Store) -> None:
     """Ids to the limit, more followers on a shard than one command takes, users without edges."""
     far = MAX_USER_ID - 1
     shards = store.shards

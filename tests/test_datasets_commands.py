@@ -55,7 +55,7 @@ def test_seed_refuses_what_it_does_not_know(run: Command) -> None:
     assert run.services.datasets.current()["status"] == "empty"
 
 
-def test_seed_while_another_loads(run: Command) -> None:
+def test_seed_is_refused_while_another_load_runs(run: Command) -> None:
     assert DatasetState(run.services.engine.store).lease("somebody", "small", 1)
     result = run("seed", "small")
     assert result.exit_code == 1
@@ -63,7 +63,9 @@ def test_seed_while_another_loads(run: Command) -> None:
     assert "Traceback" not in result.output
 
 
-def test_a_store_that_is_down(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_store_a_command_says_so_and_what_to_do(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def down(*_: Any, **__: Any) -> Any:
         raise StoreDown("Redis does not answer.")
 

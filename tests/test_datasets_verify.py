@@ -36,7 +36,7 @@ def test_all_feeds_equal_the_truth(loaded: Services, store: Store) -> None:
     assert verdict.posts > 3 * 80
 
 
-def test_it_finds_what_is_missing_and_what_is_too_much(services: Services, store: Store) -> None:
+def test_verify_finds_missing_and_foreign_posts(services: Services, store: Store) -> None:
     # Only the first posts, which are all pushed: what a pulled author posts comes from the logs.
     services.loading.load_graph(generate_sized(80, 76, 4))
     truth = Truth(store)
@@ -82,14 +82,14 @@ def test_the_truth_follows_unfollowing_and_deleting(loaded: Services, store: Sto
     assert verify.compare(loaded.engine, [reader], nothing).differences == []
 
 
-def test_no_worker_means_it_delivers_itself(loaded: Services) -> None:
+def test_verify_delivers_itself_where_no_worker_runs(loaded: Services) -> None:
     verify.publish_random(loaded.engine, 20, 9, nothing)
     assert loaded.engine.queue().jobs > 0
     verify.drain(loaded.engine)
     assert loaded.engine.queue().jobs == 0
 
 
-def test_waiting_has_an_end(loaded: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_does_not_wait_for_ever(loaded: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify._Helper, "help_or_wait", lambda helper: None)
     verify.publish_random(loaded.engine, 20, random.randrange(100), nothing)
     with pytest.raises(TimeoutError, match="jobs"):

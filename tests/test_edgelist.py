@@ -19,7 +19,7 @@ def pairs(population: Population) -> list[tuple[int, int]]:
     return list(zip(population.followers.tolist(), population.authors.tolist(), strict=True))
 
 
-def test_comments_blanks_tabs_and_commas() -> None:
+def test_comments_and_blank_lines_are_skipped_and_tabs_and_commas_separate() -> None:
     lines = ["\ufeff# SNAP\n", "\n", "% also\n", "1 2\r\n", "  3\t2  \n", "2,1\n", "   \n", "7   9"]
     found = parse(lines, MAX)
     assert sorted(pairs(found.population)) == [(1, 2), (2, 1), (3, 2), (7, 9)]
@@ -66,7 +66,7 @@ def test_a_broken_line_is_named(line: str, reason: str) -> None:
     assert len(caught.value.detail) < 400
 
 
-def test_the_largest_and_the_smallest_id() -> None:
+def test_the_largest_and_the_smallest_id_are_read() -> None:
     found = parse([f"0 {MAX - 1}", f"{MAX - 1} 0"], MAX, undirected=False)
     assert sorted(pairs(found.population)) == [(0, MAX - 1), (MAX - 1, 0)]
     assert pairs(parse([f"0 {MAX - 1}"], MAX, undirected=True).population) == [

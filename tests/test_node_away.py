@@ -119,7 +119,9 @@ def ports() -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("with_controls", [True, False])
-def test_a_primary_killed_and_back(ports: list[int], with_controls: bool) -> None:
+def test_while_a_primary_is_killed_others_are_served_and_all_is_delivered_when_it_is_back(
+    ports: list[int], with_controls: bool
+) -> None:
     away = Away(ports, with_controls=with_controls)
     before = away.publish(0)
     away.node.kill()
@@ -127,7 +129,7 @@ def test_a_primary_killed_and_back(ports: list[int], with_controls: bool) -> Non
         until(lambda: away.delivered(before))
         after = away.publish(1)
         until(lambda: away.delivered(after))
-        time.sleep(4)  # the jobs' silence speaks against nobody
+        time.sleep(4)  # no heartbeat meanwhile counts against a job
         assert away.services.engine.queue().backlog == len(away.gone)
         assert not away.services.engine.dead_letters.list()
         with away.node.back(*KEEPING):
@@ -137,7 +139,7 @@ def test_a_primary_killed_and_back(ports: list[int], with_controls: bool) -> Non
                     assert all_pages(away.services, user, how) == [after, before]
 
 
-def test_a_primary_that_comes_back_empty(ports: list[int]) -> None:
+def test_a_primary_that_comes_back_empty_stops_no_delivery(ports: list[int]) -> None:
     away = Away(ports, with_controls=True)
     posts = [away.publish(0)]
     away.node.kill()
@@ -150,7 +152,7 @@ def test_a_primary_that_comes_back_empty(ports: list[int]) -> None:
             until(lambda: away.delivered(posts[-1]) and away.drained())
 
 
-def test_a_primary_that_hangs(ports: list[int]) -> None:
+def test_a_primary_that_hangs_costs_the_others_little(ports: list[int]) -> None:
     away = Away(ports, with_controls=True)
     posts = [away.publish(0)]
     with away.working():

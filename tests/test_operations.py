@@ -323,7 +323,7 @@ def test_repair_finds_what_was_changed_by_hand(crowd: Services) -> None:
         assert all_pages(crowd, reader, "write") == posts[::-1]
 
 
-def test_repair_leaves_alone_what_is_on_its_way(crowd: Services) -> None:
+def test_repair_leaves_deliveries_under_way_alone(crowd: Services) -> None:
     crowd.engine.publish(AUTHOR, "queued", "write")
     crowd.engine.publish(8, "pulled", "read")
     assert repaired(crowd).differed == []

@@ -212,7 +212,7 @@ def test_reset_asks_and_then_does(people: FlaskClient) -> None:
         (None, "–"),
     ],
 )
-def test_numbers_in_words(value: float | None, said: str) -> None:
+def test_numbers_are_told_in_words(value: float | None, said: str) -> None:
     assert formatting.number(value) == said
 
 
@@ -229,7 +229,7 @@ def test_numbers_in_words(value: float | None, said: str) -> None:
         (None, "–"),
     ],
 )
-def test_times_in_words(ms: float | None, said: str) -> None:
+def test_times_are_told_in_words(ms: float | None, said: str) -> None:
     assert formatting.duration(ms) == said.replace(" ", THIN)
 
 

@@ -91,7 +91,7 @@ def test_impossible_shapes_are_refused(users: int, top: int, mean: float) -> Non
 
 
 @pytest.mark.parametrize("name", ["small", "medium"])
-def test_presets(name: str) -> None:
+def test_a_preset_has_the_users_and_the_most_followed_it_promises(name: str) -> None:
     preset = preset_of(name)
     check(generate(name, 1), preset.users, preset.top)
 

@@ -24,7 +24,7 @@ def settings_of(**environ: str) -> Settings:
         return Settings.from_environment()
 
 
-def test_defaults_and_environment() -> None:
+def test_a_setting_is_its_default_or_what_the_environment_says() -> None:
     assert settings_of() == Settings()
     assert settings_of(FANOUT_SHARDS="16", PORT=" 9000 ").shards == 16
     assert settings_of(FANOUT_STORE_TIMEOUT="") == Settings()
@@ -70,7 +70,7 @@ def test_a_bad_value_is_named(name: str, value: str, says: str) -> None:
         settings_of(**{name: value})
 
 
-def test_the_datasets_are_those_there_are() -> None:
+def test_the_setting_dataset_takes_every_preset() -> None:
     dataset = Settings.model_fields["dataset"].annotation
     assert {*PRESETS, "none"} == set(get_args(dataset))
 

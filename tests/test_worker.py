@@ -84,7 +84,7 @@ def test_workers_share_the_limit(crowd: Services) -> None:
     assert min(worker._deliverer.delivered for worker in rounds.workers) > 60
 
 
-def test_a_release_keeps_the_limit_on_average(backend: Backend) -> None:
+def test_a_release_keeps_the_rate_limit_on_average(backend: Backend) -> None:
     services = Services(small_settings(log_cap=100, timeline_cap=50), backend.store(4))
     add_users(services.engine.store, range(41))
     for reader in READERS:
@@ -133,7 +133,7 @@ def test_no_exception_ends_the_loop(
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
-def test_an_order_to_end_does_end_the_loop(
+def test_a_signal_to_end_ends_the_loop(
     crowd: Services, end: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = crowd.engine.worker("w")

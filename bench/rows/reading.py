@@ -31,13 +31,13 @@ def timeline(context: Context) -> Outcome:
 
 
 def pull(context: Context) -> Outcome:
-    """Row 8: a page from the logs of 200 followees."""
+    """Row 8: a page from the logs of 200 followed authors."""
     fixture = context.fixture
-    followees = {reader: _followees(fixture, reader) for reader in fixture.page_readers}
+    authors_of = {reader: _authors(fixture, reader) for reader in fixture.page_readers}
 
     def bare(reader: int) -> list[Any]:
         pipeline = fixture.client.pipeline(transaction=False)
-        for author in followees[reader]:
+        for author in authors_of[reader]:
             pipeline.lrange(fixture.store.keys.log(author), 0, LIMIT - 1)
         return pipeline.execute()
 
@@ -95,7 +95,7 @@ def _same(fixture: Fixture, reader: int, strategy: Strategy, bodies: list[Any]) 
         raise AssertionError(f"the page of reader {reader} is not the same")
 
 
-def _followees(fixture: Fixture, reader: int) -> list[int]:
+def _authors(fixture: Fixture, reader: int) -> list[int]:
     name = fixture.store.keys.following(reader)
     return list(map(int, fixture.client.smembers(name)))
 
@@ -110,7 +110,7 @@ ROWS = [
     ),
     Row(
         8,
-        "feed page of 20 by pull over 200 followees, engine level",
+        "feed page of 20 by pull over 200 followed authors, engine level",
         "bare pipelined LRANGE of the same 200 logs",
         Target(False, 1.3),
         pull,

@@ -37,7 +37,7 @@ def no_sideways_scroll(page: Page) -> bool:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES, ids=["phone", "desktop"])
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_are_accessible(
+def test_pages_pass_the_accessibility_rules(
     new_page: NewPage, watch: Watch, path: str, size: dict[str, int], scheme: str
 ) -> None:
     watch.forgiven = ("status of 404",)

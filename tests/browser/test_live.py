@@ -71,7 +71,7 @@ def test_a_post_made_elsewhere_moves_the_numbers(page: Page, stack: Stack) -> No
     expect(cells.last).to_have_text(str(metrics["processing"]["lag"]["write"]["count"]))
 
 
-def test_chart_numbers_can_be_taken_along(page: Page) -> None:
+def test_chart_numbers_can_be_downloaded(page: Page) -> None:
     page.wait_for_timeout(1500)
     page.locator("#backlog summary").click()
     with page.expect_download() as download:
@@ -83,7 +83,7 @@ def test_chart_numbers_can_be_taken_along(page: Page) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z,\d+", lines[1])
 
 
-def test_store_stopped_and_started_while_the_page_is_open(
+def test_an_open_page_survives_a_restart_of_the_store(
     page: Page, stack: Stack, watch: Watch
 ) -> None:
     watch.forgiven = ("status of 503",)

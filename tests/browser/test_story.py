@@ -139,7 +139,7 @@ def test_reset_asks_first(new_page: NewPage, stack: Stack) -> None:
     assert stack.call("/api/datasets/current") == before
 
 
-def test_posting_by_keyboard_alone(page: Page) -> None:
+def test_a_post_can_be_made_by_keyboard_alone(page: Page) -> None:
     seen = set()
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -179,7 +179,7 @@ def test_focus_is_visible_everywhere(page: Page) -> None:
         assert outline is True or outline >= 2
 
 
-def test_posting_and_reading_without_javascript(new_page: NewPage, stack: Stack) -> None:
+def test_posts_are_made_and_read_without_javascript(new_page: NewPage, stack: Stack) -> None:
     stack.drain()
     page = new_page(java_script_enabled=False)
     page.goto("/")
@@ -210,7 +210,7 @@ def test_a_refused_form_keeps_what_was_typed(new_page: NewPage, watch: Watch) ->
     expect(page.get_by_label("Text")).to_have_value(too_long)
 
 
-def test_both_ways_without_javascript(new_page: NewPage, stack: Stack) -> None:
+def test_both_strategies_are_compared_without_javascript(new_page: NewPage, stack: Stack) -> None:
     stack.drain()
     page = new_page(java_script_enabled=False)
     page.goto("/")

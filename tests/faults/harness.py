@@ -164,7 +164,7 @@ class Rig:
         return self._log.read_text(errors="replace")[-4000:]
 
     def raw(self) -> redis.Redis:
-        """A plain client of the server, patient and without our library."""
+        """A plain client of the server, with a long time-out and without our library."""
         client = redis.Redis(port=self.store_port, socket_timeout=30, socket_connect_timeout=5)
         self._open.append(client)
         return client

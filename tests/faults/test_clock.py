@@ -21,7 +21,7 @@ def preload() -> str:
     return str(found[0])
 
 
-def test_an_hour_back(
+def test_a_clock_set_back_an_hour_stops_no_delivery_and_no_reclaim(
     start: Callable[..., Rig], tell: Callable[[str], None], tmp_path: Path
 ) -> None:
     clock = tmp_path / "clock"
@@ -56,7 +56,7 @@ def test_an_hour_back(
     clock.write_text(f"-{HOUR}\n")
     wait_until(lambda: server.time()[0] < wall - HOUR / 2, 5, "the server's clock jumps")
     jumped = time.monotonic()
-    # A worker is killed: its jobs must be claimed although the clock says they are fresh.
+    # A worker is killed: its jobs must be reclaimed although the clock says they are fresh.
     victim = next(job.worker for job in rig.services.engine.jobs.pending(100))
     rig.kill_worker(victim)
     ready = []
@@ -90,9 +90,9 @@ def test_an_hour_back(
     found = rig.check()
     latest, oldest = rig.posts[2][-20:], rig.posts[2][:20]
     tell(
-        f"an hour back: ids rise ({latest[0] > oldest[-1]}), jobs of a killed worker claimed after "
-        f"{reclaimed:.1f} s, drained in {drained:.1f} s: {found['missing']} missing, "
-        f"{found['duplicate']} duplicate"
+        f"an hour back: ids rise ({latest[0] > oldest[-1]}), jobs of a killed worker "
+        f"reclaimed after {reclaimed:.1f} s, drained in {drained:.1f} s: "
+        f"{found['missing']} missing, {found['duplicate']} duplicate"
     )
     posts = [*oldest, *latest]
     assert posts == sorted(set(posts)), "ids are unique and rise"

@@ -11,7 +11,7 @@ from bench.processes import wait_until
 from tests.faults.harness import LONG, SLACK, Rig, ms
 
 AUTHORS, FOLLOWERS = 16, 2_000
-PACE = 20_000
+RATE_LIMIT = 20_000
 ROUNDS, SECONDS = (20, 10.0) if LONG else (2, 4.0)
 LIMIT = 1_000
 BURST = 600_000
@@ -33,7 +33,7 @@ def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> Non
     time.sleep(0.5)
     assert _processed(rig) == 0, "paused from the start"
 
-    client.put("/api/workers", {"deliveries_per_second": PACE})
+    client.put("/api/workers", {"deliveries_per_second": RATE_LIMIT})
     begun = time.monotonic()
     while not _processed(rig):
         assert time.monotonic() - begun < 5
@@ -59,13 +59,14 @@ def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> Non
     drained = rig.drain(20)
     found = rig.check()
     tell(
-        f"resumed after {ms(resumed)}, paused after {ms(paused)}; pace {PACE:,}: {rate:,.0f} "
-        f"deliveries/s by two workers ({shares[0]:,} and {shares[1]:,}); the other {remaining:,} "
-        f"drained in {drained:.1f} s at full speed; {found['missing']} missing"
+        f"resumed after {ms(resumed)}, paused after {ms(paused)}; rate limit {RATE_LIMIT:,}: "
+        f"{rate:,.0f} deliveries/s by two workers ({shares[0]:,} and {shares[1]:,}); "
+        f"the other {remaining:,} drained in {drained:.1f} s at full speed; "
+        f"{found['missing']} missing"
     )
     assert resumed < 1.0 * SLACK
     assert paused < 1.0 * SLACK
-    assert 0.75 / SLACK * PACE <= rate <= 1.15 * PACE
+    assert 0.75 / SLACK * RATE_LIMIT <= rate <= 1.15 * RATE_LIMIT
     assert shares[0] > 0
     assert (state["count"], state["paused"]) == (2, True)
     assert remaining > 0
@@ -73,7 +74,7 @@ def test_controls(start: Callable[..., Rig], tell: Callable[[str], None]) -> Non
 
 
 @pytest.mark.timeout(900)
-def test_the_limit_holds_after_full_speed(
+def test_a_rate_limit_after_full_speed_is_kept_from_its_first_second(
     start: Callable[..., Rig], tell: Callable[[str], None]
 ) -> None:
     rig = start(

@@ -40,7 +40,7 @@ def test_what_durability_costs(
     worker.run_until_idle()
     spent = 0.0
     for _ in range(ROUNDS):
-        for _ in range(AT_ONCE):  # fewer than would make the shard hold them back
+        for _ in range(AT_ONCE):  # fewer than would make the shard defer them
             rig.publish(1)
         begun = time.perf_counter()
         worker.run_until_idle()

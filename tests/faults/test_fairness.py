@@ -13,7 +13,7 @@ ORDINARY = 16
 ROUNDS = 10 if LONG else 3
 
 
-def test_ordinary_posts_beside_a_celebrity(
+def test_ordinary_posts_do_not_wait_behind_a_celebritys_fan_out(
     start: Callable[..., Rig], tell: Callable[[str], None]
 ) -> None:
     rig = start()

@@ -14,7 +14,9 @@ FOLLOWERS = 20_000 if LONG else 4_000
 POSTS = 60 if LONG else 20
 
 
-def test_maxmemory(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
+def test_a_full_server_refuses_posts_serves_reads_and_recovers(
+    start: Callable[..., Rig], tell: Callable[[str], None]
+) -> None:
     rig = start(server_options=("--maxmemory-policy", "noeviction"))
     rig.load({1: FOLLOWERS, 2: 100})
     rig.services.engine.control.set(False, 40_000)
@@ -78,7 +80,7 @@ def test_maxmemory(start: Callable[..., Rig], tell: Callable[[str], None]) -> No
 
 
 def _partly_delivered(rig: Rig) -> int:
-    """Walks whose cursor does not tell exactly who has the post."""
+    """Jobs whose cursor does not tell exactly who has the post."""
     wrong = 0
     shards = rig.store.shards
     for post in rig.posts[1]:

@@ -14,7 +14,9 @@ from tests.faults.harness import SLACK, Rig
 AUTHORS, FOLLOWERS = 10, 600
 
 
-def test_a_job_that_always_fails(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
+def test_a_job_that_always_fails_is_dead_lettered_and_the_others_go_on(
+    start: Callable[..., Rig], tell: Callable[[str], None]
+) -> None:
     rig = start()
     rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
     rig.start_workers(2)
@@ -54,7 +56,7 @@ def test_a_job_that_always_fails(start: Callable[..., Rig], tell: Callable[[str]
 
 
 @pytest.mark.parametrize("kind", ["kills", "unreadable"])
-def test_a_job_that_kills_its_workers_or_cannot_be_read_is_put_aside(
+def test_a_job_that_kills_its_workers_or_cannot_be_read_is_dead_lettered(
     start: Callable[..., Rig], tell: Callable[[str], None], kind: str
 ) -> None:
     rig = start()

@@ -16,7 +16,9 @@ CLIENTS = 12
 AUTHORS = 4
 
 
-def test_a_server_that_stops(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
+def test_a_frozen_server_costs_quick_503s_and_is_used_again_when_it_wakes(
+    start: Callable[..., Rig], tell: Callable[[str], None]
+) -> None:
     rig = start()
     rig.load(dict.fromkeys(range(1, AUTHORS + 1), 500))
     rig.start_workers(2)

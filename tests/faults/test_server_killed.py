@@ -19,7 +19,7 @@ two syncs, and another when the disk is slow (redis.conf, appendfsync)."""
 
 
 @pytest.mark.parametrize("append_only", ["always", "everysec"])
-def test_kill_9_of_the_server(
+def test_a_killed_server_loses_no_post_that_its_durability_covers(
     start: Callable[..., Rig], tell: Callable[[str], None], append_only: str
 ) -> None:
     rig = start(append_only=append_only)

@@ -18,7 +18,9 @@ CLIENTS = 8
 AUTHORS = 6
 
 
-def test_one_post_for_each_key(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
+def test_a_killed_web_process_leaves_one_post_for_each_idempotency_key(
+    start: Callable[..., Rig], tell: Callable[[str], None]
+) -> None:
     rig = start(FANOUT_TIMELINE_CAP="20000", FANOUT_LOG_CAP="20000")  # all posts are compared
     rig.load(dict.fromkeys(range(1, AUTHORS + 1), 50))
     rig.start_workers(1)

@@ -15,7 +15,9 @@ ROUNDS = 5 if LONG else 1
 POSTS, FOLLOWERS = 30, 2_000
 
 
-def test_a_zombie_is_harmless(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
+def test_a_frozen_worker_that_wakes_repeats_no_delivery(
+    start: Callable[..., Rig], tell: Callable[[str], None]
+) -> None:
     rig = start()
     rig.load(dict.fromkeys(range(1, 9), FOLLOWERS))
     takeovers = []

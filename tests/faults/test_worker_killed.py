@@ -13,7 +13,7 @@ from tests.faults.harness import LONG, SLACK, Rig, in_background, ms, quantile
 KILLS = 100 if LONG else 5
 AUTHORS, FOLLOWERS = 20, 1_000
 BURST = 40
-PACE = 60_000
+RATE_LIMIT = 60_000
 """Deliveries a second: slow enough that every kill finds jobs half done."""
 QUIET = 0.5, 1.2
 """Seconds between two kills. Whoever takes a dead worker's jobs over has watched them for a second,
@@ -50,10 +50,12 @@ class Watch:
             over.wait(0.02)
 
 
-def test_kill_9_at_random_moments(start: Callable[..., Rig], tell: Callable[[str], None]) -> None:
+def test_workers_killed_at_random_moments_lose_and_repeat_no_delivery(
+    start: Callable[..., Rig], tell: Callable[[str], None]
+) -> None:
     rig = start()
     rig.load(dict.fromkeys(range(1, AUTHORS + 1), FOLLOWERS))
-    rig.services.engine.control.set(False, PACE)
+    rig.services.engine.control.set(False, RATE_LIMIT)
     rig.start_workers(3)
     draw, watch = random.Random(7), Watch(rig)
     with in_background(watch.run):

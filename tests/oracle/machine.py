@@ -1,4 +1,4 @@
-"""The state machine of the random histories: its simple rules, and what must hold after each.
+"""The state machine of the random histories: its simple rules, and what must be true after each.
 
 `sequences.py` and `races.py` add rules to it. Rules call each other's methods: a sequence is made
 of the same posts, follows and iterations as everything else, and the truth is told of each.
@@ -88,8 +88,8 @@ class Machine(RuleBasedStateMachine):
         self.now = 0.0
         self.born = 0
         self.workers = [self.new_worker(), self.new_worker()]
-        for follower, followee in edges:
-            self.follow(follower, followee)
+        for follower, author in edges:
+            self.follow(follower, author)
 
     def new_worker(self) -> Deliverer:
         self.born += 1
@@ -163,23 +163,23 @@ class Machine(RuleBasedStateMachine):
         self.process().engine.delete(post)
         del self.truth.posts[post]
 
-    def _edge_changes(self, followee: int) -> None:
-        for post in [post for post, author in self.pushed.items() if author == followee]:
+    def _edge_changes(self, author: int) -> None:
+        for post in [post for post, by in self.pushed.items() if by == author]:
             del self.pushed[post]
 
-    @rule(follower=user, followee=user)
-    def follow(self, follower: int, followee: int) -> None:
-        if follower != followee:
-            self._edge_changes(followee)
-            self.services.engine.follow(follower, followee)
-            self.truth.following[follower].add(followee)
+    @rule(follower=user, author=user)
+    def follow(self, follower: int, author: int) -> None:
+        if follower != author:
+            self._edge_changes(author)
+            self.services.engine.follow(follower, author)
+            self.truth.following[follower].add(author)
 
-    @rule(follower=user, followee=user)
-    def unfollow(self, follower: int, followee: int) -> None:
-        if follower != followee:
-            self._edge_changes(followee)
-            self.services.engine.unfollow(follower, followee)
-            self.truth.following[follower].discard(followee)
+    @rule(follower=user, author=user)
+    def unfollow(self, follower: int, author: int) -> None:
+        if follower != author:
+            self._edge_changes(author)
+            self.services.engine.unfollow(follower, author)
+            self.truth.following[follower].discard(author)
 
     @rule(worker=either, tokens=token_counts)
     def work(self, worker: int, tokens: int | None) -> None:

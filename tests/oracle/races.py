@@ -135,8 +135,8 @@ class Races(Machine):
         if reader == author:
             return
         self.nobody_follows(author)
-        for followee in sorted(self.truth.following[reader]):
-            self.unfollow(reader, followee)
+        for followed in sorted(self.truth.following[reader]):
+            self.unfollow(reader, followed)
         self.follow(reader, author)
         self.come_to_rest()
         for post in self.truth.feed(reader):

@@ -14,7 +14,7 @@ from tests.oracle.histories import run_histories
 EXAMPLES = {"fake": 25, "valkey": 30, "redis": 15, "cluster": 8}
 
 
-def test_histories(backend: Backend) -> None:
+def test_random_histories_equal_the_truth(backend: Backend) -> None:
     factor = float(os.environ.get("ORACLE_FACTOR", "1"))
     run_histories(backend, max(1, int(EXAMPLES[backend.name] * factor)))
 

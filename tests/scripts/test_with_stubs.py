@@ -107,7 +107,7 @@ def test_more_workers_are_added_to_what_runs(stubbed: Stubbed) -> None:
     assert any("up -d" in call and "worker=3" in call for call in stubbed.calls())
 
 
-def test_stop_twice_is_fine(stubbed: Stubbed) -> None:
+def test_a_second_stop_changes_nothing(stubbed: Stubbed) -> None:
     stubbed.run("start.sh")
     first, second = stubbed.run("stop.sh"), stubbed.run("stop.sh")
     assert (first.returncode, second.returncode) == (0, 0)
@@ -252,7 +252,7 @@ def test_own_server_and_docker_do_not_go_together(stubbed: Stubbed) -> None:
     assert "REDIS_URL" in done.stderr
 
 
-def test_settings_in_a_file(stubbed: Stubbed) -> None:
+def test_settings_are_read_from_a_file(stubbed: Stubbed) -> None:
     port = stubbed.env.pop("PORT")
     (stubbed.folder / ".env").write_text(f'# ours\nPORT="{port}"\nnot a setting\n')
     done = stubbed.run("start.sh")

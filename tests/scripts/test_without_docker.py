@@ -188,7 +188,7 @@ def test_an_allocator_that_cannot_be_loaded_is_passed_over(
     assert allocator(checkout) == "libc"
 
 
-def test_what_a_killed_supervisor_leaves_is_found(checkout: Checkout) -> None:
+def test_processes_of_a_killed_supervisor_are_found_and_ended(checkout: Checkout) -> None:
     start(checkout)
     end(supervisor(checkout))
     told = checkout.run("status.sh")
@@ -269,7 +269,9 @@ def own_server(checkout: Checkout, tmp_path: Path) -> Iterator[str]:
     server.wait(10)
 
 
-def test_ones_own_server(checkout: Checkout, own_server: str) -> None:
+def test_a_server_of_ones_own_is_used_and_its_other_keys_stay(
+    checkout: Checkout, own_server: str
+) -> None:
     refused = checkout.run("start.sh", REDIS_URL=own_server.replace("hush", "wrong"))
     assert refused.returncode == 1
     assert "cannot be used" in refused.stderr
