@@ -121,11 +121,8 @@ class Deliverer:
     def _finish(self) -> int:
         """Acknowledges the jobs whose cursors have all arrived; how many there were."""
         away = self.servers.away
-        done = [
-            opened
-            for opened in self.open_jobs
-            if not opened.shards and opened.job.shard not in away
-        ]
+        arrived = [opened for opened in self.open_jobs if not opened.shards]
+        done = [opened for opened in arrived if opened.job.shard not in away]
         batch = self._store.batch()
         for opened in done:
             incarnation = self.servers.incarnation(opened.job.shard)

@@ -133,9 +133,8 @@ class Worker:
         if self._clock() < self._next_look:
             return
         self._next_look = self._clock() + CONTROLS_SECONDS
-        self._data.workers.heartbeat(
-            WorkerState(self.name, len(self._deliverer.open_jobs), self._deliverer.delivered)
-        )
+        jobs_open, delivered = len(self._deliverer.open_jobs), self._deliverer.delivered
+        self._data.workers.heartbeat(WorkerState(self.name, jobs_open, delivered))
         self._rate_limit = self._data.control.rate_limit()
         rate = 0 if self._rate_limit.paused else self._rate_limit.deliveries_per_second
         self._budget.limit(rate, self._sharers() if rate else 1)

@@ -91,7 +91,7 @@ local function take(tag, worker, count, records)
   if redis.call('EXISTS', stream) == 0 then return end
   local reply = redis.pcall('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', count,
     'STREAMS', stream, '>')
-  if type(reply) == 'table' and reply.err then -- the group is gone: a new one begins anew
+  if type(reply) == 'table' and reply.err then -- the group is gone: a new one begins at the first entry
     redis.call('XGROUP', 'CREATE', stream, GROUP, '0')
     return
   end
