@@ -2,7 +2,7 @@
 
 A fixed number would call nobody a celebrity in a small dataset and thousands in a large one, so
 the thresholds follow from the ranks: in the measured graph the top 0.1 % of the users hold
-about half of all edges and the top 1 % two thirds (`quantiles.py`).
+about half of all edges and the top 1 % two thirds (`data/follower-quantiles.csv`).
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def generate(preset: str, seed: int, progress: Progress | None = None) -> Popula
 
 
 def generate_sized(users: int, top: int, seed: int, progress: Progress | None = None) -> Population:
-    """A population of `users` people whose largest user has `top` followers."""
+    """A population of `users` people whose most followed user has `top` followers."""
     report = progress or (lambda _: None)
     draws = Draws(seed)
     counts = scaled_followers(users, top)

@@ -13,7 +13,7 @@ MAX_SEED: Final = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Size of a generated dataset: its users, and the followers of the largest user."""
+    """Size of a generated dataset: its users, and the followers of the most followed user."""
 
     name: str
     users: int
@@ -21,11 +21,11 @@ class Preset:
 
 
 _ALL: Final = (
-    # The first three: nearly everyone follows the largest user, the worst case there is.
+    # The first three: nearly everyone follows the most followed user, the worst case there is.
     Preset("small", 1_000, 950),
     Preset("medium", 20_000, 19_000),
     Preset("large", 200_000, 190_000),
-    # Large enough for the real ratio: the largest measured one has 564,512 followers.
+    # Large enough for the real ratio: the most followed real account has 564,512 followers.
     Preset("huge", 1_000_000, 500_000),
 )
 PRESETS: Final = {preset.name: preset for preset in _ALL}
