@@ -93,11 +93,8 @@ def host_allowed(host: str, names: frozenset[str]) -> bool:
         return True
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return False
-    if name == "localhost" or name.endswith(".localhost") or name in names:
-        return True
-    try:
+        if name in names or name == "localhost" or name.endswith(".localhost"):
+            return True
         ip_address(name)
     except ValueError:
         return False

@@ -16,13 +16,9 @@ from app.web.api.json_request import JsonRequest
 from app.web.api.schemas import Problem
 from app.web.errors import refuse_invalid
 
-INFO = Info(
-    title="Fanout Demo",
-    version=__version__,
-    description=(
-        "Posts, feeds and measurements of write fan-out, read fan-out and a hybrid of both. "
-        "Errors are application/problem+json (RFC 9457)."
-    ),
+DESCRIPTION = (
+    "Posts, feeds and measurements of write fan-out, read fan-out and a hybrid of both. "
+    "Errors are application/problem+json (RFC 9457)."
 )
 
 
@@ -34,7 +30,7 @@ class Application(OpenAPI):
     def __init__(self, folder: str) -> None:
         super().__init__(
             "app",
-            info=INFO,
+            info=Info(title="Fanout Demo", version=__version__, description=DESCRIPTION),
             doc_ui=False,
             validation_error_callback=refuse_invalid,
             validation_error_model=Problem,
@@ -60,9 +56,8 @@ def register(app: OpenAPI, page_limit: int) -> None:
         return jsonify(description)
 
     # The scripts and styles come from the installed package; the page is ours.
-    app.register_blueprint(
-        RegisterPlugin.register(doc_url="openapi.json"), url_prefix="/api/docs/ui"
-    )
+    swagger = RegisterPlugin.register(doc_url="openapi.json")
+    app.register_blueprint(swagger, url_prefix="/api/docs/ui")
 
     @app.get("/api/docs", doc_ui=False)
     def docs() -> str:

@@ -7,6 +7,7 @@ collector of ours hands it the sums that are kept in the store. No label is ever
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -87,14 +88,9 @@ class StoreCollector(Collector):
 
 
 def _cumulative(found: dict[int, int]) -> list[tuple[str, float]]:
-    bounds: list[tuple[str, float]] = []
-    seen = 0
-    for bucket in range(LAST_BUCKET + 1):
-        seen += found.get(bucket, 0)
-        if bucket % COARSE == 0:
-            bounds.append((f"{upper_bound(bucket):.6g}", seen))
-    bounds.append(("+Inf", seen))
-    return bounds
+    sums = accumulate(found.get(bucket, 0) for bucket in range(LAST_BUCKET + 1))
+    bounds = [(f"{upper_bound(i):.6g}", seen) for i, seen in enumerate(sums) if i % COARSE == 0]
+    return [*bounds, ("+Inf", sum(found.values()))]
 
 
 @bp.get("/metrics")

@@ -20,7 +20,6 @@ from app.web.problems import answer_to
 DEFAULT_TEXT = "Hello, this is my first post today."
 MOST_POSTS = 2
 """Stories shown side by side."""
-BURST_LIMIT = 200
 DEAD_LETTERS_SHOWN = 40
 
 
@@ -49,7 +48,6 @@ def context(services: Services) -> dict[str, Any]:
         "comparison": story.compare(services, reader, fresh) if reader else None,
         "inspected": inspector.inspect(services, told[-1].post if told else None, reader),
         "dead": services.engine.dead_letters.list(DEAD_LETTERS_SHOWN),
-        "burst_result": _burst_result(),
     }
 
 
@@ -82,10 +80,3 @@ def whole(value: str, name: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 16):
         raise BadRequest(f"{name} must be a whole number, not {value[:40]!r}.")
     return int(value)
-
-
-def _burst_result() -> str:
-    accepted, refused = (request.args.get(name, type=int) for name in ("accepted", "refused"))
-    if accepted is None or refused is None or not 0 < accepted + refused <= BURST_LIMIT:
-        return ""
-    return f"{accepted} posts accepted, {refused} refused with 503."

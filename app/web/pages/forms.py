@@ -16,6 +16,9 @@ from app.web.problems import answer_to
 
 bp = Blueprint("forms", __name__)
 
+BURST_LIMIT = 200
+"""Most posts of one burst."""
+
 
 @bp.post("/")
 def publish() -> Response:
@@ -44,8 +47,8 @@ def burst() -> Response:
     """Many posts by one author at once; tells how many were accepted and how many refused."""
     author_id = demo_page.whole(request.form.get("author_id", ""), "author_id")
     count = demo_page.whole(request.form.get("count", ""), "count")
-    if not 1 <= count <= demo_page.BURST_LIMIT:
-        raise BadRequest(f"A burst has 1 to {demo_page.BURST_LIMIT} posts.")
+    if not 1 <= count <= BURST_LIMIT:
+        raise BadRequest(f"A burst has 1 to {BURST_LIMIT} posts.")
     accepted = 0
     for index in range(1, count + 1):
         with suppress(Overloaded):

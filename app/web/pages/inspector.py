@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.bootstrap import Services
 from app.datasets.users import User
@@ -29,38 +28,19 @@ class Key(NamedTuple):
     length: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """What the page shows of the store: `redis_cli` is how to reach it from a shell."""
-
-    redis_cli: str
-    post: Post | None
-    reader: User | None
-    post_keys: list[Key] = field(default_factory=list)
-    read_keys: list[Key] = field(default_factory=list)
-    commands: dict[Strategy, str] = field(default_factory=dict)
-
-
-def inspect(services: Services, post: Post | None, reader: User | None) -> Inspected | None:
+def inspect(services: Services, post: Post | None, reader: User | None) -> dict[str, Any] | None:
     """What to show for a post and a reader; None without both. Reads the reader's feed by push and
     by pull, to record the commands. Raises `StoreDown`."""
     if not post and not reader:
         return None
-    store = services.engine.store
-    found = Inspected(_redis_cli(services), post, reader)
-    if post:
-        found.post_keys.extend(_keys_of_post(services, post))
-    if reader:
-        wanted = [
-            Key(store.keys.timeline(reader.id), "list", "post ids, newest first"),
-            Key(store.keys.following(reader.id), "set", "whom the reader follows"),
-        ]
-        found.read_keys.extend(_with_lengths(services, wanted))
-        for strategy in RECORDED:
-            recording = RecordingStore(store)
-            Engine(services.settings, recording).feed(reader.id, strategy, PAGE)
-            found.commands[strategy] = "\n".join(recording.recorded)
-    return found
+    return {
+        "post": post,
+        "reader": reader,
+        "post_keys": _keys_of_post(services, post) if post else [],
+        "read_keys": _keys_of_reader(services, reader) if reader else [],
+        "commands": {way: _commands(services, reader, way) for way in RECORDED} if reader else {},
+        "redis_cli": _redis_cli(services),
+    }
 
 
 def _keys_of_post(services: Services, post: Post) -> list[Key]:
@@ -75,6 +55,21 @@ def _keys_of_post(services: Services, post: Post) -> list[Key]:
         text = f"the author's followers on shard {shard}"
         wanted.append(Key(keys.followers(shard, author), "list", text))
     return _with_lengths(services, wanted)
+
+
+def _keys_of_reader(services: Services, reader: User) -> list[Key]:
+    keys = services.engine.store.keys
+    wanted = [
+        Key(keys.timeline(reader.id), "list", "post ids, newest first"),
+        Key(keys.following(reader.id), "set", "whom the reader follows"),
+    ]
+    return _with_lengths(services, wanted)
+
+
+def _commands(services: Services, reader: User, strategy: Strategy) -> str:
+    recording = RecordingStore(services.engine.store)
+    Engine(services.settings, recording).feed(reader.id, strategy, PAGE)
+    return "\n".join(recording.recorded)
 
 
 def _with_lengths(services: Services, wanted: list[Key]) -> list[Key]:
