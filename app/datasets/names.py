@@ -17,7 +17,7 @@ CULTURES: Final = 20
 PAIRS: Final = CULTURES * NAMES * NAMES
 """Pairs of a first and a last name of the same culture."""
 
-_INITIALS: Final = [f"{letter}." for letter in "ABCDEFGHJKLMNOPRSTVW"]
+_INITIALS: Final = [f"{char}." for char in "ABCDEFGHJKLMNOPRSTVW"]
 _MIDDLES: Final = [initials for n in range(3) for initials in product(_INITIALS, repeat=n)]
 """The initials of each block of PAIRS users: none, then one, then two."""
 
