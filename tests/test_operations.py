@@ -418,9 +418,9 @@ def test_the_store_refuses_an_acknowledgement_from_before_its_restart(crowd: Ser
     answers = [crowd.engine.jobs.answer(reply) for reply in batch.run()]
     (job,) = (job for answer in answers for job in answer.jobs if isinstance(job, Job))
     assert job.shard == shard
-    crowd.engine.jobs.finish(batch, job, Progress(7, 0), "before")
-    crowd.engine.jobs.finish(batch, job, Progress(7, 0), answers[shard % len(answers)].incarnation)
-    late, fine = batch.run()
+    for incarnation in ("before", answers[shard % len(answers)].incarnation):
+        crowd.engine.jobs.finish(batch, shard, [(job, Progress(7, 0))], incarnation)
+    (late,), (fine,) = batch.run()
     assert late == [-1, 0]
     assert fine[0] == 1
 

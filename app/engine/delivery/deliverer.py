@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..data import Data
 from ..store.batch import Batch
 from ..store.chunks import Chunk, ChunkSender, Delivered
 from ..store.failures import Refused
 from ..store.job_records import Job, Unreadable
+from ..store.replies import reason
+from .open_job import OpenJob
 from .open_jobs import OpenJobs
 from .reclaiming import Reclaiming
 from .servers import Servers
@@ -102,39 +105,47 @@ class Deliverer:
                 self.open_jobs.open(job, cursors)
         return len(taken)
 
-    def _advance(
-        self, chunks: Sequence[Chunk], answers: Sequence[Delivered | Refused | None]
-    ) -> None:
+    def _advance(self, chunks: Sequence[Chunk], answers: Sequence[Delivered | str | None]) -> None:
         """Notes what came of the chunks."""
+        delivered = skipped = 0
         for chunk, answer in zip(chunks, answers, strict=True):
             opened = self.open_jobs.get(chunk.job)
             if isinstance(answer, Delivered):
-                self.delivered += answer.delivered
-                self.processed += answer.delivered + answer.skipped
-                self._counters.add("deliveries", answer.delivered)
-                self._counters.add("skipped", answer.skipped)
+                delivered += answer.delivered
+                skipped += answer.skipped
                 if opened:
                     opened.advance(chunk.shard, answer.cursor)
             elif answer and opened:
-                self.open_jobs.fail(chunk.job, str(answer))
+                self.open_jobs.fail(chunk.job, answer)
+        self.delivered += delivered
+        self.processed += delivered + skipped
+        self._counters.add("deliveries", delivered)
+        self._counters.add("skipped", skipped)
 
     def _finish(self) -> int:
         """Acknowledges the jobs whose cursors have all arrived; how many there were."""
-        away = self.servers.away
-        arrived = [opened for opened in self.open_jobs if not opened.shards]
-        done = [opened for opened in arrived if opened.job.shard not in away]
+        done: dict[int, list[OpenJob]] = {}
         batch = self._store.batch()
-        for opened in done:
-            incarnation = self.servers.incarnation(opened.job.shard)
-            self._jobs.finish(batch, opened.job, opened.progress(), incarnation)
+        for opened in self.open_jobs:
+            if not opened.shards and opened.job.shard not in self.servers.away:
+                done.setdefault(opened.job.shard, []).append(opened)
+        for shard, all_opened in done.items():
+            jobs = [(opened.job, opened.progress()) for opened in all_opened]
+            self._jobs.finish(batch, shard, jobs, self.servers.incarnation(shard))
         replies = batch.run(raise_errors=False, partial=True)
-        for opened, reply in zip(done, replies, strict=True):
-            if isinstance(reply, Refused):
-                self.open_jobs.fail(opened.job, str(reply))
-            elif reply is not None:
-                self.open_jobs.close(opened.job)
-                first, lag_ms = reply
-                if first == 1 and not opened.job.is_release:
-                    self._counters.add("jobs")
-                    self._counters.time("lag", opened.job.strategy, lag_ms / 1000)
-        return len(done)
+        for all_opened, reply in zip(done.values(), replies, strict=True):
+            each = [str(reply)] * len(all_opened) if isinstance(reply, Refused) else reply or ()
+            for opened, answer in zip(all_opened, each, strict=False):
+                self._finished(opened.job, answer)
+        return len(replies)
+
+    def _finished(self, job: Job, answer: Any) -> None:
+        """Notes what came of acknowledging a job."""
+        if not isinstance(answer, list):
+            self.open_jobs.fail(job, reason(answer))
+            return
+        self.open_jobs.close(job)
+        first, lag_ms = answer
+        if first == 1 and not job.is_release:
+            self._counters.add("jobs")
+            self._counters.time("lag", job.strategy, lag_ms / 1000)

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from ..settings import EngineSettings
 from .batch import Batch
 from .client import Store
 from .failures import Refused
 from .job_records import Cursor, Job
 from .keys import tag
+from .replies import reason
 
 CHUNKS_AHEAD = 2
 """Chunks sent ahead of the answers: one that the server works on and one that waits for it."""
@@ -51,31 +54,60 @@ class ChunkSender:
 
     def send(
         self, batch: Batch, chunks: Sequence[Chunk], size: int
-    ) -> tuple[list[Any], list[Delivered | Refused | None]]:
+    ) -> tuple[list[Any], list[Delivered | str | None]]:
         """Sends the chunks in one round trip with the batch: the replies to the batch, and for
-        each chunk its answer, the server's refusal, or None when the shard's node is away.
+        each chunk its answer, why it failed, or None when the shard's node is away.
 
-        No more than CHUNKS_AHEAD chunks of `size` deliveries are under way on a server at once.
+        A call takes chunks of one shard up to `size` deliveries together. No more than CHUNKS_AHEAD
+        times as many are under way on a server at once.
         """
-        before = len(batch)
-        settings = self._settings
-        for chunk in chunks:
-            author = chunk.job.author_id
+        before, settings = len(batch), self._settings
+        calls = _calls(chunks, size)
+        for call in calls:
+            shard = chunks[call[0]].shard
             batch.call(
                 "deliver",
-                self._keys.followers(chunk.shard, author),
-                *(tag(chunk.shard), chunk.job.id, author, chunk.followers),
-                *(settings.timeline_cap, settings.timeline_slack, *chunk.posts),
+                self._keys.watermark(shard),
+                *(tag(shard), settings.timeline_cap, settings.timeline_slack),
+                orjson.dumps([_described(chunks[i]) for i in call]),
             )
-            batch.weigh(chunk.deliveries)
+            batch.weigh(sum(chunks[i].deliveries for i in call))
         replies = batch.run(raise_errors=False, partial=True, limit=CHUNKS_AHEAD * size)
-        answers = zip(chunks, replies[before:], strict=True)
-        return replies[:before], [_answer(chunk, reply) for chunk, reply in answers]
+        answers: list[Delivered | str | None] = [None] * len(chunks)
+        for call, reply in zip(calls, replies[before:], strict=True):
+            if reply is not None:
+                each = [str(reply)] * len(call) if isinstance(reply, Refused) else reply
+                for i, answer in zip(call, each, strict=True):
+                    answers[i] = _answer(chunks[i], answer)
+        return replies[:before], answers
 
 
-def _answer(chunk: Chunk, reply: Any) -> Delivered | Refused | None:
-    if reply is None or isinstance(reply, Refused):
-        return reply
-    remaining, delivered, skipped, made, missed = reply
+def _calls(chunks: Sequence[Chunk], size: int) -> list[list[int]]:
+    """The chunks of each call, by their numbers. Older posts come first: what is older than a post
+    that its shard has seen already must look for its position in every timeline."""
+    calls: list[list[int]] = []
+    open_calls: dict[int, tuple[list[int], int]] = {}
+    for i in sorted(range(len(chunks)), key=lambda i: chunks[i].job.id):
+        chunk = chunks[i]
+        call, deliveries = open_calls.get(chunk.shard, ([], size))
+        deliveries += chunk.deliveries
+        if deliveries > size:
+            call, deliveries = [], chunk.deliveries
+            calls.append(call)
+        call.append(i)
+        open_calls[chunk.shard] = call, deliveries
+    return calls
+
+
+def _described(chunk: Chunk) -> tuple[str, str, int, list[str]]:
+    """As `lua/80_deliver.lua` takes it."""
+    job = chunk.job
+    return str(job.id), str(job.author_id), chunk.followers, list(map(str, chunk.posts))
+
+
+def _answer(chunk: Chunk, answer: Any) -> Delivered | str:
+    if not isinstance(answer, list):
+        return reason(answer)
+    remaining, delivered, skipped, made, missed = answer
     posts = max(1, len(chunk.posts))
     return Delivered(Cursor(remaining, delivered, skipped), made * posts, missed * posts)

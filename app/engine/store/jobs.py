@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import orjson
 
 from ..errors import UnknownPost
 from ..models import Fanout
@@ -57,11 +59,18 @@ class Jobs:
         """Tells that the job goes on, and how far it is."""
         batch.call("heartbeat", *self._entry(job), job.id, progress.delivered, progress.skipped)
 
-    def finish(self, batch: Batch, job: Job, progress: Progress, incarnation: str) -> None:
-        """Acknowledges the job. The answer is (1, lag in ms) to the first to say so, (0, 0) to
-        others, and (-1, 0) when the job's server is in another incarnation."""
-        sums = (progress.delivered, progress.skipped, progress.posts)
-        batch.call("finish_job", *self._entry(job), job.id, *sums, incarnation)
+    def finish(
+        self, batch: Batch, shard: int, jobs: Sequence[tuple[Job, Progress]], incarnation: str
+    ) -> None:
+        """Acknowledges jobs of one shard. The answer has for each of them (1, lag in ms) to the
+        first to say so, (0, 0) to others, (-1, 0) when the shard's server is in another
+        incarnation, or a text, why it failed."""
+        described = [
+            (job.entry, str(job.id), progress.delivered, progress.skipped, progress.posts)
+            for job, progress in jobs
+        ]
+        args = (tag(shard), incarnation, orjson.dumps(described))
+        batch.call("finish_jobs", self._keys.jobs(shard), *args)
 
     def put_aside(self, batch: Batch, job: Job, progress: Progress) -> None:
         """Tells how far the job is, and clears the count of its reclaims."""
@@ -85,7 +94,7 @@ class Jobs:
         """Notes that a job failed. True: it failed too often and is a dead letter now."""
         return bool(self._store.call("fail_job", *self._entry(job), job.id, reason))
 
-    def first_cursors(self, jobs: list[Job]) -> list[dict[int, Cursor]]:
+    def first_cursors(self, jobs: Sequence[Job]) -> list[dict[int, Cursor]]:
         """The cursors that new jobs begin with, for each job by shard.
 
         The followers were counted one round trip before the post was written. Who followed in
@@ -93,23 +102,24 @@ class Jobs:
         are counted once more. Where that cannot be done one is assumed: the delivery fails and says
         why, or counts them when the shard is back.
         """
-        batch = self._store.batch()
-        for job in jobs:
-            for shard, count in enumerate(job.counts):
-                if not count:
-                    batch.add("LLEN", self._keys.followers(shard, job.author_id))
-        late = (
-            reply if isinstance(reply, int) else 1
-            for reply in batch.run(raise_errors=False, partial=True)
-        )
-        return [
-            {
-                shard: Cursor(followers)
-                for shard, count in enumerate(job.counts)
-                if (followers := count or next(late))
-            }
+        cursors = [
+            {shard: Cursor(count) for shard, count in enumerate(job.counts) if count}
             for job in jobs
         ]
+        batch, empty = self._store.batch(), []
+        for shard in range(self._store.shards):
+            if without := [i for i, job in enumerate(jobs) if not job.counts[shard]]:
+                authors = [jobs[i].author_id for i in without]
+                key = self._keys.watermark(shard)
+                batch.call("count_followers", key, tag(shard), *authors)
+                empty.append((shard, without))
+        replies = batch.run(raise_errors=False, partial=True)
+        for (shard, without), reply in zip(empty, replies, strict=True):
+            counts = reply if isinstance(reply, list) else [1] * len(without)
+            for i, count in zip(without, counts, strict=True):
+                if count:
+                    cursors[i][shard] = Cursor(count)
+        return cursors
 
     def cursors(self, job: Job) -> dict[int, Cursor]:
         """How far the job is on each shard where it has followers. A shard that is away has

@@ -24,6 +24,14 @@ local function fail(code, text)
   return redis.error_reply(code .. ' ' .. text)
 end
 
+-- Calls a function for one of many jobs: what it returns, or why it failed as a text, so that one
+-- broken key does not fail a call that speaks for all of them.
+local function attempt(callback, ...)
+  local fine, answer = pcall(callback, ...)
+  if fine then return answer end
+  return tostring(type(answer) == 'table' and answer.err or answer)
+end
+
 local function number_at(key)
   return tonumber(redis.call('GET', key) or '0')
 end

@@ -39,3 +39,17 @@ register('unfollow', function(keys, args)
   raise_to(watermark, math.max(number_at(watermark) + 1, (now_ms() - EPOCH_MS) * 4096))
   return 1
 end, {'allow-oom'})
+
+-- Counts the followers of several authors on a shard.
+--   KEYS     watermark:{t}
+--   ARGV     tag
+--            author...
+--   Returns  the count for each author; 1 where it cannot be told, since the key holds no list
+register('count_followers', function(_, args)
+  local counts = {}
+  for i = 2, #args do
+    local count = redis.pcall('LLEN', followers_key(args[1], args[i]))
+    counts[i - 1] = type(count) == 'number' and count or 1
+  end
+  return counts
+end, {'no-writes'})

@@ -30,28 +30,37 @@ register('heartbeat', function(_, args)
   return 1
 end, {'allow-oom'})
 
--- Finishes a job, whose cursors have all arrived.
---   KEYS     jobs:{s}
---   ARGV     tag, entry, job
---            delivered, skipped
---            posts        how many posts each follower was sent
---            incarnation  which the worker saw: a restart may have undone what it counted
---   Returns  {1, lag in ms} to the first who says so; {0, 0} to others; {-1, 0} in another
---            incarnation of the server
-register('finish_job', function(keys, args)
-  local tag, entry, job = args[1], args[2], args[3]
-  if incarnation ~= args[7] then return {-1, 0} end
-  if not dequeue(tag, keys[1], entry, job) then return {0, 0} end
-  local key = record_key(tag, job)
-  local record = redis.call('HMGET', key, 'recipients', 'accepted', 'strategy', 'author', 'since',
-    'last')
-  if not record[1] then return {0, 0} end
-  record_progress(tag, job, tonumber(record[1]), args[4], args[5])
-  local lag = lag_since(record[2])
-  redis.call('HSET', key, 'status', 'done', 'lag_ms', num(lag))
+-- Finishes one job; `shard` has its tag, and sums up what leaves the backlog. See `finish_jobs`.
+local function finish(shard, entry, job, delivered, skipped, posts)
+  local tag, key = shard.tag, record_key(shard.tag, job)
+  if not dequeue(tag, jobs_key(tag), entry, job) then return {0, 0} end
+  local record = redis.call('HMGET', key, 'recipients', 'booked', 'accepted', 'strategy', 'author',
+    'since', 'last')
+  local recipients, booked = tonumber(record[1]), tonumber(record[2] or '0')
+  if not recipients then return {0, 0} end
+  shard.finished = shard.finished + math.max(0, recipients - booked)
+  local lag = lag_since(record[3])
+  redis.call('HSET', key, 'status', 'done', 'lag_ms', num(lag), 'booked', num(recipients),
+    'delivered', num(delivered), 'skipped', num(skipped))
   redis.call('EXPIRE', key, RECORD_TTL)
-  if record[3] == 'release' or record[3] == 'drop' then
-    finish_release(tag, record[4], record[5], record[6], args[4] / args[6], args[5] / args[6])
+  if record[4] == 'release' or record[4] == 'drop' then
+    finish_release(tag, record[5], record[6], record[7], delivered / posts, skipped / posts)
   end
   return {1, lag}
+end
+
+-- Finishes jobs whose cursors have all arrived.
+--   KEYS     jobs:{s}
+--   ARGV     tag
+--            incarnation  which the worker saw: a restart may have undone what it counted
+--            jobs         a JSON list of [entry, job, delivered, skipped, posts of each follower]
+--   Returns  for each job {1, lag in ms} to the first who says so; {0, 0} to others; {-1, 0} in
+--            another incarnation of the server; or a text, why it failed
+register('finish_jobs', function(_, args)
+  local shard, jobs, answers = {tag = args[1], finished = 0}, cjson.decode(args[3]), {}
+  for i = 1, #jobs do
+    answers[i] = incarnation == args[2] and attempt(finish, shard, unpack(jobs[i])) or {-1, 0}
+  end
+  if shard.finished > 0 then add_backlog(shard.tag, -shard.finished) end
+  return answers
 end, {'allow-oom'})

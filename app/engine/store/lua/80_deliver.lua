@@ -21,62 +21,63 @@ local function push_unconditionally(stem, followers, text_id, cap, slack)
   return reached
 end
 
--- Delivers a job's posts to the next chunk of followers, from the tail of the list to the head.
---   KEYS     followers:{t}:<author>
---   ARGV     tag, job, author
---            chunk        followers at most
---            cap, slack   ids that a timeline holds, and how many more before it is trimmed
---            id...        one post; several, oldest first: a release; none: drop the timelines,
---                         so that the next read rebuilds them
---   Returns  {followers remaining, delivered, skipped so far, delivered, skipped by this call}, in
---            followers
+-- The next chunk of an author's followers, from the tail of the list to the head: the followers,
+-- and how many remain after them. `remaining` is nil for a job that has no cursor yet.
+local function next_followers(list, remaining, size)
+  if not remaining then
+    local followers = redis.call('LRANGE', list, -size - 1, -1)
+    if #followers <= size then return followers, 0 end
+    table.remove(followers, 1)
+    return followers, redis.call('LLEN', list) - size
+  end
+  local from = math.max(0, remaining - size)
+  return redis.call('LRANGE', list, from, remaining - 1), from
+end
+
+-- Delivers to the next chunk of one job. `chunk` is {job, author, followers at most, ids}; `shard`
+-- has what all chunks of a call share. See `deliver`.
 --
 -- The cursor is read and moved here, so a retry, a second worker, or one that was reclaimed from
 -- and wakes up, continues where the cursor is.
-register('deliver', function(keys, args)
-  local tag, job = args[1], args[2]
-  local chunk, cap, slack = tonumber(args[4]), tonumber(args[5]), tonumber(args[6])
-  local cursor = cursor_key(tag, job)
+local function deliver_chunk(shard, chunk)
+  local job, author, size, ids = chunk[1], chunk[2], chunk[3], chunk[4]
+  local cap, slack, stem = shard.cap, shard.slack, shard.stem
+  local cursor = cursor_key(shard.tag, job)
   local so_far = redis.call('HMGET', cursor, 'remaining', 'delivered', 'skipped')
-  local fresh = not so_far[1]
-  local remaining = tonumber(so_far[1] or redis.call('LLEN', keys[1]))
   local delivered, skipped = tonumber(so_far[2] or '0'), tonumber(so_far[3] or '0')
-  if remaining == 0 and not fresh then return {0, delivered, skipped, 0, 0} end
+  if so_far[1] == '0' then return {0, delivered, skipped, 0, 0} end
+  local fresh = not so_far[1]
+  local followers, remaining =
+    next_followers(followers_key(shard.tag, author), tonumber(so_far[1]), size)
 
-  local from = math.max(0, remaining - chunk)
-  local followers = {}
-  if remaining > 0 then followers = redis.call('LRANGE', keys[1], from, remaining - 1) end
-  local stem = timeline_key(tag)
-
-  local watermark = number_at(watermark_key(tag))
-  local id = tonumber(args[7] or '0')
+  local id = tonumber(ids[1] or '0')
   -- Only a post's own job: a release may meet followers who got the post by that job.
-  local unconditional = #args == 7 and args[7] == job and id >= watermark
+  local unconditional = #ids == 1 and ids[1] == job and id >= shard.watermark
   if unconditional and fresh then
-    local age = now_ms() - EPOCH_MS - math.floor(id / 4096)
+    local age = shard.now_ms - EPOCH_MS - math.floor(id / 4096)
     unconditional = age > -YOUNG_MS and age < YOUNG_MS
   end
 
   local reached = 0
-  if #args == 6 then
+  if #ids == 0 then
     -- No delivery, so none is counted.
     for i = 1, #followers do redis.call('DEL', stem .. followers[i]) end
   elseif unconditional then
-    if id > watermark and #followers > 0 then redis.call('SET', watermark_key(tag), args[7]) end
-    local fine, result = pcall(push_unconditionally, stem, followers, args[7], cap, slack)
+    if #followers > 0 then shard.watermark = id end
+    local fine, result = pcall(push_unconditionally, stem, followers, ids[1], cap, slack)
     if not fine then
       -- Part of the chunk is delivered and the cursor stays: the next try must use ordered inserts.
-      raise_to(watermark_key(tag), id + 1)
+      shard.watermark = id + 1
       error(result, 0)
     end
     reached = result
   else
     -- One above: these posts' own jobs may still be under way and must use ordered inserts too.
-    raise_to(watermark_key(tag), tonumber(args[#args]) + 1)
+    shard.watermark = math.max(shard.watermark, tonumber(ids[#ids]) + 1)
     for i = #followers, 1, -1 do
       local there = false
-      for a = 7, #args do
-        there = insert(stem .. followers[i], tonumber(args[a]), cap, slack)
+      for n = 1, #ids do
+        there = insert(stem .. followers[i], tonumber(ids[n]), cap, slack)
         if not there then break end
       end
       if there then reached = reached + 1 end
@@ -84,12 +85,34 @@ register('deliver', function(keys, args)
   end
 
   delivered, skipped = delivered + reached, skipped + #followers - reached
-  redis.call('HSET', cursor, 'remaining', num(from), 'delivered', num(delivered),
+  redis.call('HSET', cursor, 'remaining', num(remaining), 'delivered', num(delivered),
     'skipped', num(skipped))
-  if from == 0 then
+  if remaining == 0 then
     redis.call('EXPIRE', cursor, CURSOR_TTL)
   elseif fresh then
     redis.call('EXPIRE', cursor, 7 * CURSOR_TTL)
   end
-  return {from, delivered, skipped, reached, #followers - reached}
+  return {remaining, delivered, skipped, reached, #followers - reached}
+end
+
+-- Delivers the posts of several jobs to their next chunks of followers on one shard.
+--   KEYS     watermark:{t}
+--   ARGV     tag
+--            cap, slack   ids that a timeline holds, and how many more before it is trimmed
+--            chunks       a JSON list of [job, author, followers at most, [id...]], ids as texts:
+--                         one post; several, oldest first: a release; none: drop the timelines, so
+--                         that the next read rebuilds them
+--   Returns  for each chunk {followers remaining, delivered, skipped so far, delivered, skipped by
+--            this call}, in followers; or a text, why it failed
+--
+-- Most posts have a dozen followers, a few on each shard. One call for all of them costs a fraction
+-- of a call for each.
+register('deliver', function(keys, args)
+  local tag, chunks, answers = args[1], cjson.decode(args[4]), {}
+  local watermark = number_at(keys[1])
+  local shard = {tag = tag, cap = tonumber(args[2]), slack = tonumber(args[3]),
+    stem = timeline_key(tag), watermark = watermark, now_ms = now_ms()}
+  for i = 1, #chunks do answers[i] = attempt(deliver_chunk, shard, chunks[i]) end
+  if shard.watermark > watermark then redis.call('SET', keys[1], num(shard.watermark)) end
+  return answers
 end)
