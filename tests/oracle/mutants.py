@@ -77,6 +77,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "if index == length then return true end",
     ),
     Mutant(
+        "an insert near the head does not look whether the id is there",
+        LUA + "20_timeline.lua",
+        "elseif tonumber(pivot) == id then",
+        "elseif false then",
+    ),
+    Mutant(
         "an install marks a cut timeline as complete",
         LUA + "20_timeline.lua",
         "if complete and last == #all then",
@@ -102,6 +108,18 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     # Deliveries
     Mutant(
+        "followers who come between the count and the post are forgotten",
+        LUA + "40_graph.lua",
+        "type(count) == 'number' and count or 1",
+        "0",
+    ),
+    Mutant(
+        "a first chunk of many forgets the followers before it",
+        LUA + "80_deliver.lua",
+        "return followers, redis.call('LLEN', list) - size",
+        "return followers, 0",
+    ),
+    Mutant(
         "a push creates timelines",
         LUA + "80_deliver.lua",
         "call('LPUSHX', key, text_id)",
@@ -110,42 +128,41 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "every post is an unconditional push",
         LUA + "80_deliver.lua",
-        "local unconditional = #args == 7 and args[7] == job and id >= watermark",
-        "local unconditional = #args == 7",
+        "local unconditional = #ids == 1 and ids[1] == job and id >= shard.watermark",
+        "local unconditional = #ids == 1",
     ),
     Mutant(
         "a release of one post is an unconditional push",
         LUA + "80_deliver.lua",
-        "#args == 7 and args[7] == job and id",
-        "#args == 7 and id",
+        "#ids == 1 and ids[1] == job and id",
+        "#ids == 1 and id",
     ),
     Mutant(
         "an unconditional push does not tell of its id",
         LUA + "80_deliver.lua",
-        "if id > watermark and #followers > 0 then "
-        "redis.call('SET', watermark_key(tag), args[7]) end",
+        "if #followers > 0 then shard.watermark = id end",
         "",
     ),
     Mutant(
         "the cursor is stored before the push",
         LUA + "80_deliver.lua",
-        "  local reached = 0\n  if #args == 6",
+        "  local reached = 0\n  if #ids == 0",
         "  local reached = 0\n"
-        "  redis.call('HSET', cursor, 'remaining', num(from), 'delivered', 0, 'skipped', 0)\n"
-        "  if #args == 6",
+        "  redis.call('HSET', cursor, 'remaining', num(remaining), 'delivered', 0, 'skipped', 0)\n"
+        "  if #ids == 0",
     ),
     Mutant(
         "the cursor passes over a follower at each chunk",
         LUA + "80_deliver.lua",
-        "local from = math.max(0, remaining - chunk)\n",
-        "local from = math.max(0, remaining - chunk - 1)\n"
-        "  remaining = math.min(remaining, from + chunk)\n",
+        "local from = math.max(0, remaining - size)\n",
+        "local from = math.max(0, remaining - size - 1)\n"
+        "  remaining = math.min(remaining, from + size)\n",
     ),
     Mutant(
         "a job is finished in another incarnation of the server",
         LUA + "63_progress.lua",
-        "if incarnation ~= args[7] then return {-1, 0} end",
-        "",
+        "incarnation == args[2] and attempt(finish",
+        "attempt(finish",
     ),
     Mutant(
         "a job is reclaimed in spite of a heartbeat",
