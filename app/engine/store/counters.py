@@ -37,11 +37,8 @@ answers."""
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the store has summed up.
-
-    `total` and `window` map a counter's name to its value. `recent` is the part of the last one
-    or two slices, and `recent_seconds` the time it covers.
-    """
+    """What the store has summed up: values by the counters' names. `recent` is the part of the last
+    one or two slices, and `recent_seconds` the time it covers."""
 
     total: dict[str, int]
     window: dict[str, int]

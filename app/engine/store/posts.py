@@ -20,11 +20,8 @@ from .failures import Refused
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer of `publish`.
-
-    `pull_reason` is None when a job was queued; otherwise readers pull the post. `repeated`: it
-    was accepted before, under the same key.
-    """
+    """An accepted post. `pull_reason` is None when a job was queued; otherwise readers pull the
+    post. `repeated`: it was accepted before, under the same key."""
 
     id: int
     pull_reason: PullReason | None

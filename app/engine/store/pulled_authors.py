@@ -76,11 +76,6 @@ class PulledAuthors:
             for author, value in pairs(reply or ())
         ]
 
-    def get(self, author: int) -> PulledAuthor | None:
-        """One author's entry."""
-        value = self._store.command("HGET", self._keys.pulled(self._keys.shard(author)), author)
-        return None if value is None else _pulled_author(author, value)
-
     def release(self, author: int, counts: Sequence[int], settings: EngineSettings) -> bool:
         """Queues the delivery of deferred posts: of the oldest as many as fit under the backlog's
         high mark, one at least. False: nothing to do, or the backlog has no headroom."""
