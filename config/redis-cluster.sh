@@ -41,7 +41,7 @@ refresh_addresses() {
 case "${1:-}" in
   node)
     refresh_addresses
-    # 2 s of silence make a primary lost; its replica takes over about a second later.
+    # After 2 s without an answer a primary is lost; its replica takes over about a second later.
     # Full coverage is not required: while one primary is being replaced, the users on the other two
     # are served. A replica that asks for the data gets it at once.
     exec redis-server \

@@ -49,8 +49,8 @@ WIDTH, HEIGHT = 900, 1038
 PADDING = 14
 TEXT_X = 190
 """Where the texts of full-width boxes begin."""
-NAME_LETTER, TEXT_LETTER = 8.8, 7
-"""Mean widths of letters in a wide font."""
+NAME_CHARACTER, TEXT_CHARACTER = 8.8, 7
+"""Mean widths of characters in a wide font."""
 
 STYLE = """
 .paper { fill: #fdfdfc } .box { fill: #fff; stroke: #7d868b } .frame { fill: #f3f4f1 }
@@ -154,13 +154,17 @@ def labels(box: Box, title: str, text: str, is_frame: bool) -> Iterator[str]:
     place = f'x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}"'
     yield f'<rect class="{kind}" {place} rx="5"/>{name}'
     if is_frame:
-        x += NAME_LETTER * len(title) + PADDING
+        x += NAME_CHARACTER * len(title) + PADDING
         y -= 3
     elif box.height == 44:
-        x = TEXT_X if x + NAME_LETTER * len(title) < TEXT_X else x + NAME_LETTER * len(title) + 14
+        x = (
+            TEXT_X
+            if x + NAME_CHARACTER * len(title) < TEXT_X
+            else x + NAME_CHARACTER * len(title) + 14
+        )
     else:
         y += 22
-    for line in textwrap.wrap(text, int((box.right - PADDING - x) / TEXT_LETTER)):
+    for line in textwrap.wrap(text, int((box.right - PADDING - x) / TEXT_CHARACTER)):
         yield f'<text class="text" x="{x:g}" y="{y:g}">{escape(line)}</text>'
         y += 17
 
