@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -165,6 +165,14 @@ def add_users(store: Store, user_ids: range) -> None:
     for user in user_ids:
         batch.add("SETBIT", *store.keys.bit(user), 1)
     batch.run()
+
+
+def add_readers(services: Services, author: int, readers: Sequence[int], users: int = 20) -> None:
+    """Makes users, of whom `readers` follow the author and have timelines."""
+    add_users(services.engine.store, range(users))
+    for reader in readers:
+        services.engine.follow(reader, author)
+        services.engine.feed(reader, "write")
 
 
 def one_reader(backend: Backend, **changes: Any) -> Services:

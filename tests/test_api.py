@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.bootstrap import Services
 from app.main import create_app
 from app.settings import Settings
-from tests.conftest import Backend, add_users
+from tests.conftest import Backend, add_readers, add_users
 
 # The engine is tested on every kind of store; HTTP is the same on all.
 pytestmark = pytest.mark.parametrize("backend", ["fake", "valkey"], indirect=True)
@@ -25,10 +25,7 @@ JSON = "application/json"
 def client(backend: Backend, settings: Settings) -> FlaskClient:
     app = create_app(settings, backend.store(settings.shards))
     services: Services = app.extensions["fanout"]
-    add_users(services.engine.store, range(12))
-    for reader in READERS:
-        services.engine.follow(reader, 0)
-        services.engine.feed(reader, "write")
+    add_readers(services, 0, READERS)
     return app.test_client()
 
 

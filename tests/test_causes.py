@@ -13,7 +13,7 @@ from app.engine.models import Comparison, Strategy
 from app.engine.publishing.hybrid import MIN_MEASUREMENTS
 from app.main import create_app
 from app.web.pages import difference
-from tests.conftest import Backend, add_users, small_settings
+from tests.conftest import Backend, add_readers, small_settings
 from tests.test_pages import services_of, text_of
 
 STAR, READERS = 0, range(1, 9)
@@ -24,10 +24,7 @@ def crowd(backend: Backend, **changes: Any) -> FlaskClient:
     settings = small_settings(**changes)
     client = create_app(settings, backend.store(settings.shards)).test_client()
     services = services_of(client)
-    add_users(services.engine.store, range(12))
-    for reader in READERS:
-        services.engine.follow(reader, STAR)
-        services.engine.feed(reader, "write")
+    add_readers(services, STAR, READERS)
     for kind in KINDS:
         services.engine.store.command("RPUSH", services.engine.store.keys.directory(kind), STAR)
     return client

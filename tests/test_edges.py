@@ -19,6 +19,7 @@ from bench import servers
 from bench.processes import free_port
 from tests.conftest import (
     Backend,
+    add_readers,
     add_users,
     all_pages,
     changed_lua,
@@ -33,10 +34,7 @@ READERS = range(1, 13)
 @pytest.fixture
 def crowd(services: Services) -> Services:
     """Everybody follows 0 and has a timeline."""
-    add_users(services.engine.store, range(20))
-    for reader in READERS:
-        services.engine.follow(reader, 0)
-        services.engine.feed(reader, "write")
+    add_readers(services, 0, READERS)
     return services
 
 
@@ -279,10 +277,7 @@ def test_steady_traffic_starves_no_release(backend: Backend) -> None:
 def test_an_author_with_more_followers_than_the_limit_stays_pulled(backend: Backend) -> None:
     settings = small_settings(backlog_low=1, backlog_high=2, backlog_limit=11)
     services = Services(settings, backend.store(settings.shards))
-    add_users(services.engine.store, range(20))
-    for reader in READERS:
-        services.engine.follow(reader, 0)
-        services.engine.feed(reader, "write")
+    add_readers(services, 0, READERS)
     post, fanout = services.engine.publish(0, "to twelve", "write")
     assert fanout.status == "pull"
     assert services.engine.releases.run(force=True) == 0
@@ -303,10 +298,7 @@ def test_deferred_posts_are_counted_as_delivered_after_their_release(crowd: Serv
 def test_deferring_ends_when_the_backlog_has_drained_though_nobody_posts(backend: Backend) -> None:
     settings = small_settings(backlog_low=2, backlog_high=8, backlog_limit=30)
     services = Services(settings, backend.store(settings.shards))
-    add_users(services.engine.store, range(20))
-    for reader in READERS:
-        services.engine.follow(reader, 0)
-        services.engine.feed(reader, "write")
+    add_readers(services, 0, READERS)
     services.engine.publish(0, "one", "write")
     services.engine.publish(0, "two", "write")
     assert any(services.engine.queue().deferring)
@@ -320,10 +312,7 @@ def test_a_lone_worker_notices_that_the_server_lost_its_last_writes(tmp_path: Pa
     try:
         client = redis.Redis(port=settings.redis_port, retry_on_error=[redis.ConnectionError])
         services = Services(settings, store_of(client, settings.shards))
-        add_users(services.engine.store, range(20))
-        for reader in READERS:
-            services.engine.follow(reader, 0)
-            services.engine.feed(reader, "write")
+        add_readers(services, 0, READERS)
         post, _ = services.engine.publish(0, "hello", "write")
         now = 0.0
         worker = services.engine.deliverer("only", lambda: now)

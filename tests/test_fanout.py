@@ -18,7 +18,7 @@ from app.engine.errors import (
 from app.engine.models import STRATEGIES, Strategy
 from app.engine.store.client import Store
 from app.engine.store.keys import MAX_USER_ID
-from tests.conftest import Backend, add_users, all_pages, one_reader, small_settings
+from tests.conftest import Backend, add_readers, add_users, all_pages, one_reader, small_settings
 
 CELEBRITY, READERS = 0, range(1, 9)
 
@@ -26,10 +26,7 @@ CELEBRITY, READERS = 0, range(1, 9)
 @pytest.fixture
 def crowd(services: Services) -> Services:
     """A celebrity whom eight readers follow; all have a timeline."""
-    add_users(services.engine.store, range(12))
-    for reader in READERS:
-        services.engine.follow(reader, CELEBRITY)
-        services.engine.feed(reader, "write")
+    add_readers(services, CELEBRITY, READERS)
     return services
 
 
@@ -223,10 +220,7 @@ def test_a_high_backlog_defers_large_authors_and_sheds_at_the_limit(backend: Bac
         backlog_low=2, backlog_high=8, backlog_limit=10, large_author_followers=4
     )
     services = Services(settings, backend.store(settings.shards))
-    add_users(services.engine.store, range(20))
-    for reader in READERS:
-        services.engine.follow(reader, CELEBRITY)
-        services.engine.feed(reader, "write")
+    add_readers(services, CELEBRITY, READERS)
     small = 4  # lives on the celebrity's shard
     for reader in (1, 2, 3):
         services.engine.follow(reader, small)

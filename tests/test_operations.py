@@ -15,17 +15,14 @@ from app.engine.store.chunks import Chunk, ChunkSender
 from app.engine.store.job_records import Job, Progress
 from app.engine.store.keys import GROUP
 from app.main import create_app
-from tests.conftest import Backend, add_users, all_pages, small_settings
+from tests.conftest import Backend, add_readers, add_users, all_pages, small_settings
 
 AUTHOR, READERS = 9, range(1, 8)
 
 
 @pytest.fixture
 def crowd(services: Services) -> Services:
-    add_users(services.engine.store, range(12))
-    for reader in READERS:
-        services.engine.follow(reader, AUTHOR)
-        services.engine.feed(reader, "write")
+    add_readers(services, AUTHOR, READERS)
     return services
 
 
@@ -365,10 +362,7 @@ def test_deferred_posts_of_a_very_large_author_are_released_in_parts(backend: Ba
         log_cap=100,
     )
     services = Services(settings, backend.store(2))
-    add_users(services.engine.store, range(12))
-    for reader in READERS:
-        services.engine.follow(reader, AUTHOR)
-        services.engine.feed(reader, "write")
+    add_readers(services, AUTHOR, READERS)
     posts = [services.engine.publish(AUTHOR, f"post {n}", "write")[0].id for n in range(6)]
     assert AUTHOR in services.engine.pulled_authors.author_ids()
     worker = services.engine.deliverer("w")

@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.web.pages import formatting, recorded_commands, status_page
 from app.web.problems import ANSWERS, answer_to
 from app.web.security import host_allowed
-from tests.conftest import Backend, add_users
+from tests.conftest import Backend, add_readers
 
 STAR, READERS = 0, range(1, 9)
 THIN = formatting.THIN
@@ -33,10 +33,7 @@ def client(backend: Backend, settings: Settings) -> FlaskClient:
 def people(client: FlaskClient) -> FlaskClient:
     """Twelve users, eight of whom follow the first one; offered under every kind."""
     services = services_of(client)
-    add_users(services.engine.store, range(12))
-    for reader in READERS:
-        services.engine.follow(reader, STAR)
-        services.engine.feed(reader, "write")
+    add_readers(services, STAR, READERS)
     for kind in KINDS:
         services.engine.store.command("RPUSH", services.engine.store.keys.directory(kind), STAR)
     return client

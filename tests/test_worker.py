@@ -10,7 +10,7 @@ import pytest
 from app.bootstrap import Services
 from app.engine.delivery import worker as loop
 from app.engine.delivery.deliverer import Deliverer
-from tests.conftest import Backend, add_users, small_settings
+from tests.conftest import Backend, add_readers, small_settings
 
 AUTHOR, READERS, POSTS = 0, range(1, 41), 60
 
@@ -42,10 +42,7 @@ class Rounds:
 def crowd(backend: Backend) -> Services:
     """2,400 deliveries to make."""
     services = Services(small_settings(open_jobs=8, chunk=20), backend.store(4))
-    add_users(services.engine.store, range(41))
-    for reader in READERS:
-        services.engine.follow(reader, AUTHOR)
-        services.engine.feed(reader, "write")
+    add_readers(services, AUTHOR, READERS, users=41)
     for n in range(POSTS):
         services.engine.publish(AUTHOR, f"post {n}", "write")
     return services
@@ -86,10 +83,7 @@ def test_workers_share_the_limit(crowd: Services) -> None:
 
 def test_a_release_keeps_the_rate_limit_on_average(backend: Backend) -> None:
     services = Services(small_settings(log_cap=100, timeline_cap=50), backend.store(4))
-    add_users(services.engine.store, range(41))
-    for reader in READERS:
-        services.engine.follow(reader, AUTHOR)
-        services.engine.feed(reader, "write")
+    add_readers(services, AUTHOR, READERS, users=41)
     for n in range(20):
         services.engine.publish(AUTHOR, f"deferred {n}", "read")
     services.engine.publish(AUTHOR, "pushed", "write")
