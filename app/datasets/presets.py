@@ -25,7 +25,7 @@ _ALL: Final = (
     Preset("small", 1_000, 950),
     Preset("medium", 20_000, 19_000),
     Preset("large", 200_000, 190_000),
-    # Large enough for the real ratio: the most followed real account has 564,512 followers.
+    # Large enough for the real ratio: the most followed real user has 564,512 followers.
     Preset("huge", 1_000_000, 500_000),
 )
 PRESETS: Final = {preset.name: preset for preset in _ALL}
