@@ -54,7 +54,7 @@ def test_an_empty_store_that_others_may_use_waits_for_the_command(backend: Backe
     assert SEED in found["detail"]
     for path in ("/", "/status"):
         assert SEED in text_of(client.get(path))
-    assert "on their way" not in client.get("/").text
+    assert "are being loaded" not in client.get("/").text
 
 
 def test_an_empty_store_of_ours_waits_for_a_worker(backend: Backend) -> None:
@@ -77,7 +77,7 @@ def test_a_load_that_failed_is_not_told_as_under_way(backend: Backend) -> None:
     assert not judged_alike(client)
     page = text_of(client.get("/"))
     assert "It was stopped." in page
-    assert "on their way" not in page
+    assert "are being loaded" not in page
 
 
 def test_a_load_under_way_is_told_with_its_progress(backend: Backend) -> None:
@@ -85,7 +85,7 @@ def test_a_load_under_way_is_told_with_its_progress(backend: Backend) -> None:
     services_of(client).datasets.request("small", 1)
     assert not judged_alike(client)
     assert dataset(client)["status"] == "loading"
-    assert "on their way" in client.get("/").text
+    assert "are being loaded" in client.get("/").text
 
 
 def test_without_a_worker_nothing_is_ready(backend: Backend) -> None:

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from app.bootstrap import Services
 from app.datasets.kinds import KINDS
 from app.engine.errors import FanoutError, StoreDown, UnknownUser, WrongShards
+from app.engine.store.inspection import key_lengths
 from app.main import create_app
 from app.settings import Settings
 from app.web.pages import formatting, recorded_commands, status_page
@@ -237,6 +238,12 @@ def test_commands_are_shown_as_redis_cli_takes_them() -> None:
     assert len(long) < recorded_commands.LONGEST + 20
     cut = int(long.split("(")[1].split(" ")[0])
     assert len(long.split("...")[0].split()) + cut == 101
+
+
+def test_a_key_that_is_not_there_has_no_length(people: FlaskClient) -> None:
+    store = services_of(people).engine.store
+    wanted = [(store.keys.log(STAR), "list"), (store.keys.following(READERS[0]), "set")]
+    assert key_lengths(store, wanted) == [None, 1]
 
 
 def test_allowed_hosts_can_be_named() -> None:

@@ -1,4 +1,4 @@
-// Numbers and times in words, the same way app/web/formatting.py writes them.
+// Numbers and times in words, the same way app/web/pages/formatting.py writes them.
 
 export const NOTHING = "\u2013";
 const THIN = "\u202f";
