@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import orjson
 import pytest
 
 from app.bootstrap import Services
@@ -308,3 +309,14 @@ def test_a_restarted_server_gets_the_function_library_again(crowd: Services, sto
     post, _ = crowd.engine.publish(CELEBRITY, "hello", "write")
     deliver(crowd)
     assert all_pages(crowd, 1, "write") == [post.id]
+
+
+def test_a_post_that_lies_deep_in_a_timeline_is_not_inserted_again(backend: Backend) -> None:
+    services = one_reader(backend, timeline_cap=20)
+    engine = services.engine
+    posts = [engine.publish(0, f"post {n}", "write")[0].id for n in range(12)]
+    engine.deliverer("w").run_until_idle()
+    again = orjson.dumps([["1", "0", 9, [str(posts[2])]]])  # as a job of another id
+    keys, shard = engine.store.keys, 1 % engine.store.shards
+    engine.store.call("deliver", keys.watermark(shard), keys.tag(1), 20, 2, again)
+    assert all_pages(services, 1, "write") == posts[::-1]

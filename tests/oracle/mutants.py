@@ -71,12 +71,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "  do",
     ),
     Mutant(
-        "an insert does not look whether the id is there",
-        LUA + "20_timeline.lua",
-        "if seen or index == length then return true end",
-        "if index == length then return true end",
-    ),
-    Mutant(
         "an insert near the head does not look whether the id is there",
         LUA + "20_timeline.lua",
         "elseif tonumber(pivot) == id then",
