@@ -12,6 +12,7 @@ from app.engine.delivery.open_jobs import OpenJobs
 from app.engine.delivery.repair import Repaired, repair
 from app.engine.store.batch import Batch
 from app.engine.store.chunks import Chunk, ChunkSender
+from app.engine.store.dead_letters import DeadLetter
 from app.engine.store.job_records import Job, Progress
 from app.engine.store.keys import GROUP
 from app.main import create_app
@@ -49,6 +50,17 @@ class Aging:
             self.worker.run_iteration()
             self.worker.reclaiming.run()
             self.now += seconds
+
+
+def dead_lettered_alone(crowd: Services, aging: Aging, bad: int, good: list[int]) -> DeadLetter:
+    """The dead letter of the bad post, which held up none of the good ones."""
+    for _ in range(4):
+        aging.worker.run_iteration()
+    assert {crowd.engine.fanout(post).status for post in good} == {"done"}, "at once"
+    aging.works(40)
+    (dead_letter,) = crowd.engine.dead_letters.list()
+    assert (dead_letter.post_id, dead_letter.tries) == (bad, 5)
+    return dead_letter
 
 
 def fail_until_dead(services: Services) -> None:
@@ -157,12 +169,7 @@ def test_a_job_record_that_cannot_be_read_ends_no_worker_and_becomes_a_dead_lett
     command, *fields = damage
     crowd.engine.store.command(command, crowd.engine.store.keys.job(bad.id), *fields)
     aging = Aging(crowd)
-    for _ in range(4):
-        aging.worker.run_iteration()
-    assert {crowd.engine.fanout(post).status for post in good} == {"done"}, "at once"
-    aging.works(40)
-    (dead_letter,) = crowd.engine.dead_letters.list()
-    assert (dead_letter.post_id, dead_letter.tries) == (bad.id, 5)
+    dead_letter = dead_lettered_alone(crowd, aging, bad.id, good)
     assert dead_letter.reason.endswith(f"cannot be read; missing or damaged: {named}.")
     assert crowd.engine.queue().jobs == 0
     for again in (True, False):
@@ -223,13 +230,7 @@ def test_what_cannot_be_read_beside_the_record_is_a_failure_of_that_job_alone(
         break_cursors(crowd, bad.id)
     else:
         crowd.engine.store.command("SET", crowd.engine.store.keys.followers(1, alone), "no list")
-    aging = Aging(crowd)
-    for _ in range(4):
-        aging.worker.run_iteration()
-    assert {crowd.engine.fanout(post).status for post in good} == {"done"}, "at once"
-    aging.works(40)
-    (dead_letter,) = crowd.engine.dead_letters.list()
-    assert (dead_letter.post_id, dead_letter.tries) == (bad.id, 5)
+    dead_letter = dead_lettered_alone(crowd, Aging(crowd), bad.id, good)
     assert "WRONGTYPE" in dead_letter.reason
 
 
