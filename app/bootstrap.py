@@ -1,7 +1,5 @@
 """Where the objects of one process are built and meet: the engine, and the datasets on it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -42,7 +40,7 @@ class Services:
         self.users = Users(self.engine.graph, self.datasets)
 
     @cached_property
-    def loading(self) -> Loading:
+    def loading(self) -> "Loading":
         """Loads datasets. Imported when first used, and here only: web processes never load any,
         and numpy would take each of them 20 MB."""
         from app.datasets.loading import Loading

@@ -1,7 +1,5 @@
 """The services of the application that runs the current request or command."""
 
-from __future__ import annotations
-
 from typing import cast
 
 from flask import current_app

@@ -1,7 +1,5 @@
 """The Flask application and what it is made of."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from pathlib import Path

@@ -3,8 +3,6 @@
 The table feeds the code, the README and the status page; a test fails when one of them lacks a row.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any, Literal, Self
 

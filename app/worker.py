@@ -1,7 +1,5 @@
 """The worker process: it makes the deliveries, and loads datasets when one is asked for."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from app.bootstrap import Services

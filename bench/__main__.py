@@ -1,7 +1,5 @@
 """`python -m bench`: measures, prints a table, writes JSON, makes docs/benchmarks.md."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -4,8 +4,6 @@ All servers hold the same data and write an append-only file. In a round each of
 given posts, then rewrites its file while more posts are delivered.
 """
 
-from __future__ import annotations
-
 import argparse
 from contextlib import ExitStack, suppress
 from statistics import median
@@ -75,7 +73,7 @@ class Candidate:
         made = posts * fixture.sizes.large
         return made / spent, made / computed
 
-    def row(self, first: Candidate) -> str:
+    def row(self, first: "Candidate") -> str:
         """The line of the table: medians, and the ratios to `first` within each round.
 
         The CPU-seconds are the server's: they tell more where the machine has other work as well.

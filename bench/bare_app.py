@@ -1,7 +1,5 @@
 """The least that a Flask application can do to answer with a page: row 9's other side."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from functools import cache

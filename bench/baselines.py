@@ -5,8 +5,6 @@ redis-benchmark's random keys look like that. Baselines get the readers' numbers
 to read them from the store. None of them survives a crash half-way.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import shutil

@@ -1,7 +1,5 @@
 """What the rows share: the options of the run, and the data, built when first asked for."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -6,8 +6,6 @@ drawn at random, in random order. A few readers follow 200 authors with long log
 their timelines are the engine's own work.
 """
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,7 +50,7 @@ class Sizes:
     following: int
     sorted_sets: int
 
-    def without_largest(self) -> Sizes:
+    def without_largest(self) -> "Sizes":
         """The same with half the readers: what fits beside it in memory."""
         authors = {size: count for size, count in self.authors.items() if size <= self.large}
         return replace(self, readers=self.large, authors=authors)

@@ -1,7 +1,5 @@
 """Figures as people read them."""
 
-from __future__ import annotations
-
 
 def number(value: float) -> str:
     """Three digits, or all digits of large numbers."""

@@ -5,8 +5,6 @@ process spends on an answer, so it is not what limits the figure. It checks that
 a 200 and reads it to its end.
 """
 
-from __future__ import annotations
-
 import itertools
 import selectors
 import socket

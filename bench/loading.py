@@ -1,7 +1,5 @@
 """The second part: how fast a dataset is loaded, and how much memory an edge takes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from app.bootstrap import Services

@@ -5,8 +5,6 @@ sides in alternating rounds, takes the ratio within each round, and reports the 
 ratios with their spread. A disturbance that lasts longer than a round hits both sides.
 """
 
-from __future__ import annotations
-
 import gc
 import math
 import statistics

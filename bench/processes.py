@@ -4,8 +4,6 @@ The bench and the tests share this module and `servers.py`. They lie in the benc
 import the bench, and the bench imports no tests.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import random

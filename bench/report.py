@@ -1,7 +1,5 @@
 """What a run found: on the screen and as JSON."""
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import asdict, dataclass, field

@@ -1,7 +1,5 @@
 """docs/benchmarks.md, from the figures of a run."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bench.formatting import number, ratio

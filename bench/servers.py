@@ -1,7 +1,5 @@
 """Servers and Clusters on loopback, gone when their block is over; see `processes.py`."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes.util
 import os

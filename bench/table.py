@@ -1,7 +1,5 @@
 """All rows, in their order."""
 
-from __future__ import annotations
-
 from bench.rows import (
     Row,
     accepting,

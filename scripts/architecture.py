@@ -6,8 +6,6 @@ FILE is docs/images/architecture.svg where none is named. A test fails when that
 fits the code. Needs the packages of requirements-dev.txt.
 """
 
-from __future__ import annotations
-
 import ast
 import sys
 import textwrap

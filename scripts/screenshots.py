@@ -7,8 +7,6 @@ whole pages in every form, to look them over after a change. Needs Chromium and 
 requirements-dev.txt.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import shutil

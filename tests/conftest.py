@@ -4,8 +4,6 @@ Every test that asks for `store` runs on all of them. A missing real server is a
 a skip elsewhere, so nobody takes a green run without one for a proof (tests/skips.py).
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence

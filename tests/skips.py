@@ -1,7 +1,5 @@
 """What a run left out, in a few lines: for each missing program, how many tests and what to do."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections import Counter

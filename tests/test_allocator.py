@@ -1,7 +1,5 @@
 """Which allocator a server runs on: what INFO says, and what is seen in its process."""
 
-from __future__ import annotations
-
 import os
 import platform
 import sys

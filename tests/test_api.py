@@ -1,7 +1,5 @@
 """The JSON API: its answers, its refusals, and what it does while the store is away."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jsonschema_rs

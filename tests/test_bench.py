@@ -1,7 +1,5 @@
 """The bench itself: its arithmetic, its checks, and that baselines deliver what we deliver."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 from contextlib import ExitStack

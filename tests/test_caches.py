@@ -1,7 +1,5 @@
 """What a process keeps of pulled authors is late by its age at most, and its own posts never."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch

@@ -1,7 +1,5 @@
 """What the page says of causes: only what the store knows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """A real Cluster of six servers on loopback; the engine's other tests run on one as well."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time

@@ -1,7 +1,5 @@
 """What a process makes sure of before it works on a store."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Loading datasets into every kind of store, and all that can come between."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading

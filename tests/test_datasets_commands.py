@@ -1,7 +1,5 @@
 """`flask seed`, `load-edges` and `verify` as a person meets them."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import signal

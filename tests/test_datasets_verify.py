@@ -1,7 +1,5 @@
 """The brute-force comparison, and that it finds what is wrong."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

@@ -1,7 +1,5 @@
 """Ids, cursors, texts, merging, latency buckets: the rules that need no store."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

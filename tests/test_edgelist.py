@@ -1,7 +1,5 @@
 """Edge lists: what is accepted, what is refused, and with which words."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """What happens between two round trips, at the end of a list, and after a restart."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch

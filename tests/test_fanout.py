@@ -1,7 +1,5 @@
 """The engine's promises, one by one; `tests/oracle` drives random histories through all of them."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 import orjson

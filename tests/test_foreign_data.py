@@ -1,7 +1,5 @@
 """A server that others use too: what does not start with our prefix stays as it is."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path

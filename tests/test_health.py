@@ -1,7 +1,5 @@
 """`/readyz`, `/status` and the demo page judge the store, the workers and the dataset alike."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The hybrid strategy's choice, and the logs it keeps."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

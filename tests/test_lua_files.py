@@ -1,7 +1,5 @@
 """Each Lua file names the files that it builds on."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Counts arrive once, whatever becomes of the answer."""
 
-from __future__ import annotations
-
 import threading
 import time
 from typing import Any

@@ -1,7 +1,5 @@
 """Names are computed, never stored."""
 
-from __future__ import annotations
-
 from collections import Counter
 from hashlib import sha256
 

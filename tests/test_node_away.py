@@ -1,7 +1,5 @@
 """One primary of a Cluster without replicas is away: the jobs of the others go on."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """How a job hands out its chunks."""
 
-from __future__ import annotations
-
 from collections import deque
 
 from app.engine.delivery.open_job import OpenJob

@@ -1,7 +1,5 @@
 """Dead letters and repair: the API, the commands, the services behind them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

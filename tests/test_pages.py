@@ -1,7 +1,5 @@
 """The pages without a browser: what is drawn, what the forms do, what is refused."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

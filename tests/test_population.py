@@ -1,7 +1,5 @@
 """Follower quantiles, generated populations, and the directories made of them."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One table of settings: read, checked, documented."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import get_args

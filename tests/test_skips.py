@@ -1,7 +1,5 @@
 """What a run did not test is told in a few lines."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What the web process does while the store is away, and when it is back."""
 
-from __future__ import annotations
-
 import time
 
 from app.bootstrap import Services

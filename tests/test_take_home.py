@@ -1,7 +1,5 @@
 """The engine's folder, copied into an empty project, does what the README says."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

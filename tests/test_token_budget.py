@@ -1,7 +1,5 @@
 """What a rate limit lets a worker deliver, by a clock of the tests' own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from app.engine.delivery.token_budget import BURST_SECONDS, TokenBudget

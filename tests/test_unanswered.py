@@ -1,7 +1,5 @@
 """A write whose answer gets lost: it may have happened, so nobody repeats it unasked."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

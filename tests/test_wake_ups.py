@@ -1,7 +1,5 @@
 """A wake-up notification ends a worker's sleep."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """No name or sentence has a word that the glossary replaced (docs/contributing.md)."""
 
-from __future__ import annotations
-
 import io
 import re
 import tokenize

@@ -1,7 +1,5 @@
 """The worker's loop: it keeps the rate limit, alone and with others, and nothing ends it."""
 
-from __future__ import annotations
-
 from typing import Any
 from unittest.mock import Mock
 

@@ -1,7 +1,5 @@
 """`flask seed`, `flask load-edges`, `flask verify`: datasets from the command line."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import random

@@ -1,7 +1,5 @@
 """`flask repair` and `flask dead-letters`: maintain a running system."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import click

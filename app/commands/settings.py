@@ -1,7 +1,5 @@
 """`settings`: the table of settings, for people and for the README."""
 
-from __future__ import annotations
-
 import click
 from rich.console import Console
 from rich.table import Table

@@ -1,7 +1,5 @@
 """What the commands have in common: a progress bar, clear errors, the closing lines of a load."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

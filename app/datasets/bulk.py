@@ -5,8 +5,6 @@ newest loader can write. Ids travel packed, a few thousand in a call, several ca
 Weakness: it holds the graph in memory. Alternative: `Graph.follow`, one edge a call.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """Whom a page offers of each kind: the most followed ones, and a sample of ordinary users."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -5,8 +5,6 @@ numpy promises the raw 64-bit stream of its bit generators for ever, but not wha
 numbers only.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -5,8 +5,6 @@ or start with `#` or `%` are comments. The whole text is checked before anything
 so a caller never loads half of it.
 """
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Publishes the first posts of a fresh dataset through the engine, like any other post."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 

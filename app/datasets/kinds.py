@@ -5,8 +5,6 @@ the thresholds follow from the ranks: in the measured graph the top 0.1 % of the
 about half of all edges and the top 1 % two thirds (`data/follower-quantiles.csv`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal

@@ -1,7 +1,5 @@
 """One load of a dataset from beginning to end, by one process."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

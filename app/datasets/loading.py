@@ -3,8 +3,6 @@
 It needs numpy and holds whole graphs in memory: only `Services.loading` imports it.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 import time

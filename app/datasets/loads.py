@@ -1,7 +1,5 @@
 """What one load of a dataset tells. No numpy here: web processes import this too."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Human names computed from the user's id alone: nothing to store, the same on every machine."""
 
-from __future__ import annotations
-
 from functools import cache
 from itertools import product
 from math import gcd

@@ -1,7 +1,5 @@
 """Packs lists of numbers for the server functions of `lua/90_bulk.lua`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -6,8 +6,6 @@ rank; who follows is drawn at random, and people differ in how many they follow.
 "user 1" is the largest celebrity of every preset; all others are mixed at random.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain

@@ -1,7 +1,5 @@
 """The generated datasets one can choose from. No numpy here: the web process reads this too."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -4,8 +4,6 @@ The figures are in `data/follower-quantiles.csv`. No simple formula has their sh
 is the model.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Final
 

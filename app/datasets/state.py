@@ -5,8 +5,6 @@ Cluster too; its fields are in `lua/91_dataset.lua`. Commands for keys of the da
 here and by `bulk.py`'s server functions only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Who is there: users by id and by kind."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Compares what every strategy returns with the truth."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """What one engine keeps in its store."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from .settings import EngineSettings

@@ -1,7 +1,5 @@
 """The engine: its parts, wired to one store, and the verbs that an application calls."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Self

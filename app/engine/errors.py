@@ -1,7 +1,5 @@
 """What can go wrong, in the domain's words. What to do next is said by whoever shows an error."""
 
-from __future__ import annotations
-
 
 class FanoutError(Exception):
     """Base of all errors that a caller may see; `detail` is a sentence for people."""

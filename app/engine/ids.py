@@ -9,8 +9,6 @@ ids as max(last + 1, now) in `10_common.lua`, so a clock that jumps back cannot 
 The layout follows Twitter's Snowflake (2010), with fewer bits.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from functools import lru_cache
 

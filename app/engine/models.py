@@ -1,8 +1,6 @@
 """What the engine takes and answers, as plain values. The API answers with them as they are, and
 its description is made from them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Literal
 

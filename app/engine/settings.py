@@ -1,7 +1,5 @@
 """The engine's settings: names, defaults, bounds and what each does."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator

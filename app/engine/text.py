@@ -1,7 +1,5 @@
 """Which texts can be posted, and how they are stored."""
 
-from __future__ import annotations
-
 import unicodedata
 
 import regex

@@ -1,7 +1,5 @@
 """Errors as problem+json for the API and as a page for people. No stack trace gets out."""
 
-from __future__ import annotations
-
 import logging
 from typing import cast
 

@@ -1,7 +1,5 @@
 """What the web tells of each error: HTTP status, title, slug, Retry-After and what to do next."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from app.engine import errors

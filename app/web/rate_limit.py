@@ -7,8 +7,6 @@ for HTTP". Weakness: a client is an address, so all users behind one proxy share
 Alternative: a key for each client, once clients have to sign in.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from functools import cached_property

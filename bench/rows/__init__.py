@@ -1,7 +1,5 @@
 """The rows of the table: what each measures, against what, and its target."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

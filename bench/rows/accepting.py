@@ -1,7 +1,5 @@
 """Rows 6 and 13: accepting posts, and how the costs grow with the author's audience."""
 
-from __future__ import annotations
-
 import time
 
 from bench.context import Context

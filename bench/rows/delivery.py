@@ -1,7 +1,5 @@
 """Rows 1 to 5: one post into 100,000 timelines, against the patterns of others and the server."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 

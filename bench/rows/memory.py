@@ -1,7 +1,5 @@
 """Row 10: memory of a timeline entry, list against sorted set."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from bench import servers

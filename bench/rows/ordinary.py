@@ -4,8 +4,6 @@ The authors are drawn at random from the generated network `medium`: 13 follower
 with thousands. All sides deliver posts of the same authors to lists of the same people.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Row 12: what readers notice of a large fan-out."""
 
-from __future__ import annotations
-
 import time
 
 from app.engine.delivery.servers import READ_SECONDS

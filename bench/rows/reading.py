@@ -1,7 +1,5 @@
 """Rows 7 and 8: feed pages, against the bare commands that any reader of the data needs."""
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Row 11: two server processes with a worker each, against one server with one worker."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 
 from bench import servers

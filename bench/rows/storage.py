@@ -1,7 +1,5 @@
 """Row 19: what the append-only file costs."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 
 from bench import servers

@@ -1,7 +1,5 @@
 """Row 9: feed pages over HTTP, against a bare Flask route on the same server."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,8 +1,6 @@
 """Real Chromium on the real product. Every page of a test is watched: an error on the console, a
 report of the security policy or a request to anywhere else fails the test."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Texts that would do something if a page took them for anything but text."""
 
-from __future__ import annotations
-
 VECTORS = (
     "<script>window.pwned=1</script>",
     "<img src=x onerror=window.pwned=1>",

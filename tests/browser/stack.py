@@ -1,7 +1,5 @@
 """The whole product as real processes: a store, a web process, a worker, on free ports."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """WCAG 2.2 AA by axe on every page: light and dark, phone and desktop, empty and full."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A job that cannot be done: shown on the page, and done from there once its cause is gone."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Iterator

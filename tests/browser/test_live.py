@@ -1,7 +1,5 @@
 """The live numbers: when they are asked for, when not, and what is said when they stay away."""
 
-from __future__ import annotations
-
 import re
 import time
 

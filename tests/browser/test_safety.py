@@ -1,7 +1,5 @@
 """Nothing a user writes becomes anything but text; nothing but our own pages gets in or out."""
 
-from __future__ import annotations
-
 import http.client
 import re
 import urllib.error

@@ -1,7 +1,5 @@
 """The five minutes a visitor has: clicked through, by keyboard alone, and without JavaScript."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

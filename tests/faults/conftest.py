@@ -1,7 +1,5 @@
 """Faults are injected into real processes; each test says what it measured."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

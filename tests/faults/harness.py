@@ -6,8 +6,6 @@ has followers of its own, so the expected timeline of every reader is known with
 store.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import os
@@ -169,7 +167,7 @@ class Rig:
         self._open.append(client)
         return client
 
-    def client(self, timeout: float = 10) -> Client:
+    def client(self, timeout: float = 10) -> "Client":
         """A connection to the web process."""
         client = Client(self.web_port, timeout)
         self._open.append(client)

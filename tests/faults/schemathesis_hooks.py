@@ -1,7 +1,5 @@
 """What schemathesis does before each request of ours."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 from uuid import uuid4

@@ -1,7 +1,5 @@
 """The clock goes back an hour, for the server (by Debian's faketime) and all of our processes."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

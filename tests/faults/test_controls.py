@@ -1,7 +1,5 @@
 """Pause, resume and rate limit reach all workers within a second; the limit is shared and kept."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 

@@ -1,7 +1,5 @@
 """The API keeps its description whatever it is sent: schemathesis tries it on real processes."""
 
-from __future__ import annotations
-
 import http.client
 import os
 import re

@@ -1,8 +1,6 @@
 """What the append-only file costs: accepting posts and delivering them, without it, written out
 every second, and before every answer (docs/decisions/014-durability.md has the figures)."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

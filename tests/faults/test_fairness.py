@@ -1,7 +1,5 @@
 """A celebrity's deliveries never stand in front of an ordinary post."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

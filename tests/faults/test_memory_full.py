@@ -1,7 +1,5 @@
 """The server reaches its maxmemory (noeviction) in the middle of deliveries."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable

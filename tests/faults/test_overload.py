@@ -1,8 +1,6 @@
 """Ten times the load that the workers deliver: the bound holds, readers notice nothing, what was
 accepted arrives, what was not was refused clearly."""
 
-from __future__ import annotations
-
 import random
 import secrets
 import threading

@@ -1,7 +1,5 @@
 """Jobs that always fail, that cannot be read, and that kill every worker that takes them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

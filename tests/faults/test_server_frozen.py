@@ -1,7 +1,5 @@
 """The server stops for ten seconds: refusals are quick and clear, and all is well soon after."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

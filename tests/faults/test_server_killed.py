@@ -1,7 +1,5 @@
 """The server is killed under load and comes back with its append-only file."""
 
-from __future__ import annotations
-
 import random
 import threading
 import time

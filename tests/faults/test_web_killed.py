@@ -1,7 +1,5 @@
 """Web processes are killed in the middle of posting; clients repeat with their keys."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

@@ -1,7 +1,5 @@
 """A worker stops for seconds, another takes over, then the first wakes as a zombie."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time

@@ -1,8 +1,6 @@
 """Workers are killed at random moments: nothing is missing, nothing is twice, and what they had
 taken goes on within two seconds."""
 
-from __future__ import annotations
-
 import random
 import threading
 import time

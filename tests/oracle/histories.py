@@ -1,7 +1,5 @@
 """Random histories of all rules, compared with the brute-force truth (design invariants 1-4)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

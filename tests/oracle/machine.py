@@ -4,8 +4,6 @@
 of the same posts, follows and iterations as everything else, and the truth is told of each.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import cycle

@@ -5,8 +5,6 @@ run on a real Valkey until one fails (killed) or all have passed (SURVIVED). The
 one survives, or when its text is no longer in the source. A first run without any mutant must pass.
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Rules that squeeze one thing between two steps of another, as other processes may do."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any

@@ -3,8 +3,6 @@
 Each leaves its numbers and its schedule to chance, and may begin amid whatever was going on.
 """
 
-from __future__ import annotations
-
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 

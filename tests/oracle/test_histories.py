@@ -1,7 +1,5 @@
 """Random histories on every store (design invariants 1-4)."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

@@ -1,7 +1,5 @@
 """The histories find deliberate bugs: a few of them here, all in the long form (`mutants.py`)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

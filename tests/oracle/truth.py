@@ -1,7 +1,5 @@
 """The brute-force truth: what a feed must be, from the present state alone."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 

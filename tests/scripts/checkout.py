@@ -1,7 +1,5 @@
 """A copy of the project in a folder of its own, in which the scripts may start and stop things."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -34,7 +32,7 @@ class Checkout:
     env: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, folder: Path) -> Checkout:
+    def make(cls, folder: Path) -> "Checkout":
         """Copies what the scripts need; the virtual environment of this test run is shared."""
         folder.mkdir(parents=True)
         for part in PARTS:

@@ -1,7 +1,5 @@
 """The real thing with Docker: built, started, posted to, scaled, hurt and cleaned up by scripts."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The files that describe how it is run agree with the code."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The scripts against stubs of docker, docker-compose and curl: every way it can begin and fail."""
 
-from __future__ import annotations
-
 import signal
 import socket
 import time

@@ -1,7 +1,5 @@
 """The real thing without Docker: the scripts, supervisor, an embedded server, web and worker."""
 
-from __future__ import annotations
-
 import ctypes.util
 import os
 import platform

@@ -1,7 +1,5 @@
 """The data files beside this module: names, first posts, follower counts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 

@@ -7,8 +7,6 @@ with the store's durability. The alternative, one queued task for each delivery,
 costs a queue entry for each.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from typing import Any

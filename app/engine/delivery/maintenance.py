@@ -1,7 +1,5 @@
 """What workers do now and then besides delivering."""
 
-from __future__ import annotations
-
 import time
 
 from ..data import Data

@@ -1,7 +1,5 @@
 """A job that a worker has open."""
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from collections.abc import Set
 from dataclasses import dataclass, field

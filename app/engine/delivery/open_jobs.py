@@ -1,7 +1,5 @@
 """The jobs that a worker has open."""
 
-from __future__ import annotations
-
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Set

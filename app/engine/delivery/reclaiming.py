@@ -6,8 +6,6 @@ started needs a whole time-out to see what others saw before. The alternative, c
 of two machines, reclaims living jobs when a clock jumps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from ..data import Data

@@ -5,8 +5,6 @@ chose it. When the shard's backlog has drained, or the author pushes again, one 
 deferred posts; only then do readers stop merging the author's log.
 """
 
-from __future__ import annotations
-
 import time
 
 from ..data import Data

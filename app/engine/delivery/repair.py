@@ -4,8 +4,6 @@ The engine keeps timelines right by itself. This is for what it cannot know of: 
 writes in a failover, keys changed by hand, dead letters that were discarded, or a bug of ours.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What a worker knows of the servers by their answers to its iterations."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from ..data import Data

@@ -1,7 +1,5 @@
 """How much may be delivered under a rate limit: a token bucket."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

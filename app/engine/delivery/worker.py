@@ -1,7 +1,5 @@
 """The worker's loop: deliver while there is anything, sleep until a wake-up notification."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal
@@ -42,7 +40,7 @@ class Worker:
         chores: Sequence[Callable[[], object]],
         name: str | None,
         clock: Callable[[], float],
-        first: Callable[[Worker], object],
+        first: "Callable[[Worker], object]",
     ) -> None:
         """See `Engine.worker`. `chores` are done between the deliveries."""
         self.name = name or f"{socket.gethostname()}-{os.getpid()}"

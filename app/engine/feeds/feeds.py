@@ -13,8 +13,6 @@ hybrid  As `write`; most authors were pushed, the costliest are pulled, and this
 Below a timeline's last element every strategy goes on from the logs, so no feed ends at the cap.
 """
 
-from __future__ import annotations
-
 import time
 
 from ..data import Data

@@ -5,8 +5,6 @@ readers of the process. A page may lack a pulled post that is younger than that 
 process: late, never wrong. This process's own posts are seen at once.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Sequence

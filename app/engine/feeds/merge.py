@@ -1,7 +1,5 @@
 """Merging of descending id lists, of which each may be known only down to its last element."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self

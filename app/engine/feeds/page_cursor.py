@@ -5,8 +5,6 @@ right while posts arrive above it, and a check sum tells typing errors from curs
 secret and grants nothing: a feed is public to whoever may ask for it.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import struct

@@ -1,7 +1,5 @@
 """One request's way through a timeline and the logs."""
 
-from __future__ import annotations
-
 import time
 from contextlib import suppress
 

@@ -1,7 +1,5 @@
 """Reading a feed from the logs, and installing it as the user's timeline."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ..data import Data

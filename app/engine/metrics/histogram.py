@@ -6,8 +6,6 @@ counters, so the processes' counts are summed by HINCRBY; an HdrHistogram would 
 read-modify-write.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

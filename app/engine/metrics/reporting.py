@@ -1,7 +1,5 @@
 """What the page and Prometheus are told: the sums over all processes."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from contextlib import suppress

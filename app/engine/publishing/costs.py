@@ -13,8 +13,6 @@ H is the time of one delivery, l1 that of merging a log which is at hand into a 
 fetching the log. All three are measured by the running system.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 HYSTERESIS = 1.5

@@ -7,8 +7,6 @@ fixed rule until the costs have been measured. Weakness: all readers are assumed
 often. Alternative: rates for each edge, as in the paper, at the price of state for each edge.
 """
 
-from __future__ import annotations
-
 import time
 
 from typing_extensions import TypedDict

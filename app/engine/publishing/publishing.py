@@ -1,7 +1,5 @@
 """Accepting posts: check, decide push or pull, hand over to the store's function."""
 
-from __future__ import annotations
-
 import re
 import time
 

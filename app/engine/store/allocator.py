@@ -1,7 +1,5 @@
 """Which memory allocator a server runs on."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,20 +1,17 @@
 """Many commands, one round trip for each node."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from .pipelining import Command
-
-if TYPE_CHECKING:
-    from .client import Store
 
 
 class Batch:
     """Commands to be sent together, without a transaction."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, fcall: Callable[..., Command], run: Callable[..., list[Any]]) -> None:
+        self._fcall = fcall
+        self._run = run
         self._commands: list[Command] = []
         self._weights: list[int] = []
 
@@ -23,7 +20,7 @@ class Batch:
 
     def call(self, function: str, key: str, *args: Any) -> None:
         """Adds a function of our library."""
-        self._commands.append(self._store.fcall(function, key, *args))
+        self._commands.append(self._fcall(function, key, *args))
         self._weights.append(0)
 
     def add(self, *command: Any) -> None:
@@ -47,4 +44,4 @@ class Batch:
         """
         commands, self._commands = self._commands, []
         weights, self._weights = self._weights, []
-        return self._store.run(commands, weights, limit, raise_errors=raise_errors, partial=partial)
+        return self._run(commands, weights, limit, raise_errors=raise_errors, partial=partial)

@@ -1,7 +1,5 @@
 """Sending the chunks of a worker's iteration."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

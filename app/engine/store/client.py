@@ -5,8 +5,6 @@ so a restarted or newly added server needs no setup. Nothing that may have happe
 again: whoever gets `NoAnswer` decides.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -81,7 +79,7 @@ class Store:
         """The `Client`, untyped: both kinds share few types. Raises `StoreDown`."""
         return self._server.client
 
-    def with_long_timeout(self) -> Store:
+    def with_long_timeout(self) -> "Store":
         """The same data over connections for loading, whose calls may take LOAD_SECONDS. The
         caller closes it."""
         return Store(self._open_slow_client, self.keys, lua=self.lua)
@@ -120,7 +118,7 @@ class Store:
 
     def batch(self) -> Batch:
         """A new batch: many commands, one round trip for each node."""
-        return Batch(self)
+        return Batch(self.fcall, self.run)
 
     def run(
         self,

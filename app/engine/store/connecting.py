@@ -1,7 +1,5 @@
 """Opening the store that the settings name, and making sure that it fits this code."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

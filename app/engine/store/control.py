@@ -1,7 +1,5 @@
 """The control that an operator has over all workers: their rate limit."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ..errors import BadRequest

@@ -7,8 +7,6 @@ never twice: what got no answer is sent again under its old number. Each count g
 that the page shows.
 """
 
-from __future__ import annotations
-
 import secrets
 import threading
 import time

@@ -1,7 +1,5 @@
 """The dead-letter queue: jobs that were put aside after failing again and again."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What it means when the store does not do as it was told: away, full, or refusing."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

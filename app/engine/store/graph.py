@@ -1,7 +1,5 @@
 """Who exists, and who follows whom."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from ..errors import BadRequest, UnknownUser

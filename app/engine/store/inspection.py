@@ -1,7 +1,5 @@
 """What only health checks and a page about the store ask of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from .client import Store

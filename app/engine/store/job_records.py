@@ -1,7 +1,5 @@
 """What is known of a fan-out job: its record, its entry in the stream, how far it is."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, cast
 

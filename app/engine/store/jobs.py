@@ -1,7 +1,5 @@
 """Fan-out jobs: taking, reclaiming, finishing, maintenance. See `lua/60_jobs.lua` to `65_*`."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -34,8 +34,6 @@ else and is never read, changed, counted or deleted. So several installations sh
     wake-up                    channel  wake-up notifications for workers          nothing kept
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from ..ids import shard_of_post

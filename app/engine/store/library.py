@@ -6,8 +6,6 @@ this code, live side by side on one, the names of library and functions carry di
 ever replaced, and a function that is missing is the only reason to load.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """Measuring what an operation sends to the store."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

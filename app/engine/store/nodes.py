@@ -6,8 +6,6 @@ did not happen is sent again: what a node refused because the slot had moved, an
 sent, when the slot has another node by then.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Generator, Sequence

@@ -9,8 +9,6 @@ commands are sent in parts: the next part leaves when half of what is under way 
 The server is never idle, and other clients never wait for more than `limit` of work.
 """
 
-from __future__ import annotations
-
 from collections.abc import Generator, Sequence
 from typing import Any
 

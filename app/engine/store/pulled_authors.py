@@ -1,7 +1,5 @@
 """Authors who are read by pull; `lua/50_pulled_authors.lua` says what is kept of them."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

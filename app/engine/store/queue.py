@@ -1,7 +1,5 @@
 """The figures of the job queue."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Reading what the server answers."""
 
-from __future__ import annotations
-
 from typing import cast
 
 

@@ -1,7 +1,5 @@
 """What the store's server tells of itself."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import redis

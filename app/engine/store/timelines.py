@@ -1,7 +1,5 @@
 """Materialised timelines; `lua/20_timeline.lua` says what a timeline promises."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Sequence, Set
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The truth of a user is the live posts of everyone the user follows and the user'
 first by id. The code here shares nothing with the reading of feeds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,14 +1,9 @@
 """Sleeping until somebody says that there is something to do."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from redis.client import PubSub
 
 from .client import Store
 from .failures import store_errors
-
-if TYPE_CHECKING:
-    from redis.client import PubSub
 
 
 class WakeUps:

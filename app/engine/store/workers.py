@@ -1,7 +1,5 @@
 """The registry of live workers, kept by their heartbeats."""
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The JSON API, described by OpenAPI at /api/openapi.json and readable at /api/docs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Makes the OpenAPI description say what the API does, where the library cannot know it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from app.web.api.schemas import PAGE_LIMIT, Problem

@@ -1,7 +1,5 @@
 """Liveness and readiness. One judgement serves `/readyz` and the pages."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """The request of the JSON API: a body is a JSON object, and who sends something else is told so."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

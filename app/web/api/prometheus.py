@@ -4,8 +4,6 @@ prometheus-client's multi-process mode shares files, which does not fit several 
 collector of ours hands it the sums that are kept in the store. No label is ever a user id.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import accumulate
 

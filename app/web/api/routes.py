@@ -1,7 +1,5 @@
 """The routes of the JSON API. They only translate: the work belongs to engine and datasets."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from flask import Response, jsonify, request, url_for

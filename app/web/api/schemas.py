@@ -1,8 +1,6 @@
 """Shapes of requests, and of those answers that only the API has. The library checks requests
 against them and documents both; all other answers are the values of the layers beneath."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any

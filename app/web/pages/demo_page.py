@@ -1,7 +1,5 @@
 """Everything that the demo page shows, gathered from the services."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from contextlib import suppress
 from math import log10

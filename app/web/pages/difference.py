@@ -1,7 +1,5 @@
 """What is known of posts that one strategy's page lacks and another one's has."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 

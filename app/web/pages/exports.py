@@ -1,7 +1,5 @@
 """The live numbers as a flat table, for the JSON and CSV links of the charts."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Numbers, times and the three strategies in words, as every page writes them."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from flask import Flask

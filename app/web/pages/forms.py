@@ -1,8 +1,6 @@
 """What the forms of the pages do, without JavaScript. A form that is done is answered with 303; one
 that is refused gets its page again, with what was typed and why it was not accepted."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from flask import Blueprint, redirect, render_template, request, url_for

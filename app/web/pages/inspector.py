@@ -1,7 +1,5 @@
 """The keys of the last post and the last read, and the recorded commands of one read."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from app.bootstrap import Services

@@ -1,7 +1,5 @@
 """Who is offered on the page: three authors, and followers of the author to read as."""
 
-from __future__ import annotations
-
 from app.bootstrap import Services
 from app.datasets.kinds import KINDS
 from app.datasets.users import User

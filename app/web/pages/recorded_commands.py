@@ -1,7 +1,5 @@
 """Records the commands that one operation sends to the store, to show them on the page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

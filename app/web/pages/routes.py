@@ -4,8 +4,6 @@ A form posts (`forms.py`), is answered with 303, and the page is drawn again fro
 JavaScript the same templates are fetched in parts (`/parts/...`), so nothing is drawn twice.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import cast
 

@@ -1,7 +1,5 @@
 """What the status page shows: health, settings with their sources, versions, the reset."""
 
-from __future__ import annotations
-
 import platform
 import re
 import sys

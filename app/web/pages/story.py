@@ -1,7 +1,5 @@
 """What the page tells of a post and of a reader's feeds; the templates put it into words."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 
