@@ -8,6 +8,7 @@ costs a queue entry for each.
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,9 +16,8 @@ from ..data import Data
 from ..store.batch import Batch
 from ..store.chunks import Chunk, ChunkSender, Delivered
 from ..store.failures import Refused
-from ..store.job_records import Job, Unreadable
+from ..store.job_records import Job, Progress, Unreadable
 from ..store.replies import reason
-from .open_job import OpenJob
 from .open_jobs import OpenJobs
 from .reclaiming import Reclaiming
 from .servers import Servers
@@ -92,19 +92,16 @@ class Deliverer:
 
     def _take(self, taken: Sequence[Job | Unreadable]) -> int:
         """Opens new jobs; how many there were."""
-        jobs = []
+        jobs = [job for job in taken if isinstance(job, Job)]
         for job in taken:
             if isinstance(job, Unreadable):
                 self.open_jobs.fail(job, job.reason)
-            else:
-                jobs.append(job)
         for job, cursors in zip(jobs, self._jobs.first_cursors(jobs), strict=True):
             with self.open_jobs.blaming(job):
                 self.open_jobs.open(job, cursors)
         return len(taken)
 
     def _advance(self, chunks: Sequence[Chunk], answers: Sequence[Delivered | str | None]) -> None:
-        """Notes what came of the chunks."""
         delivered = skipped = 0
         for chunk, answer in zip(chunks, answers, strict=True):
             opened = self.open_jobs.get(chunk.job)
@@ -121,24 +118,22 @@ class Deliverer:
         self._counters.add("skipped", skipped)
 
     def _finish(self) -> int:
-        """Acknowledges the jobs whose cursors have all arrived; how many there were."""
-        done: dict[int, list[OpenJob]] = {}
-        batch = self._store.batch()
+        """Acknowledges the jobs whose cursors have all arrived; returns on how many shards."""
+        done: defaultdict[int, list[tuple[Job, Progress]]] = defaultdict(list)
         for opened in self.open_jobs:
             if not opened.shards and opened.job.shard not in self.servers.away:
-                done.setdefault(opened.job.shard, []).append(opened)
-        for shard, all_opened in done.items():
-            jobs = [(opened.job, opened.progress()) for opened in all_opened]
+                done[opened.job.shard].append((opened.job, opened.progress()))
+        batch = self._store.batch()
+        for shard, jobs in done.items():
             self._jobs.finish(batch, shard, jobs, self.servers.incarnation(shard))
         replies = batch.run(raise_errors=False, partial=True)
-        for all_opened, reply in zip(done.values(), replies, strict=True):
-            each = [str(reply)] * len(all_opened) if isinstance(reply, Refused) else reply or ()
-            for opened, answer in zip(all_opened, each, strict=False):
-                self._finished(opened.job, answer)
+        for jobs, reply in zip(done.values(), replies, strict=True):
+            each = [str(reply)] * len(jobs) if isinstance(reply, Refused) else reply or ()
+            for (job, _), answer in zip(jobs, each, strict=False):
+                self._finished(job, answer)
         return len(replies)
 
     def _finished(self, job: Job, answer: Any) -> None:
-        """Notes what came of acknowledging a job."""
         if not isinstance(answer, list):
             self.open_jobs.fail(job, reason(answer))
             return

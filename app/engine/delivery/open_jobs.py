@@ -1,7 +1,7 @@
 """The jobs that a worker has open."""
 
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 
@@ -29,7 +29,7 @@ class OpenJobs:
     def __init__(self, data: Data, clock: Callable[[], float]) -> None:
         self._data = data
         self._clock = clock
-        self._open: dict[tuple[int, str], OpenJob] = {}
+        self._open: OrderedDict[tuple[int, str], OpenJob] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -51,8 +51,8 @@ class OpenJobs:
         if not posts and job.strategy != "drop":
             shards.clear()  # all deferred posts were deleted meanwhile: nothing to deliver
         next_heartbeat = self._clock() + HEARTBEAT_SECONDS
-        opened = {job.position: OpenJob(job, posts, cursors, shards, next_heartbeat)}
-        self._open = {**opened, **self._open} if first else {**self._open, **opened}
+        self._open[job.position] = OpenJob(job, posts, cursors, shards, next_heartbeat)
+        self._open.move_to_end(job.position, last=not first)
 
     def close(self, job: Job) -> None:
         """Ends the work on a job."""
@@ -98,27 +98,22 @@ class OpenJobs:
         for opened in self._open.values():
             opened.planned.clear()
         plan: list[Chunk] = []
-        waiting = list(self)
+        waiting = deque(self)
         while waiting and deliveries > 0:
-            again = []
-            for opened in waiting:
-                if deliveries <= 0:
-                    break
-                chunks = opened.next_chunks(min(size, deliveries), spread=spread, away=away)
-                if chunks:
-                    plan += chunks
-                    deliveries -= sum(chunk.deliveries for chunk in chunks)
-                    again.append(opened)
-                    # Served last next time, so that a few tokens go round as well.
-                    position = opened.job.position
-                    self._open[position] = self._open.pop(position)
-            waiting = again
+            opened = waiting.popleft()
+            chunks = opened.next_chunks(min(size, deliveries), spread=spread, away=away)
+            if chunks:
+                plan += chunks
+                deliveries -= sum(chunk.deliveries for chunk in chunks)
+                waiting.append(opened)
+                # Served last next time, so that a few tokens go round as well.
+                self._open.move_to_end(opened.job.position)
         return plan
 
     def _deferred_posts(self, job: Job) -> list[int]:
         """The posts of a release, oldest first; none: it drops the timelines instead."""
         if job.strategy == "drop":
             return []
-        author, log_cap = job.author_id, self._data.settings.log_cap
-        log = self._data.posts.log_pages([author], job.last + 1, log_cap)[author]
-        return [post_id for post_id in log[::-1] if post_id >= job.since]
+        log_cap = self._data.settings.log_cap
+        (log,) = self._data.posts.log_pages([job.author_id], job.last + 1, log_cap).values()
+        return [post_id for post_id in reversed(log) if post_id >= job.since]
