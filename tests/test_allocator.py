@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 import redis
 
-from app.engine.store.allocator import allocator
+from app.engine.store.server_info import allocator
 from bench import servers
 
 

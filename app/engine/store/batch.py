@@ -10,8 +10,7 @@ class Batch:
     """Commands to be sent together, without a transaction."""
 
     def __init__(self, fcall: Callable[..., Command], run: Callable[..., list[Any]]) -> None:
-        self._fcall = fcall
-        self._run = run
+        self._fcall, self._run = fcall, run
         self._commands: list[Command] = []
         self._weights: list[int] = []
 
@@ -33,14 +32,12 @@ class Batch:
         self._weights[-1] = weight
 
     def run(self, *, raise_errors: bool = True, partial: bool = False, limit: int = 0) -> list[Any]:
-        """Sends all; the answers in order. With `raise_errors` the first refusal is raised,
-        without it refusals stand in the list as exceptions.
+        """Sends all; the answers in order. Without `raise_errors` refusals stand there as
+        exceptions; with it the first one is raised.
 
         With `partial` None stands for what a Cluster's node did not answer. Otherwise `StoreDown`
-        is raised, `NoAnswer` when something that was sent and not answered may have happened.
-
-        No more than `limit` of the weighed work is under way on a server at once, so that other
-        clients get their turn in between.
+        is raised, `NoAnswer` when something may have happened. No more than `limit` of the weighed
+        work is under way on a server at once: other clients get their turn in between.
         """
         commands, self._commands = self._commands, []
         weights, self._weights = self._weights, []

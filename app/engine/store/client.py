@@ -1,13 +1,8 @@
-"""The one door to the store: a Redis or Valkey server, or a Cluster of them.
-
-`Store.call` and `Batch.call` run functions of our server library and load it where it is missing,
-so a restarted or newly added server needs no setup. Nothing that may have happened is ever sent
-again: whoever gets `NoAnswer` decides.
-"""
+"""The one door to the store: a Redis or Valkey server, or a Cluster of them."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +21,18 @@ from .replies import pairs
 Client = redis.Redis | RedisCluster
 _MISSING, _THERE = "Function not found", "already exists"
 OPENING_SECONDS = 0.4
-"""How long a thread waits for another one to connect. With the time-out of a call (1 s) this stays
-well under the 1.5 s that a refusal may take."""
+"""How long a thread waits for another one to connect. With a call's time-out (1 s) this stays under
+the 1.5 s that a refusal may take."""
 SCAN_COUNT = 2_000
 """Keys that a server looks at for one page of names."""
 
 
 class Store:
-    """A connection pool and what every user of it needs. Safe to share between threads.
+    """Commands and functions of our library on the store. Safe to share between threads.
 
-    It connects at the first use, so a web process starts, and says so, while the store is down.
+    It connects at the first use, and loads the library where it is missing, so a store may start
+    later than its users. Nothing that may have happened is sent again: whoever gets `NoAnswer`
+    decides.
     """
 
     def __init__(
@@ -45,15 +42,14 @@ class Store:
         open_slow_client: Callable[[], Client] | None = None,
         lua: Sequence[Path] = (),
     ) -> None:
-        """`open_slow_client` opens one whose calls may take long, for loading. `lua`: folders of an
-        application's own server functions, see `library.py`."""
+        """`open_slow_client`: for calls that may take long. `lua`: folders of an application's own
+        server functions."""
         self._open_client = open_client
         self._open_slow_client = open_slow_client or open_client
         self._opened: Server | Nodes | None = None
         self._opening = threading.Lock()
         self._breaker = CircuitBreaker()
-        self.keys = keys
-        self.shards = keys.shards
+        self.keys, self.shards = keys, keys.shards
         self.lua = tuple(lua)
         self.library = library(keys.prefix, self.lua)
         self.meter = Meter()
@@ -80,8 +76,7 @@ class Store:
         return self._server.client
 
     def with_long_timeout(self) -> "Store":
-        """The same data over connections for loading, whose calls may take LOAD_SECONDS. The
-        caller closes it."""
+        """The same data over connections whose calls may take long. The caller closes it."""
         return Store(self._open_slow_client, self.keys, lua=self.lua)
 
     def close(self) -> None:
@@ -135,22 +130,20 @@ class Store:
         with self.attempt():
             replies = self._exchange(commands, weights or [0] * len(commands), limit)
             failed = [i for i, reply in enumerate(replies) if isinstance(reply, Exception)]
-            missing = [i for i in failed if _MISSING in str(replies[i])]
-            if missing:
+            if missing := [i for i in failed if _MISSING in str(replies[i])]:
                 self.load_library()
                 again = self._exchange([commands[i] for i in missing], [0] * len(missing), 0)
                 for i, reply in zip(missing, again, strict=True):
                     replies[i] = reply
-            errors = [replies[i] for i in failed if isinstance(replies[i], Exception)]
-            down = [error for error in errors if is_down(error)]
+            errors = {i: replies[i] for i in failed if isinstance(replies[i], Exception)}
+            down = [i for i, error in errors.items() if is_down(error)]
             if down and not (partial and self.is_cluster):
                 # What may have happened is told before what certainly did not.
-                raise next((error for error in down if isinstance(error, Unanswered)), down[0])
+                raise errors[next((i for i in down if isinstance(errors[i], Unanswered)), down[0])]
             if raise_errors and len(errors) > len(down):
-                raise next(error for error in errors if not is_down(error))
-        for i in failed:
-            if isinstance(replies[i], Exception) and is_down(replies[i]):
-                replies[i] = None
+                raise next(error for i, error in errors.items() if i not in down)
+        for i in down:
+            replies[i] = None
         return replies
 
     def everywhere(self, *command: Any) -> list[Any]:
@@ -165,32 +158,31 @@ class Store:
     def _exchange(
         self, commands: Sequence[Command], weights: Sequence[int], limit: int
     ) -> list[Any]:
-        self.meter.count(len(commands))
+        if cost := self.meter.cost:
+            cost.commands += len(commands)
+            cost.round_trips += 1
         return self._server.exchange(commands, weights, limit)
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Around every use of the client: see `store_errors` and `CircuitBreaker`."""
-        if self.is_cluster:  # one node may be away while the others serve
-            with store_errors():
-                yield
-        else:
-            with self._breaker.attempt(), store_errors():
-                yield
+        # On a Cluster one node may be away while the others serve.
+        breaker = nullcontext() if self.is_cluster else self._breaker.attempt()
+        with breaker, store_errors():
+            yield
 
     def load_library(self) -> None:
         """Loads our functions into every primary that answers and does not have them."""
         with store_errors():
             replies = self._server.each(("FUNCTION", "LOAD", self.library.source))
-            failed = [reply for reply in replies if isinstance(reply, Exception)]
-            errors = [error for error in failed if _THERE not in str(error)]
+            errors = [r for r in replies if isinstance(r, Exception) and _THERE not in str(r)]
             for error in errors:
                 if not is_down(error) or len(errors) == len(replies):
                     raise error
 
     def drop_old_libraries(self) -> int:
-        """Deletes what other versions of this code left under our prefix; how many. A process
-        that still runs one loads it again."""
+        """Deletes our prefix's other libraries; how many. A process that still runs one loads it
+        again."""
         listed = self.everywhere("FUNCTION", "LIST", "LIBRARYNAME", self.library.versions)
         names = {dict(pairs(row))[b"library_name"].decode() for rows in listed for row in rows}
         old = names - {self.library.name}

@@ -47,7 +47,5 @@ def _check_shards(client: Any, keys: Keys) -> None:
     seeded = client.hget(keys.dataset, "shards")
     if seeded and int(seeded) not in (0, keys.shards):
         client.close()
-        raise WrongShards(
-            f"The data in the store is spread over {int(seeded)} shards; the settings say"
-            f" {keys.shards}."
-        )
+        found = f"The data in the store is spread over {int(seeded)} shards"
+        raise WrongShards(f"{found}; the settings say {keys.shards}.")

@@ -22,8 +22,7 @@ class Control:
     """Pauses all workers, or limits their rate."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._key = store.keys.control
+        self._store, self._key = store, store.keys.control
 
     def set(self, paused: bool = False, deliveries_per_second: int | None = None) -> None:
         """Tells all workers; each obeys within a second. Raises `BadRequest`."""

@@ -1,8 +1,9 @@
 """The dead-letter queue: jobs that were put aside after failing again and again."""
 
 import re
-from collections.abc import Mapping
+from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import Overloaded, UnknownDeadLetter
 from .client import Store
@@ -33,9 +34,7 @@ class DeadLetters:
     """Lists dead letters, queues their jobs again, gives them up."""
 
     def __init__(self, store: Store, backlog_limit: int) -> None:
-        self._store = store
-        self._keys = store.keys
-        self._backlog_limit = backlog_limit
+        self._store, self._keys, self._backlog_limit = store, store.keys, backlog_limit
 
     def list(self, limit: int = 100) -> list[DeadLetter]:
         """The newest dead letters of all shards that answer, at most `limit`, newest first."""
@@ -47,11 +46,8 @@ class DeadLetters:
             for shard, rows in enumerate(batch.run(partial=True))
             for entry, record in rows or ()
         ]
-        found.sort(key=lambda row: row[0], reverse=True)
-        return [
-            _dead_letter(f"{shard}-{number}", read_fields(record))
-            for number, shard, record in found[:limit]
-        ]
+        newest = sorted(found, key=lambda row: row[0], reverse=True)[:limit]
+        return [_dead_letter(f"{shard}-{number}", record) for number, shard, record in newest]
 
     def requeue(self, name: str) -> None:
         """Queues the job again; it goes on from its cursors. Raises `UnknownDeadLetter`, or
@@ -59,10 +55,10 @@ class DeadLetters:
         self._resolve(name, requeue=True)
 
     def discard(self, name: str) -> None:
-        """Gives the job up. The post stays in its author's log, so readers who have no timeline,
-        or read under `read`, still get it; `repair` finds the timelines that lack it.
+        """Gives the job up. Raises `UnknownDeadLetter`.
 
-        Raises `UnknownDeadLetter`.
+        The post stays in its author's log, so whoever reads the logs still gets it; `repair` finds
+        the timelines that lack it.
         """
         self._resolve(name, requeue=False)
 
@@ -83,20 +79,12 @@ class DeadLetters:
             raise Overloaded("The backlog has no headroom for this job.")
 
 
-def _dead_letter(name: str, fields: Mapping[str, str]) -> DeadLetter:
+def _dead_letter(name: str, record: Any) -> DeadLetter:
     """What cannot be read is 0 or empty: it may be why the job was put aside."""
-
-    def number(field: str) -> int:
-        value = fields.get(field, "")
-        return int(value) if value.isdecimal() else 0
-
-    return DeadLetter(
-        name,
-        number("last") or number("job"),
-        number("author"),
-        fields.get("strategy", ""),
-        number("recipients"),
-        number("delivered"),
-        number("fails"),
-        fields.get("reason", ""),
+    fields = defaultdict(str, read_fields(record))
+    job, last, author, recipients, delivered, tries = (
+        int(fields[name]) if fields[name].isdecimal() else 0
+        for name in ("job", "last", "author", "recipients", "delivered", "fails")
     )
+    progress = recipients, delivered, tries
+    return DeadLetter(name, last or job, author, fields["strategy"], *progress, fields["reason"])

@@ -13,8 +13,7 @@ from .pipelining import Unanswered
 Refused = redis.ResponseError
 """The server understood and said no. By this name the layers above know it: none of them imports
 the client library."""
-_DOWN_PREFIXES = ("MISCONF", "BUSY ")
-"""Of answers that redis-py has no class for."""
+_DOWN_PREFIXES = ("MISCONF", "BUSY ")  # of answers that redis-py has no class for
 PROBE_WAIT_SECONDS = 0.1
 """How long a caller waits for another one to find out whether the store is back."""
 _DOWN_ERRORS = (
@@ -44,21 +43,19 @@ def store_errors() -> Iterator[None]:
     except (redis.RedisError, RedisClusterException, OSError) as error:
         if not is_down(error):
             raise
-        if isinstance(error, OutOfMemoryError):
-            down: StoreDown = StoreFull(
-                "The store is out of memory and takes no writes. Reading still works."
-            )
-        elif str(error).startswith("MISCONF"):
-            down = StoreFull(
-                "The store cannot write to its disk and takes no writes. Reading still works."
-            )
-        elif isinstance(error, Unanswered):
-            down = NoAnswer(
-                "Redis did not answer in time. A change that was asked for may have been made."
-            )
-        else:
-            down = does_not_answer()
-        raise down from error
+        raise _down(error) from error
+
+
+def _down(error: Exception) -> StoreDown:
+    no_writes = "and takes no writes. Reading still works."
+    if isinstance(error, OutOfMemoryError):
+        return StoreFull(f"The store is out of memory {no_writes}")
+    if str(error).startswith("MISCONF"):
+        return StoreFull(f"The store cannot write to its disk {no_writes}")
+    if isinstance(error, Unanswered):
+        unknown = "A change that was asked for may have been made."
+        return NoAnswer(f"Redis did not answer in time. {unknown}")
+    return does_not_answer()
 
 
 def does_not_answer() -> StoreDown:
@@ -67,11 +64,8 @@ def does_not_answer() -> StoreDown:
 
 
 class CircuitBreaker:
-    """Lets one caller at a time find out whether a store that went away is back.
-
-    The others are told at once that it is not. Otherwise every thread of a web process would sit
-    in a time-out, and requests that need no store, such as /healthz, would queue behind them.
-    """
+    """Lets one caller at a time find out whether a store that went away is back, and tells the
+    others at once that it is not (docs/decisions/015)."""
 
     def __init__(self) -> None:
         self._shut = False

@@ -1,9 +1,8 @@
 """The server library of one prefix: all Lua files, joined in the order of their names.
 
-The engine's are in `lua/`; an application may bring folders of its own, which follow them.
-Functions belong to a whole server. So that installations with other prefixes, and other versions of
-this code, live side by side on one, the names of library and functions carry digests: nothing is
-ever replaced, and a function that is missing is the only reason to load.
+Functions belong to a whole server. So that other prefixes and other versions of this code live side
+by side on one, the names of library and functions carry digests: nothing is ever replaced, and a
+function that is missing is the only reason to load.
 """
 
 from collections.abc import Sequence
@@ -29,10 +28,8 @@ class Library:
         self.versions = f"fanout_{_digest(prefix)}_*"
         """The pattern of the names of all versions' libraries for this prefix."""
         self.name = self.versions.replace("*", self._version)
-        self.source = (
-            f"#!lua name={self.name}\n"
-            f"local PREFIX, VERSION = '{prefix}', '{self._version}'\n{source}"
-        )
+        constants = f"local PREFIX, VERSION = '{prefix}', '{self._version}'"
+        self.source = f"#!lua name={self.name}\n{constants}\n{source}"
 
     def function(self, name: str) -> str:
         """What a function of ours is called on the server."""

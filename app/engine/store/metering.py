@@ -1,4 +1,4 @@
-"""Measuring what an operation sends to the store."""
+"""Counting what an operation sends to the store."""
 
 import threading
 from collections.abc import Iterator
@@ -17,18 +17,11 @@ class Cost:
 class Meter(threading.local):
     """Counts what each thread sends while it wants that counted."""
 
-    cost: Cost | None = None
-    """What this thread has sent; None while nothing is counted. Blocks do not nest."""
-
-    def count(self, commands: int) -> None:
-        """Counts one round trip with so many commands."""
-        if self.cost is not None:
-            self.cost.commands += commands
-            self.cost.round_trips += 1
+    cost: Cost | None = None  # while nothing is counted
 
     @contextmanager
     def on(self) -> Iterator[Cost]:
-        """Counts this thread's commands and round trips for as long as the block lasts."""
+        """What this thread sends inside the block is counted. Such blocks do not nest."""
         self.cost = cost = Cost()
         try:
             yield cost

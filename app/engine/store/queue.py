@@ -35,19 +35,18 @@ def read_queue(store: Store) -> Queue:
         batch.add("XRANGE", keys.jobs(shard), "-", "+", "COUNT", 1)
     replies = batch.run(partial=True)
     rows = [replies[first : first + 4] for first in range(0, len(replies), 4)]
-    away = [None in row for row in rows]
     nothing: list[Any] = [0, 0, (None, None), []]
-    rows = [nothing if gone else row for row, gone in zip(rows, away, strict=True)]
-    backlogs = [int(deliveries or 0) for _, _, (deliveries, _), _ in rows]
-    oldest = [int(entries[0][0].split(b"-")[0]) for *_, entries in rows if entries]
-    now_ms = time.time() * 1000
+    here = [nothing if None in row else row for row in rows]
+    backlogs = [int(deliveries or 0) for _, _, (deliveries, _), _ in here]
+    oldest = [int(entries[0][0].split(b"-")[0]) for *_, entries in here if entries]
+    age_ms = time.time() * 1000 - millis_of(min(oldest)) if oldest else None
     return Queue(
-        jobs=sum(jobs for jobs, *_ in rows),
+        jobs=sum(jobs for jobs, *_ in here),
         backlog=sum(backlogs),
         fullest=max(backlogs),
-        deferring=[deferring == b"1" for _, _, (_, deferring), _ in rows],
-        oldest_age_ms=max(0, int(now_ms - millis_of(min(oldest)))) if oldest else None,
-        dead=sum(dead for _, dead, *_ in rows),
+        deferring=[deferring == b"1" for _, _, (_, deferring), _ in here],
+        oldest_age_ms=None if age_ms is None else max(0, int(age_ms)),
+        dead=sum(dead for _, dead, *_ in here),
         backlogs=backlogs,
-        shards_away=sum(away),
+        shards_away=sum(None in row for row in rows),
     )

@@ -1,12 +1,15 @@
 """What the store's server tells of itself."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import redis
 from typing_extensions import TypedDict
 
-from .allocator import allocator
 from .client import Store
+
+PRELOADED = {"libjemalloc": "jemalloc", "libtbbmalloc_proxy": "tbbmalloc"}
+"""The libraries that ./start.sh preloads into its server, and the allocators in them."""
 
 
 class Server(TypedDict):
@@ -27,11 +30,29 @@ def read_server(store: Store) -> Server:
     except redis.ResponseError:
         unknown = "unknown"
         return {"mode": "single", "server": unknown, "allocator": unknown, "memory_bytes": None}
-    first = nodes[0]
-    name = "valkey" if "valkey_version" in first else "redis"
+    name = "valkey" if "valkey_version" in nodes[0] else "redis"
     return {
         "mode": "cluster" if store.is_cluster else "single",
-        "server": f"{name} {first.get(f'{name}_version', '?')}",
+        "server": f"{name} {nodes[0].get(f'{name}_version', '?')}",
         "allocator": ", ".join(sorted({allocator(node) for node in nodes})),
         "memory_bytes": sum(int(node.get("used_memory", 0)) for node in nodes),
     }
+
+
+def allocator(info: dict[str, Any]) -> str:
+    """The memory allocator of the server that answered INFO with `info`.
+
+    INFO names the one that the server was built for. A library that is preloaded takes the place of
+    libc's; it is found where the server's process can be seen. On another machine or in a container
+    the process id is another program's.
+    """
+    named = str(info.get("mem_allocator", "unknown"))
+    process = Path(f"/proc/{info.get('process_id')}")
+    try:
+        if named != "libc" or not (process / "exe").samefile(info.get("executable", "")):
+            return named
+        maps = (process / "maps").read_text()
+    except OSError:
+        return named
+    seen = (f"{name} (preloaded)" for library, name in PRELOADED.items() if f"/{library}." in maps)
+    return next(seen, named)

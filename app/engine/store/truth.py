@@ -1,8 +1,4 @@
-"""The truth of feeds, computed by brute force from the raw keys.
-
-The truth of a user is the live posts of everyone the user follows and the user's own, newest
-first by id. The code here shares nothing with the reading of feeds.
-"""
+"""The truth of feeds, by brute force from the raw keys. Reading feeds shares nothing with it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +10,11 @@ READ_COUNT = 500
 
 
 class Truth:
-    """The feeds that must be, from the raw keys as they are now. Logs are read once and kept."""
+    """The feeds that must be: the live posts of everyone whom a user follows now, and of the user,
+    newest first by id. Logs are read once and kept."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._keys = store.keys
+        self._store, self._keys = store, store.keys
         self._live: dict[int, list[int]] = {}
 
     def users(self) -> list[int]:

@@ -30,8 +30,7 @@ class WorkerRegistry:
     """The workers of all processes. A worker is live as long as its heartbeat changes."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._key = store.keys.workers
+        self._store, self._key = store, store.keys.workers
         self._seen: dict[str, tuple[float, float]] = {}  # name -> (heartbeat, when it changed)
         self._last_look = -math.inf
 
@@ -47,9 +46,8 @@ class WorkerRegistry:
     def live(self) -> list[WorkerState]:
         """The live workers, by name. Removes those whose heartbeat is long overdue.
 
-        Time is this process's monotonic clock: a wall clock that is set back, or differs between
-        machines, neither hides nor revives a worker. Only where this process has not looked for a
-        while does the heartbeat's own time decide.
+        They are judged by this process's monotonic clock, whatever a wall clock does; by the
+        heartbeat's own time only where this process has not looked for a while.
         """
         live, gone = [], []
         now, wall = time.monotonic(), time.time()
