@@ -14,7 +14,7 @@ from app.engine.store.client import Store
 from app.settings import BadSetting, Settings
 from app.web import api, errors, rate_limit, security
 from app.web.api import health, prometheus
-from app.web.pages import forms
+from app.web.pages import formatting, forms
 from app.web.pages import routes as pages
 from app.worker import worker_of
 
@@ -49,6 +49,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.extensions["fanout"] = services
     security.install(app, settings.allowed_hosts)
     errors.install(app)
+    formatting.install(app, settings)
     rate_limit.install(app, services.engine.store, settings.rate_limit)
     api.register(app, settings.page_limit)
     for blueprint in (health.bp, prometheus.bp, pages.bp, forms.bp):

@@ -53,10 +53,7 @@ class Settings(EngineSettings, BaseSettings):
     @model_validator(mode="after")
     def _text_fits(self) -> Self:
         if self.text_limit >= self.body_limit:
-            raise ValueError(
-                "FANOUT_TEXT_LIMIT must be below FANOUT_BODY_LIMIT: no request could carry such a"
-                " text."
-            )
+            raise ValueError("FANOUT_TEXT_LIMIT must be below FANOUT_BODY_LIMIT to fit a request.")
         return self
 
     @classmethod
@@ -82,22 +79,21 @@ def variables(name: str, field: FieldInfo) -> list[str]:
 
 
 def table() -> list[dict[str, Any]]:
-    """Rows of the settings table: `name`, `env`, `default`, `help`, and `given`: whether the
-    environment sets it, by whichever name."""
-    fields = Settings.model_fields
-    names = [name for name in fields if name not in EngineSettings.model_fields]
-    return [_row(name, fields[name]) for name in [*names, *EngineSettings.model_fields]]
-
-
-def _row(name: str, field: FieldInfo) -> dict[str, Any]:
-    envs = variables(name, field)
-    return {
-        "name": name,
-        "env": envs[0],
-        "default": field.default,
-        "help": " ".join((field.description or "").split()),
-        "given": any(os.environ.get(env, "").strip() for env in envs),
-    }
+    """Rows of the settings table: `name`, `env`, `default`, `help`, and `source`: `environment`
+    when it sets the value, by whichever name, else `default`."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        envs = variables(name, field)
+        given = any(os.environ.get(env, "").strip() for env in envs)
+        row = {
+            "name": name,
+            "env": envs[0],
+            "default": field.default,
+            "help": " ".join((field.description or "").split()),
+            "source": "environment" if given else "default",
+        }
+        rows.append(row)
+    return sorted(rows, key=lambda row: row["name"] in EngineSettings.model_fields)
 
 
 def _sentence(error: ValidationError) -> str:

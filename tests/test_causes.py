@@ -10,7 +10,7 @@ from app.datasets.kinds import KINDS
 from app.engine.models import Comparison, Strategy
 from app.engine.publishing.hybrid import MIN_MEASUREMENTS
 from app.main import create_app
-from app.web.pages import difference
+from app.web.pages import story
 from tests.conftest import Backend, add_readers, small_settings
 from tests.test_pages import services_of, text_of
 
@@ -191,9 +191,9 @@ def test_an_explanation_costs_one_round_trip_and_equal_feeds_none(backend: Backe
         publish(services, "write")
     comparison = services.engine.compare(1, 8)
     with services.engine.store.meter.on() as cost:
-        assert difference.explain(services, comparison)
+        assert story.difference(services, comparison)
     assert cost.round_trips == 1
     same = Comparison(dict.fromkeys(comparison.strategies, comparison.strategies["read"]), True)
     with services.engine.store.meter.on() as cost:
-        assert difference.explain(services, same) is None
+        assert story.difference(services, same) is None
     assert cost.round_trips == 0

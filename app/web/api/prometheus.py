@@ -18,7 +18,7 @@ from app.current import services
 from app.engine.metrics.histogram import LAST_BUCKET, upper_bound
 from app.engine.models import STRATEGIES
 from app.engine.store.counters import buckets
-from app.web.pages.exports import rows
+from app.web.pages.exports import flat
 
 bp = Blueprint("prometheus", __name__)
 
@@ -58,7 +58,7 @@ class StoreCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families; see `HISTOGRAMS` and `COUNTERS` for most of their names."""
-        now = dict(rows(self._services.snapshot()))  # adds this process's own counts first
+        now = flat(self._services.snapshot())  # adds this process's own counts first
         total = self._services.engine.counters.read().total
         for operation, (name, text) in HISTOGRAMS.items():
             histogram = HistogramMetricFamily(name, text, labels=["strategy"])

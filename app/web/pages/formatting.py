@@ -1,22 +1,17 @@
-"""Numbers, times and the three strategies in words, as every page writes them."""
+"""What every template writes with: numbers, times and strategies in words, drawings, settings."""
 
 from datetime import datetime
+from pathlib import Path
 
 from flask import Flask
+from markupsafe import Markup
 
-from app.engine.models import Strategy
+from app.settings import Settings
 
 NOTHING = "\N{EN DASH}"
 """Shown where nothing was measured. A zero would look like a measurement."""
-
 THIN = "\N{NARROW NO-BREAK SPACE}"
-
-
-STRATEGY_NAMES: dict[Strategy, str] = {
-    "write": "Write fan-out",
-    "read": "Read fan-out",
-    "hybrid": "Hybrid",
-}
+STRATEGY_NAMES = {"write": "Write fan-out", "read": "Read fan-out", "hybrid": "Hybrid"}
 
 
 def number(value: float | None) -> str:
@@ -34,10 +29,8 @@ def duration(ms: float | None) -> str:
         return NOTHING
     if ms < 0.1:
         return f"{ms * 1000:.{1 if ms < 0.01 else 0}f}{THIN}µs"
-    if ms < 1:
-        return f"{ms:.2f}{THIN}ms"
     if ms < 10:
-        return f"{ms:.1f}{THIN}ms"
+        return f"{ms:.{2 if ms < 1 else 1}f}{THIN}ms"
     if ms < 10_000:
         return f"{number(round(ms))}{THIN}ms"
     return f"{number(round(ms / 1000))}{THIN}s"
@@ -58,9 +51,15 @@ def count_of(value: int, one: str, many: str | None = None) -> str:
     return f"{number(value)} {one if value == 1 else many or one + 's'}"
 
 
-def install(app: Flask) -> None:
-    """Gives the templates the filters above and the names of the strategies."""
+def install(app: Flask, settings: Settings) -> None:
+    """Gives the templates the filters above, `STRATEGY`, `settings`, and `svg`: a drawing of ours
+    from static/ that stands inside a page and takes its colours."""
     for each in (number, duration, size, clock, count_of):
         app.jinja_env.filters[each.__name__] = each
-    app.jinja_env.globals["STRATEGY"] = STRATEGY_NAMES
+    folder = Path(str(app.static_folder))
+    app.jinja_env.globals |= {
+        "STRATEGY": STRATEGY_NAMES,
+        "settings": settings,
+        "svg": lambda name: Markup((folder / name).read_text("utf-8")),
+    }
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

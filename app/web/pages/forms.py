@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from app.current import services
-from app.engine.errors import BadRequest, FanoutError, Overloaded, StoreDown, UnknownDeadLetter
+from app.engine.errors import BadRequest, FanoutError, Overloaded, UnknownDeadLetter
 from app.engine.models import checked_strategy
 from app.web.pages import demo_page, status_page
 from app.web.problems import answer_to
@@ -23,7 +23,7 @@ def publish() -> Response:
     """Accepts the composer's form; the strategy `both` posts by write and by read."""
     form = request.form
     wanted = form.get("strategy", "")
-    author_id = demo_page.whole(form.get("author_id", ""), "author_id")
+    author_id = demo_page.whole(form, "author_id")
     posted = [
         services().engine.publish(author_id, form.get("text", ""), checked_strategy(name))[0].id
         for name in (("write", "read") if wanted == "both" else (wanted,))
@@ -35,7 +35,7 @@ def publish() -> Response:
 def workers() -> Response:
     """Sets the workers' rate limit: `paused`, `full` or a number of deliveries per second."""
     wanted = request.form.get("rate", "")
-    rate = None if wanted in {"paused", "full"} else demo_page.whole(wanted, "rate")
+    rate = None if wanted in {"paused", "full"} else demo_page.whole(request.form, "rate")
     services().engine.control.set(wanted == "paused", rate)
     return redirect(url_for("pages.demo", _anchor="pressure"), 303)
 
@@ -43,8 +43,8 @@ def workers() -> Response:
 @bp.post("/burst")
 def burst() -> Response:
     """Many posts by one author at once; tells how many were accepted and how many refused."""
-    author_id = demo_page.whole(request.form.get("author_id", ""), "author_id")
-    count = demo_page.whole(request.form.get("count", ""), "count")
+    author_id = demo_page.whole(request.form, "author_id")
+    count = demo_page.whole(request.form, "count")
     if not 1 <= count <= BURST_LIMIT:
         raise BadRequest(f"A burst has 1 to {BURST_LIMIT} posts.")
     accepted = 0
@@ -76,7 +76,7 @@ def dead_letters() -> Response:
 def reset() -> Response | tuple[str, int]:
     """Empties the store and loads a dataset; the page has asked before."""
     try:
-        seed = demo_page.whole(request.form.get("seed", ""), "seed")
+        seed = demo_page.whole(request.form, "seed")
         services().datasets.request(request.form.get("preset", ""), seed)
     except FanoutError as error:
         found, problem = status_page.context(services(), None), answer_to(error)
@@ -87,15 +87,4 @@ def reset() -> Response | tuple[str, int]:
 @bp.errorhandler(FanoutError)
 def page_again(error: FanoutError) -> tuple[str, int]:
     """The demo page again, with what was typed and why it was not accepted."""
-    problem = answer_to(error)
-    try:
-        context = demo_page.context(services())
-    except StoreDown as down:
-        return render_template("index.html", **demo_page.nothing(down)), 503
-    context["form"] = {
-        "author_id": request.form.get("author_id", type=int),
-        "strategy": request.form.get("strategy", "write"),
-        "text": request.form.get("text", demo_page.DEFAULT_TEXT),
-        "error": problem,
-    }
-    return render_template("index.html", **context), problem.status
+    return demo_page.draw(services(), answer_to(error))

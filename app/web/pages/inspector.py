@@ -7,6 +7,7 @@ from app.datasets.users import User
 from app.engine import Engine
 from app.engine.ids import shard_of_post
 from app.engine.models import Post, Strategy
+from app.engine.store.client import Store
 from app.engine.store.inspection import key_lengths
 from app.web.pages.recorded_commands import RecordingStore
 
@@ -31,55 +32,48 @@ def inspect(services: Services, post: Post | None, reader: User | None) -> dict[
     by pull, to record the commands. Raises `StoreDown`."""
     if not post and not reader:
         return None
+    store, url = services.engine.store, services.settings.store_url
+    cluster, address = " -c" if store.is_cluster else "", '"$REDIS_URL"' if "@" in url else url
     return {
         "post": post,
         "reader": reader,
-        "post_keys": _keys_of_post(services, post) if post else [],
-        "read_keys": _keys_of_reader(services, reader) if reader else [],
+        "post_keys": _keys_of_post(store, post) if post else [],
+        "read_keys": _keys_of_reader(store, reader) if reader else [],
         "commands": {way: _commands(services, reader, way) for way in RECORDED} if reader else {},
-        "redis_cli": _redis_cli(services),
+        "redis_cli": f"redis-cli{cluster} -u {address}",  # never an address with a password
     }
 
 
-def _keys_of_post(services: Services, post: Post) -> list[Key]:
-    keys, author = services.engine.store.keys, post.author_id
-    wanted = [
+def _keys_of_post(store: Store, post: Post) -> list[Key]:
+    keys, author, shards = store.keys, post.author_id, range(store.shards)[:SHARDS_SHOWN]
+    followers = "the author's followers on shard"
+    return _with_lengths(
+        store,
         Key(keys.post(post.id), "string", "the body of the post"),
         Key(keys.log(author), "list", "the author's post ids, newest first"),
         Key(keys.jobs(shard_of_post(post.id)), "stream", "fan-out jobs not yet finished"),
         Key(keys.job(post.id), "hash", "how far the fan-out came"),
-    ]
-    for shard in range(services.settings.shards)[:SHARDS_SHOWN]:
-        text = f"the author's followers on shard {shard}"
-        wanted.append(Key(keys.followers(shard, author), "list", text))
-    return _with_lengths(services, wanted)
+        *(Key(keys.followers(shard, author), "list", f"{followers} {shard}") for shard in shards),
+    )
 
 
-def _keys_of_reader(services: Services, reader: User) -> list[Key]:
-    keys = services.engine.store.keys
-    wanted = [
-        Key(keys.timeline(reader.id), "list", "post ids, newest first"),
-        Key(keys.following(reader.id), "set", "whom the reader follows"),
+def _keys_of_reader(store: Store, reader: User) -> list[Key]:
+    return _with_lengths(
+        store,
+        Key(store.keys.timeline(reader.id), "list", "post ids, newest first"),
+        Key(store.keys.following(reader.id), "set", "whom the reader follows"),
+    )
+
+
+def _with_lengths(store: Store, *keys: Key) -> list[Key]:
+    lengths = key_lengths(store, [(key.name, key.type) for key in keys])
+    return [
+        key._replace(length=length, type="not there" if length is None else key.type)
+        for key, length in zip(keys, lengths, strict=True)
     ]
-    return _with_lengths(services, wanted)
 
 
 def _commands(services: Services, reader: User, strategy: Strategy) -> str:
     recording = RecordingStore(services.engine.store)
     Engine(services.settings, recording).feed(reader.id, strategy, PAGE)
     return "\n".join(recording.recorded)
-
-
-def _with_lengths(services: Services, wanted: list[Key]) -> list[Key]:
-    lengths = key_lengths(services.engine.store, [(key.name, key.type) for key in wanted])
-    return [
-        key._replace(length=length, type="not there" if length is None else key.type)
-        for key, length in zip(wanted, lengths, strict=True)
-    ]
-
-
-def _redis_cli(services: Services) -> str:
-    """An address that may contain a password is not shown."""
-    url = services.settings.store_url
-    cluster = " -c" if services.engine.store.is_cluster else ""
-    return f"redis-cli{cluster} -u " + ('"$REDIS_URL"' if "@" in url else url)

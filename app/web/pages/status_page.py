@@ -22,11 +22,9 @@ def context(services: Services, reset: str | None) -> dict[str, Any]:
     """All that the page shows; `reset` is the preset about which it asks first."""
     snapshot, problem = None, None
     try:
-        snapshot = services.snapshot()
-        checks = readiness(services)
+        snapshot, checks = services.snapshot(), readiness(services)
     except FanoutError as error:
         problem, checks = answer_to(error), away(error)
-    seed = services.settings.seed
     return {
         "snapshot": snapshot,
         "problem": problem,
@@ -34,27 +32,20 @@ def context(services: Services, reset: str | None) -> dict[str, Any]:
         "at": datetime.now(UTC).strftime("%H:%M:%S"),
         "table": rows(services.settings),
         "versions": versions(),
-        "presets": [(preset.name, preset.users) for preset in PRESETS.values()],
-        "asking": {"preset": reset, "seed": seed} if reset in PRESETS else None,
+        "presets": PRESETS.values(),
+        "asking": reset if reset in PRESETS else None,
     }
 
 
-def rows(settings: Settings) -> list[dict[str, str]]:
-    """Every setting with value, default, where the value comes from, and help."""
+def rows(settings: Settings) -> list[dict[str, Any]]:
+    """The table of settings as the page shows it: with each one's `value`, passwords covered."""
     return [
-        {
-            "env": row["env"],
-            "value": shown(getattr(settings, row["name"])),
-            "default": shown(row["default"]),
-            "source": "environment" if row["given"] else "default",
-            "help": row["help"],
-        }
+        {**row, "value": _shown(getattr(settings, row["name"])), "default": _shown(row["default"])}
         for row in table()
     ]
 
 
-def shown(value: object) -> str:
-    """A value as it stands on the page: passwords in addresses are covered."""
+def _shown(value: object) -> str:
     return re.sub(r"(?<=://)[^/]*@", "***@", str(value)) or "(empty)"
 
 

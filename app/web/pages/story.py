@@ -1,13 +1,14 @@
 """What the page tells of a post and of a reader's feeds; the templates put it into words."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from app.bootstrap import Services
 from app.datasets.users import User
 from app.engine.errors import UnknownPost
-from app.engine.models import Fanout, Feed, Post, Strategy
-from app.web.pages.difference import Difference, explain
+from app.engine.models import Comparison, Fanout, FanoutStatus, Feed, Post, Strategy
 
 PAGE = 8
 """Posts in each column of the comparison."""
@@ -25,32 +26,62 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """How many posts each page lacks, and how many of these posts are in which state; None is the
+    state of a post without a job record."""
+
+    missing: dict[Strategy, int]
+    states: Counter[FanoutStatus | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
     """The reader's feed by every strategy, the names of its authors by id, the ids of the posts to
     mark as new, and what is known of a difference."""
 
     feeds: dict[Strategy, Feed]
     names: dict[int, str]
-    fresh: Collection[int]
+    fresh: set[int]
     difference: Difference | None
 
 
-def story(services: Services, post: Post, reader: User | None) -> Story | None:
-    """The story of a post; None when its fan-out is not known any more. Reads the reader's feed
-    once for it."""
-    try:
-        fanout = services.engine.fanout(post.id)
-    except UnknownPost:
-        return None
-    author = services.users.get(post.author_id)
-    read = services.engine.feed(reader.id, post.strategy, PAGE) if reader else None
-    return Story(post, author, fanout, reader, read)
+def stories(services: Services, posts: Iterable[Post], reader: User | None) -> list[Story]:
+    """The stories of the posts whose fan-out is still known. Each reads the reader's feed once."""
+    told = []
+    for post in posts:
+        with suppress(UnknownPost):
+            fanout, author = services.engine.fanout(post.id), services.users.get(post.author_id)
+            read = services.engine.feed(reader.id, post.strategy, PAGE) if reader else None
+            told.append(Story(post, author, fanout, reader, read))
+    return told
 
 
-def compare(services: Services, reader: User, fresh: Collection[int]) -> Compared:
+def compare(services: Services, reader: User, fresh: Iterable[Post]) -> Compared:
     """The reader's feed by every strategy; posts in `fresh` are marked as new."""
     comparison = services.engine.compare(reader.id, PAGE)
     feeds = comparison.strategies
     authors = {post.author_id for feed in feeds.values() for post in feed.items}
     names = {user.id: user.name for user in services.users.get_many(sorted(authors))}
-    return Compared(feeds, names, fresh, explain(services, comparison))
+    return Compared(feeds, names, {post.id for post in fresh}, difference(services, comparison))
+
+
+def difference(services: Services, comparison: Comparison) -> Difference | None:
+    """What some strategies lack; None for equal pages.
+
+    The missing posts' job records are looked up in one round trip. They tell how the posts stand
+    after the reads, which were made one after the other: so states are told, not causes.
+    """
+    if comparison.identical:
+        return None
+    seen = {post.id for feed in comparison.strategies.values() for post in feed.items}
+    missing = {key: _missing(seen, feed) for key, feed in comparison.strategies.items()}
+    records = services.engine.jobs.fanouts(set().union(*missing.values()))
+    states = Counter(record.status if record else None for record in records)
+    states["queued"] += states.pop("running", 0)
+    return Difference({key: len(posts) for key, posts in missing.items()}, states)
+
+
+def _missing(seen: set[int], feed: Feed) -> set[int]:
+    """The posts that others have; what lies below the last of a page is not missing there."""
+    last = feed.items[-1].id if feed.next_cursor else 0
+    return {post_id for post_id in seen if post_id > last} - {post.id for post in feed.items}
