@@ -9,7 +9,7 @@ from app.datasets import LUA
 from app.datasets.state import DatasetState, Summary
 from app.datasets.users import Users
 from app.engine import Engine
-from app.engine.metrics.reporting import Figures
+from app.engine.metrics import Figures
 from app.engine.store.client import Store
 from app.engine.store.connecting import connect
 from app.settings import Settings

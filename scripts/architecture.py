@@ -22,8 +22,7 @@ PICTURE = ROOT / "docs/images/architecture.svg"
 
 FACE, STORE, VALUES = "app.engine.engine", "app.engine.store", "app.engine.models"
 PARTS = [f"app.engine.{name}" for name in ("delivery", "metrics", "publishing", "feeds")]
-"""A module directly in app/engine stands above the parts if it uses them, in the store's box if it
-uses only the store, else below."""
+"""Another module directly in app/engine stands above the parts if it uses them, else below."""
 
 GAP = 30
 """Between neighbours; what is farther apart gets no arrow."""
@@ -101,10 +100,8 @@ def members(graph: grimp.ImportGraph, packages: dict[str, Box]) -> dict[str, str
         package = next(p for p in sorted(packages, key=len, reverse=True) if _lies_in(module, p))
         if package in ("app.engine", FACE, VALUES):
             used = graph.find_modules_directly_imported_by(module)
-            if module == "app.engine" or any(_lies_in(u, part) for u in used for part in PARTS):
-                package = FACE
-            else:
-                package = STORE if any(_lies_in(u, STORE) for u in used) else VALUES
+            uses_parts = any(_lies_in(u, part) for u in used for part in PARTS)
+            package = FACE if module == "app.engine" or uses_parts else VALUES
         found[module] = package
     return found
 
@@ -177,7 +174,7 @@ def first_sentence(module: str) -> str:
 def title_of(package: str, member: dict[str, str]) -> str:
     """The package's name; in the engine, the names of all that stands in its box."""
     names = {package}
-    if package in (FACE, STORE, VALUES):
+    if package in (FACE, VALUES):
         names |= {m for m, p in member.items() if p == package and m.count(".") == 2}
     return ", ".join(sorted(name.rpartition(".")[2] for name in names))
 

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import ids, text
+from app.engine import histogram, ids, text
 from app.engine.errors import BadCursor, BadText
 from app.engine.feeds import page_cursor
 from app.engine.feeds.merge import Source, merge
-from app.engine.metrics import histogram
 
 descending = st.sets(st.integers(1, 200), max_size=30).map(lambda s: sorted(s, reverse=True))
 

@@ -26,7 +26,7 @@ def crowd(services: Services) -> Services:
 
 
 def repaired(services: Services) -> Repaired:
-    return repair(services.engine, lambda done, total: None)
+    return repair(services.engine.data, lambda done, total: None)
 
 
 def break_timeline(services: Services, reader: int) -> str:

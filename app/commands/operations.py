@@ -23,7 +23,7 @@ def repair() -> None:
     its way to a timeline is no difference.
     """
     with failing_clearly(), Bar("comparing", None) as progress:
-        found = repair_all(services().engine, progress.count)
+        found = repair_all(services().engine.data, progress.count)
     click.echo(
         f"{found.users:,} users, {found.timelines:,} timelines compared with the truth: "
         f"{len(found.differed):,} differed and were rebuilt."

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
-from .data import Data
 from .delivery.deliverer import Deliverer
 from .delivery.maintenance import Maintenance
 from .delivery.releases import Releases
@@ -12,13 +11,14 @@ from .delivery.worker import Worker
 from .errors import SelfFollow
 from .feeds.feeds import Feeds
 from .feeds.log_cache import LogCache
-from .metrics.reporting import Reporting
+from .metrics import Reporting
 from .models import Comparison, Fanout, Feed, Post, Strategy
 from .publishing.hybrid import Hybrid
 from .publishing.publishing import Publishing
 from .settings import EngineSettings
 from .store.client import Store
 from .store.connecting import connect
+from .store.data import Data
 from .store.dead_letters import DeadLetters
 from .store.queue import Queue, read_queue
 

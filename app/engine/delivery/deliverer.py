@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..data import Data
 from ..store.batch import Batch
 from ..store.chunks import Chunk, ChunkSender, Delivered
+from ..store.data import Data
 from ..store.failures import Refused
 from ..store.job_records import Job, Progress, Unreadable
 from ..store.replies import reason

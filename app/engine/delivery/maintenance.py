@@ -2,7 +2,7 @@
 
 import time
 
-from ..data import Data
+from ..store.data import Data
 
 SWEEP_SECONDS = 1.0
 """Between two looks for lost jobs."""

@@ -5,10 +5,10 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 
-from ..data import Data
 from ..errors import StoreDown
 from ..store.batch import Batch
 from ..store.chunks import Chunk
+from ..store.data import Data
 from ..store.failures import Refused
 from ..store.job_records import Cursor, Job, Unreadable
 from .open_job import OpenJob

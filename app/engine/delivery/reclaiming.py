@@ -8,7 +8,7 @@ of two machines, reclaims living jobs when a clock jumps.
 
 from collections.abc import Callable
 
-from ..data import Data
+from ..store.data import Data
 from ..store.job_records import Pending, Unreadable
 from .open_jobs import OpenJobs
 from .servers import Servers

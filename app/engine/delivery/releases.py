@@ -7,7 +7,7 @@ deferred posts; only then do readers stop merging the author's log.
 
 import time
 
-from ..data import Data
+from ..store.data import Data
 from ..store.queue import read_queue
 
 CHECK_SECONDS = 0.1

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ..engine import Engine
 from ..feeds.rebuild import rebuild
+from ..store.data import Data
 from ..store.truth import Truth
 
 USERS_AT_ONCE = 500
@@ -19,9 +19,6 @@ LOOKS = 3
 """A timeline differs only if it does at so many looks: posts are delivered while we read."""
 LOOK_SECONDS = 0.05
 """Between two looks."""
-
-Report = Callable[[int, int], None]
-"""Called with (done, total) users."""
 
 
 @dataclass(slots=True)
@@ -37,51 +34,51 @@ class Repaired:
     backlogs: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
-def repair(engine: Engine, report: Report) -> Repaired:
+def repair(data: Data, report: Callable[[int, int], None]) -> Repaired:
     """Queues lost jobs, corrects the backlog counters, rebuilds timelines that differ, and deletes
     the function libraries of other versions.
 
-    May run beside web processes and workers. Needs the logs in memory. Raises `StoreDown`.
+    May run beside web processes and workers. Needs the logs in memory. Calls `report` with (done,
+    total) users. Raises `StoreDown`.
     """
-    found = Repaired(jobs_queued=engine.jobs.sweep(), libraries=engine.store.drop_old_libraries())
-    audits = enumerate(engine.jobs.audit_backlogs())
+    found = Repaired(jobs_queued=data.jobs.sweep(), libraries=data.store.drop_old_libraries())
+    audits = enumerate(data.jobs.audit_backlogs())
     found.backlogs = {shard: counts for shard, counts in audits if counts[0] != counts[1]}
-    truth = Truth(engine.store)
+    truth = Truth(data.store)
     users = truth.users()
     for start in range(0, len(users), USERS_AT_ONCE):
         part = users[start : start + USERS_AT_ONCE]
-        differing, timelines = _differing(engine, truth, part)
+        differing, timelines = _differing(data, truth, part)
         found.timelines += timelines
         for _ in range(LOOKS - 1):
             if differing:
                 time.sleep(LOOK_SECONDS)
-                differing, _ = _differing(engine, Truth(engine.store), differing)
+                differing, _ = _differing(data, Truth(data.store), differing)
         for user in differing:
-            engine.data.timelines.drop(user)
-            rebuild(engine.data, user)
+            data.timelines.drop(user)
+            rebuild(data, user)
         found.differed += differing
         found.users += len(part)
         report(found.users, len(users))
     return found
 
 
-def _differing(engine: Engine, truth: Truth, users: Sequence[int]) -> tuple[list[int], int]:
+def _differing(data: Data, truth: Truth, users: Sequence[int]) -> tuple[list[int], int]:
     """Those whose timeline differs from the truth, and how many have a timeline at all."""
-    found = engine.data.timelines.raw(users)
-    pulled_since = {author.author_id: author.since for author in engine.pulled_authors.all()}
+    pulled_since = {author.author_id: author.since for author in data.pulled_authors.all()}
     differing, timelines = [], 0
-    for user, elements in zip(users, found, strict=True):
+    for user, elements in zip(users, data.timelines.raw(users), strict=True):
         if elements is None:
             differing.append(user)
         elif elements and not elements[-1].startswith(b"-"):  # "-": a rebuild is under way
             timelines += 1
-            if not _is_right(engine, truth.feed(user), elements, pulled_since):
+            if not _is_right(data, truth.feed(user), elements, pulled_since):
                 differing.append(user)
     return differing, timelines
 
 
 def _is_right(
-    engine: Engine, feed: Sequence[int], elements: Sequence[bytes], pulled_since: dict[int, int]
+    data: Data, feed: Sequence[int], elements: Sequence[bytes], pulled_since: dict[int, int]
 ) -> bool:
     try:
         ids = [int(element) for element in elements]
@@ -92,11 +89,11 @@ def _is_right(
     last = ids[-1]  # 0: it claims to be complete to the very beginning
     expected, there = {post for post in feed if post >= last}, set(ids) - {0}
     missing = list(expected - there)
-    for post, body in zip(missing, engine.posts.get_many(missing), strict=True):
+    for post, body in zip(missing, data.posts.get_many(missing), strict=True):
         deleted_or_pulled = body is None or post >= pulled_since.get(body.author_id, post + 1)
-        (fanout,) = engine.jobs.fanouts([post])
+        (fanout,) = data.jobs.fanouts([post])
         on_its_way = fanout is not None and fanout.status in ("queued", "running")
         if not deleted_or_pulled and not on_its_way:
             return False
     # An id without a body is a deleted post; readers skip it.
-    return not any(engine.posts.get_many(list(there - expected)))
+    return not any(data.posts.get_many(list(there - expected)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from ..data import Data
+from ..store.data import Data
 from ..store.failures import does_not_answer
 from ..store.job_records import Answer
 

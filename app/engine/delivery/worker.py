@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from ..data import Data
 from ..errors import StoreDown
 from ..store.control import RateLimit
+from ..store.data import Data
 from ..store.wake_ups import WakeUps
 from ..store.workers import WorkerState
 from .deliverer import Deliverer

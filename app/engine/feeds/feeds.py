@@ -15,9 +15,9 @@ Below a timeline's last element every strategy goes on from the logs, so no feed
 
 import time
 
-from ..data import Data
 from ..errors import BadRequest
 from ..models import STRATEGIES, Comparison, Feed, Strategy, checked_strategy
+from ..store.data import Data
 from . import page_cursor as cursors
 from .log_cache import LogCache
 from .reader import Reader

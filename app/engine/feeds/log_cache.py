@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from ..data import Data
+from ..store.data import Data
 from .merge import Source
 
 KEPT = 100

@@ -3,9 +3,9 @@
 import time
 from contextlib import suppress
 
-from ..data import Data
 from ..errors import StoreFull
 from ..models import Post, Strategy
+from ..store.data import Data
 from ..store.posts import parsed
 from .log_cache import LogCache
 from .merge import Merged, Source, merge

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..data import Data
+from ..store.data import Data
 from .merge import Merged, Source, merge
 
 

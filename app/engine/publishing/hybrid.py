@@ -11,11 +11,11 @@ import time
 
 from typing_extensions import TypedDict
 
-from ..data import Data
 from ..ids import millis_of
 from ..models import STRATEGIES, PullReason
 from ..settings import EngineSettings
 from ..store.counters import WINDOW_SECONDS, Counts, buckets
+from ..store.data import Data
 from .costs import Costs, Habits, prefers_pull
 
 REFRESH_SECONDS = 2.0

@@ -4,11 +4,11 @@ import re
 import time
 
 from .. import text as texts
-from ..data import Data
 from ..errors import BadRequest, NoAnswer
 from ..feeds.log_cache import LogCache
 from ..ids import created_at
 from ..models import Fanout, FanoutStatus, Post, PullReason, Strategy, checked_strategy
+from ..store.data import Data
 from .hybrid import Hybrid
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from ..errors import StoreDown
-from ..metrics.histogram import bucket_of
+from ..histogram import bucket_of
 from .batch import Batch
 from .client import Store
 from .failures import Refused

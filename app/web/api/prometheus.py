@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from app.bootstrap import Services
 from app.current import services
-from app.engine.metrics.histogram import LAST_BUCKET, upper_bound
+from app.engine.histogram import LAST_BUCKET, upper_bound
 from app.engine.models import STRATEGIES
 from app.engine.store.counters import buckets
 from app.web.pages.exports import flat

@@ -1,4 +1,4 @@
-"""What the page and Prometheus are told: the sums over all processes."""
+"""What the engine counts and reports: the sums over all processes."""
 
 import time
 from collections import Counter
@@ -7,20 +7,19 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from ..data import Data
-from ..errors import StoreFull
-from ..models import STRATEGIES, Strategy
-from ..publishing.hybrid import Choice, choice
-from ..store.counters import WINDOW_SECONDS, Counts, buckets
-from ..store.queue import Queue, read_queue
-from ..store.server_info import Server, read_server
-from ..store.workers import WorkerState
+from .errors import StoreFull
 from .histogram import quantile
+from .models import STRATEGIES, Strategy
+from .publishing.hybrid import Choice, choice
+from .store.counters import WINDOW_SECONDS, Counts, buckets
+from .store.data import Data
+from .store.queue import Queue, read_queue
+from .store.server_info import Server, read_server
+from .store.workers import WorkerState
 
 Operation = Literal["accept", "lag", "feed"]
 Stage = Literal["normal", "deferring", "shedding"]
 OPERATIONS: tuple[Operation, ...] = ("accept", "lag", "feed")
-_WORSE: tuple[Stage, ...] = ("normal", "deferring", "shedding")
 
 
 class Times(TypedDict):
@@ -90,7 +89,7 @@ class Figures(TypedDict):
 
 
 class Reporting:
-    """Snapshots of the running system. Every figure was measured or counted by it."""
+    """Snapshots of the running system."""
 
     def __init__(self, data: Data) -> None:
         self._data = data
@@ -149,17 +148,13 @@ class Reporting:
     def stage(self, queue: Queue) -> Stage:
         """The worst stage of any shard. A shard sheds when less headroom is left than the
         largest post that is never deferred could need."""
-        stages = map(self._stage_of, queue.backlogs, queue.deferring)
-        return max(stages, key=_WORSE.index)
-
-    def _stage_of(self, backlog: int, deferring: bool) -> Stage:
         settings = self._data.settings
-        if backlog + settings.large_author_followers > settings.backlog_limit:
+        if queue.fullest + settings.large_author_followers > settings.backlog_limit:
             return "shedding"
         # The next post that is pushed takes the mark off; a look at the figures must not wait.
-        if backlog >= settings.backlog_high or (deferring and backlog > settings.backlog_low):
-            return "deferring"
-        return "normal"
+        shards = zip(queue.backlogs, queue.deferring, strict=True)
+        goes_on = any(deferring and backlog > settings.backlog_low for backlog, deferring in shards)
+        return "deferring" if goes_on or queue.fullest >= settings.backlog_high else "normal"
 
 
 def _times(counts: Counts, operation: str, strategy: str) -> Times:

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 
-from .settings import EngineSettings
-from .store.client import Store
-from .store.control import Control
-from .store.counters import Metrics
-from .store.graph import Graph
-from .store.jobs import Jobs
-from .store.posts import Posts
-from .store.pulled_authors import PulledAuthors
-from .store.timelines import Timelines
-from .store.workers import WorkerRegistry
+from ..settings import EngineSettings
+from .client import Store
+from .control import Control
+from .counters import Metrics
+from .graph import Graph
+from .jobs import Jobs
+from .posts import Posts
+from .pulled_authors import PulledAuthors
+from .timelines import Timelines
+from .workers import WorkerRegistry
 
 
 class Data:
