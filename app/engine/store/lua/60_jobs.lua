@@ -1,9 +1,8 @@
 -- Fan-out jobs: the job record and the queue.
 -- Builds on: 05_keys.lua, 10_common.lua.
 --
--- The job record `job:{s}:<job>` holds:
+-- The job record `job:{s}:<job>`, where <job> is the post's id, or a release's own, holds:
 --
---   job         its id: the post's id, or an id of its own for a release
 --   author      whose followers get the posts
 --   since last  the posts to deliver: since == last for one post, the deferred posts for a release
 --   strategy    of the post; `release` delivers deferred posts, `drop` drops the timelines
@@ -15,17 +14,15 @@
 --   pull_reason   of a pulled post, also after its release: the `why` of 50_pulled_authors.lua
 --   seen        followers that its cursors had passed when it was last reclaimed
 --
--- `open:{s}` names the unfinished jobs, so that one whose stream entry got lost is found.
--- `heartbeats:{s}` counts the heartbeats of each entry, and under <entry>! its reclaims without
--- progress.
--- `backlog:{s}` holds the deliveries accepted and not yet made, and whether the shard defers.
+-- `open:{s}` has the ids of the unfinished jobs: one whose stream entry got lost is found by it.
+-- `heartbeats:{s}` counts each entry's heartbeats, and under <entry>! its reclaims without progress.
+-- `backlog:{s}` has the deliveries accepted and not yet made, and whether the shard defers.
 
 local GROUP = 'workers'
 local RECORD_TTL = 3600 -- seconds for which a finished job's record is kept
 
--- The fields of a job record; nothing when its key is gone or holds something else, since one
--- broken key must not fail a call that is about many jobs. The job and its entry come last, from
--- the stream, so that the job can be named whatever the record holds.
+-- The fields of a job record, then the job and its entry as the stream has them, so that the job
+-- can be named whatever the record holds; nothing when the record is gone or is no hash.
 local function record_of(tag, job, entry)
   local record = redis.pcall('HGETALL', record_key(tag, job))
   if record.err or #record == 0 then return {} end
@@ -33,7 +30,12 @@ local function record_of(tag, job, entry)
   return record
 end
 
--- The deliveries of a shard that were accepted and not yet made.
+-- The deliveries of a job that are still in the backlog. What cannot be read counts nothing.
+local function unbooked(key)
+  local record = redis.call('HMGET', key, 'recipients', 'booked')
+  return (tonumber(record[1]) or 0) - (tonumber(record[2]) or 0)
+end
+
 local function backlog_of(tag)
   return tonumber(redis.call('HGET', backlog_key(tag), 'deliveries') or '0')
 end
@@ -49,30 +51,30 @@ local function add_backlog(tag, deliveries)
   end
 end
 
--- Puts a job into the stream, under an entry that becomes the record's `entry`.
-local function enqueue(tag, entry, job)
+-- Puts a job into the stream under an entry, and writes that and further fields to its record.
+local function enqueue(tag, entry, job, ...)
   local stream = jobs_key(tag)
-  if redis.call('EXISTS', stream) == 0 then
+  local length = redis.call('XLEN', stream)
+  if length == 0 and redis.call('EXISTS', stream) == 0 then
     redis.call('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
   end
   redis.call('XADD', stream, entry .. '-0', 'job', job)
-  redis.call('HSET', record_key(tag, job), 'entry', entry .. '-0', 'status', 'queued')
+  redis.call('HSET', record_key(tag, job), 'entry', entry .. '-0', 'status', 'queued', ...)
   -- Busy workers look at the streams anyway; only sleeping ones need the wake-up notification.
-  if redis.call('XLEN', stream) == 1 then redis.call('PUBLISH', WAKE_UP_CHANNEL, tag) end
+  if length == 0 then redis.call('PUBLISH', WAKE_UP_CHANNEL, tag) end
 end
 
--- Writes a new job's record, adds its deliveries to the backlog, and queues it.
+-- Queues a new job, and adds its deliveries to the backlog.
 local function add_job(tag, job, author, since, last, strategy, counts, recipients)
-  redis.call('HSET', record_key(tag, job), 'job', job, 'author', author, 'since', since,
-    'last', last, 'strategy', strategy, 'counts', counts, 'recipients', num(recipients),
-    'accepted', num(now_ms()))
   redis.call('SADD', open_key(tag), job)
   add_backlog(tag, recipients)
-  enqueue(tag, job, job)
+  enqueue(tag, job, job, 'author', author, 'since', since, 'last', last, 'strategy', strategy,
+    'counts', counts, 'recipients', num(recipients), 'accepted', num(now_ms()))
 end
 
 -- Takes a job out of the stream. Returns false when somebody else has done so before.
-local function dequeue(tag, stream, entry, job)
+local function dequeue(tag, entry, job)
+  local stream = jobs_key(tag)
   if redis.call('XACK', stream, GROUP, entry) == 0 then return false end
   redis.call('XDEL', stream, entry)
   redis.call('HDEL', heartbeats_key(tag), entry, entry .. '!')
@@ -91,14 +93,13 @@ local function take(tag, worker, count, records)
   if redis.call('EXISTS', stream) == 0 then return end
   local reply = redis.pcall('XREADGROUP', 'GROUP', GROUP, worker, 'COUNT', count,
     'STREAMS', stream, '>')
-  if type(reply) == 'table' and reply.err then -- the group is gone: a new one begins at the first entry
+  if not reply then return end
+  if reply.err then -- the group is gone: a new one begins at the first entry
     redis.call('XGROUP', 'CREATE', stream, GROUP, '0')
     return
   end
-  if not reply or not reply[1] then return end
-  local entries = reply[1][2]
-  for i = 1, #entries do
-    local record = record_of(tag, entries[i][2][2], entries[i][1])
+  for _, entry in ipairs(reply[1][2]) do
+    local record = record_of(tag, entry[2][2], entry[1])
     if #record > 0 then records[#records + 1] = record end
   end
 end

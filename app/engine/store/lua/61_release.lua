@@ -38,34 +38,28 @@ register('release', function(_, args)
     strategy, posts = 'release', math.min(deferred, math.max(1, headroom))
     at = deferred - posts
   end
-  local after = backlog + posts * recipients
+  local deliveries = posts * recipients
+  local after = backlog + deliveries
   if after > options.limit or after > high and backlog > options.low then return 0 end
-  local job = num(new_id(tag))
   state.last = redis.call('LINDEX', log, at)
   state.following = at > 0 and redis.call('LINDEX', log, at - 1) or '0'
   set_pulled_author(tag, author, state)
-  add_job(tag, job, author, state.since, state.last, strategy, options.counts,
-    posts * recipients)
+  add_job(tag, num(new_id(tag)), author, state.since, state.last, strategy, options.counts,
+    deliveries)
   return 1
 end)
-
--- The posts of an author's log from `since` to `last`.
-local function posts_between(tag, author, since, last)
-  local log = log_key(tag, author)
-  local length = redis.call('LLEN', log)
-  local from, to = position(log, tonumber(last) + 1, length), position(log, tonumber(since), length)
-  return redis.call('LRANGE', log, from, to - 1)
-end
 
 -- Ends a release whose job is done: its posts were delivered, or their readers' timelines dropped.
 -- The author is pushed again, unless posts were deferred meanwhile.
 local function finish_release(tag, author, since, last, delivered, skipped)
-  local posts = posts_between(tag, author, since, last)
-  for i = 1, #posts do
-    local deferred = record_key(tag, posts[i])
-    local record = redis.call('HMGET', deferred, 'status', 'accepted')
+  local log = log_key(tag, author)
+  local length = redis.call('LLEN', log)
+  local from, to = position(log, tonumber(last) + 1, length), position(log, tonumber(since), length)
+  for _, post in ipairs(redis.call('LRANGE', log, from, to - 1)) do
+    local key = record_key(tag, post)
+    local record = redis.call('HMGET', key, 'status', 'accepted')
     if record[1] == 'pull' then
-      redis.call('HSET', deferred, 'status', 'done', 'lag_ms', num(lag_since(record[2])),
+      redis.call('HSET', key, 'status', 'done', 'lag_ms', num(lag_since(record[2])),
         'delivered', num(delivered), 'skipped', num(skipped))
     end
   end
@@ -77,12 +71,4 @@ local function finish_release(tag, author, since, last, delivered, skipped)
     state.since, state.last, state.following = state.following, '0', '0'
     set_pulled_author(tag, author, state)
   end
-end
-
--- Gives up the release of everything up to `last`: its posts are deferred as before.
-local function cancel_release(tag, author, last)
-  local state = pulled_author(tag, author)
-  if not state or state.last ~= last then return end
-  state.last, state.following = '0', '0'
-  set_pulled_author(tag, author, state)
 end

@@ -1,44 +1,38 @@
 -- Progress of fan-out jobs: heartbeats, and finishing.
 -- Builds on: 05_keys.lua, 10_common.lua, 60_jobs.lua, 61_release.lua.
 
--- Notes how far a job is; the backlog falls by what is new in it. Safe to repeat and to run late.
--- Returns whether anything was new.
-local function record_progress(tag, job, processed, delivered, skipped)
-  local key = record_key(tag, job)
-  local record = redis.call('HMGET', key, 'recipients', 'booked')
-  if not record[1] then return false end
-  local booked = tonumber(record[2] or '0')
-  local now_booked = math.max(booked, math.min(processed, tonumber(record[1])))
-  if now_booked > booked then add_backlog(tag, booked - now_booked) end
-  redis.call('HSET', key, 'booked', num(now_booked), 'delivered', delivered, 'skipped', skipped)
-  return now_booked > booked
-end
-
--- Notes the heartbeat of a job that goes on, and how far it is.
+-- Notes the heartbeat of a job that goes on, and how far it is. The backlog falls by what is new in
+-- it, so it is safe to repeat and to run late.
 --   KEYS     jobs:{s}
---   ARGV     tag, entry, job
---            delivered, skipped
+--   ARGV     tag, entry, job, delivered, skipped
 --   Returns  1; 0 when the job is finished already
 register('heartbeat', function(_, args)
-  local tag, entry, job = args[1], args[2], args[3]
+  local tag, entry, job, delivered, skipped = unpack(args)
   if redis.call('SISMEMBER', open_key(tag), job) == 0 then return 0 end
   redis.call('HINCRBY', heartbeats_key(tag), entry, 1)
-  if record_progress(tag, job, tonumber(args[4]) + tonumber(args[5]), args[4], args[5]) then
+  local key = record_key(tag, job)
+  local record = redis.call('HMGET', key, 'recipients', 'booked')
+  if not record[1] then return 1 end
+  local booked, processed = tonumber(record[2] or '0'), tonumber(delivered) + tonumber(skipped)
+  local now_booked = math.max(booked, math.min(processed, tonumber(record[1])))
+  if now_booked > booked then
+    add_backlog(tag, booked - now_booked)
     redis.call('HDEL', heartbeats_key(tag), entry .. '!')
   end
-  redis.call('HSET', record_key(tag, job), 'status', 'running')
+  redis.call('HSET', key, 'status', 'running', 'booked', num(now_booked),
+    'delivered', delivered, 'skipped', skipped)
   return 1
 end, {'allow-oom'})
 
 -- Finishes one job; `shard` has its tag, and sums up what leaves the backlog. See `finish_jobs`.
 local function finish(shard, entry, job, delivered, skipped, posts)
   local tag, key = shard.tag, record_key(shard.tag, job)
-  if not dequeue(tag, jobs_key(tag), entry, job) then return {0, 0} end
+  if not dequeue(tag, entry, job) then return {0, 0} end
   local record = redis.call('HMGET', key, 'recipients', 'booked', 'accepted', 'strategy', 'author',
     'since', 'last')
-  local recipients, booked = tonumber(record[1]), tonumber(record[2] or '0')
+  local recipients = tonumber(record[1])
   if not recipients then return {0, 0} end
-  shard.finished = shard.finished + math.max(0, recipients - booked)
+  shard.finished = shard.finished + math.max(0, recipients - tonumber(record[2] or '0'))
   local lag = lag_since(record[3])
   redis.call('HSET', key, 'status', 'done', 'lag_ms', num(lag), 'booked', num(recipients),
     'delivered', num(delivered), 'skipped', num(skipped))

@@ -13,14 +13,14 @@ register('sweep_jobs', function(keys, args)
     redis.pcall('XGROUP', 'CREATE', keys[1], GROUP, '0')
   end
   local page = redis.call('SSCAN', open_key(tag), args[2], 'COUNT', args[3])
-  local jobs, found = page[2], 0
-  for i = 1, #jobs do
-    local entry = redis.call('HGET', record_key(tag, jobs[i]), 'entry')
+  local found = 0
+  for _, job in ipairs(page[2]) do
+    local entry = redis.call('HGET', record_key(tag, job), 'entry')
     if not entry then
-      redis.call('SREM', open_key(tag), jobs[i])
+      redis.call('SREM', open_key(tag), job)
     elseif #redis.call('XRANGE', keys[1], entry, entry) == 0 then
       redis.call('HDEL', heartbeats_key(tag), entry, entry .. '!')
-      enqueue(tag, num(new_id(tag)), jobs[i])
+      enqueue(tag, num(new_id(tag)), job)
       found = found + 1
     end
   end
@@ -36,9 +36,8 @@ register('forget_workers', function(keys, args)
   if redis.call('EXISTS', keys[1]) == 0 then return 0 end
   local live, gone = {}, 0
   for i = 2, #args do live[args[i]] = true end
-  local readers = redis.call('XINFO', 'CONSUMERS', keys[1], GROUP)
-  for i = 1, #readers do
-    local name, pending = readers[i][2], readers[i][4]
+  for _, reader in ipairs(redis.call('XINFO', 'CONSUMERS', keys[1], GROUP)) do
+    local name, pending = reader[2], reader[4]
     if pending == 0 and not live[name] then
       redis.call('XGROUP', 'DELCONSUMER', keys[1], GROUP, name)
       gone = gone + 1
@@ -53,10 +52,8 @@ end, {'allow-oom'})
 --   Returns  {before, now}
 register('audit_backlog', function(_, args)
   local tag, sum = args[1], 0
-  local jobs = redis.call('SMEMBERS', open_key(tag))
-  for i = 1, #jobs do
-    local record = redis.call('HMGET', record_key(tag, jobs[i]), 'recipients', 'booked')
-    sum = sum + (tonumber(record[1]) or 0) - (tonumber(record[2]) or 0)
+  for _, job in ipairs(redis.call('SMEMBERS', open_key(tag))) do
+    sum = sum + unbooked(record_key(tag, job))
   end
   local before = backlog_of(tag)
   if before ~= sum then redis.call('HSET', backlog_key(tag), 'deliveries', num(sum)) end

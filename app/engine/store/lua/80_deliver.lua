@@ -13,16 +13,14 @@ local function push_unconditionally(stem, followers, text_id, cap, slack)
   for i = #followers, 1, -1 do
     local key = stem .. followers[i]
     local length = call('LPUSHX', key, text_id)
-    if length > 0 then
-      reached = reached + 1
-      if length > limit then trim(key, cap) end
-    end
+    if length > 0 then reached = reached + 1 end
+    if length > limit then trim(key, cap) end
   end
   return reached
 end
 
--- The next chunk of an author's followers, from the tail of the list to the head: the followers,
--- and how many remain after them. `remaining` is nil for a job that has no cursor yet.
+-- The next chunk of followers, from the tail of their list to the head, and how many remain after
+-- it. `remaining` is nil for a job that has no cursor yet.
 local function next_followers(list, remaining, size)
   if not remaining then
     local followers = redis.call('LRANGE', list, -size - 1, -1)
@@ -34,28 +32,25 @@ local function next_followers(list, remaining, size)
   return redis.call('LRANGE', list, from, remaining - 1), from
 end
 
--- Delivers to the next chunk of one job. `chunk` is {job, author, followers at most, ids}; `shard`
--- has what all chunks of a call share. See `deliver`.
+-- Delivers one chunk; `shard` has what all chunks of a call share. See `deliver`.
 --
 -- The cursor is read and moved here, so a retry, a second worker, or one that was reclaimed from
 -- and wakes up, continues where the cursor is.
 local function deliver_chunk(shard, chunk)
-  local job, author, size, ids = chunk[1], chunk[2], chunk[3], chunk[4]
+  local job, author, size, ids = unpack(chunk)
   local cap, slack, stem = shard.cap, shard.slack, shard.stem
   local cursor = cursor_key(shard.tag, job)
-  local so_far = redis.call('HMGET', cursor, 'remaining', 'delivered', 'skipped')
-  local delivered, skipped = tonumber(so_far[2] or '0'), tonumber(so_far[3] or '0')
-  if so_far[1] == '0' then return {0, delivered, skipped, 0, 0} end
-  local fresh = not so_far[1]
-  local followers, remaining =
-    next_followers(followers_key(shard.tag, author), tonumber(so_far[1]), size)
+  local last = redis.call('HMGET', cursor, 'remaining', 'delivered', 'skipped')
+  local delivered, skipped = tonumber(last[2] or '0'), tonumber(last[3] or '0')
+  if last[1] == '0' then return {0, delivered, skipped, 0, 0} end
+  local fresh, list = not last[1], followers_key(shard.tag, author)
+  local followers, remaining = next_followers(list, tonumber(last[1]), size)
 
   local id = tonumber(ids[1] or '0')
   -- Only a post's own job: a release may meet followers who got the post by that job.
   local unconditional = #ids == 1 and ids[1] == job and id >= shard.watermark
   if unconditional and fresh then
-    local age = shard.now_ms - EPOCH_MS - math.floor(id / 4096)
-    unconditional = age > -YOUNG_MS and age < YOUNG_MS
+    unconditional = math.abs(shard.now_ms - EPOCH_MS - math.floor(id / 4096)) < YOUNG_MS
   end
 
   local reached = 0
@@ -105,14 +100,14 @@ end
 --   Returns  for each chunk {followers remaining, delivered, skipped so far, delivered, skipped by
 --            this call}, in followers; or a text, why it failed
 --
--- Most posts have a dozen followers, a few on each shard. One call for all of them costs a fraction
--- of a call for each.
+-- Most posts have a few followers on each shard: one call for all costs a fraction of one for each.
 register('deliver', function(keys, args)
-  local tag, chunks, answers = args[1], cjson.decode(args[4]), {}
-  local watermark = number_at(keys[1])
+  local tag, watermark, answers = args[1], number_at(keys[1]), {}
   local shard = {tag = tag, cap = tonumber(args[2]), slack = tonumber(args[3]),
     stem = timeline_key(tag), watermark = watermark, now_ms = now_ms()}
-  for i = 1, #chunks do answers[i] = attempt(deliver_chunk, shard, chunks[i]) end
+  for i, chunk in ipairs(cjson.decode(args[4])) do
+    answers[i] = attempt(deliver_chunk, shard, chunk)
+  end
   if shard.watermark > watermark then redis.call('SET', keys[1], num(shard.watermark)) end
   return answers
 end)
