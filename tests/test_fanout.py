@@ -1,6 +1,7 @@
 """The engine's promises, one by one; `tests/oracle` drives random histories through all of them."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -60,6 +61,20 @@ def test_an_author_sees_an_own_post_at_once_under_every_strategy(crowd: Services
     post, _ = crowd.engine.publish(CELEBRITY, "mine", "write")
     for how in STRATEGIES:
         assert crowd.engine.feed(CELEBRITY, how).items == [post]
+
+
+@pytest.mark.parametrize("how", STRATEGIES)
+def test_a_page_in_json_is_the_page(crowd: Services, how: Strategy) -> None:
+    texts = ['"quoted" {braces}, \\', "two\nlines\u2028three", "null", "Grüße 👋"]
+    deleted, *_ = [crowd.engine.publish(CELEBRITY, text, how)[0] for text in ["no", *texts, "top"]]
+    deliver(crowd)
+    crowd.engine.delete(deleted.id)
+    for limit, cursor in ((2, None), (9, None), (3, crowd.engine.feed(1, how, 2).next_cursor)):
+        page = crowd.engine.feed(1, how, limit, cursor)
+        answer = orjson.loads(crowd.engine.feed_json(1, how, limit, cursor))
+        assert answer["timing_ms"].keys() == page.timing_ms.keys()
+        expected = orjson.loads(orjson.dumps(replace(page, timing_ms=answer["timing_ms"])))
+        assert answer == expected
 
 
 def test_post_ids_rise_when_the_servers_clock_is_set_back(crowd: Services) -> None:

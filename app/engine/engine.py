@@ -150,6 +150,18 @@ class Engine:
         """
         return self.feeds.page(user_id, strategy, limit, cursor)
 
+    def feed_json(
+        self,
+        user_id: int,
+        strategy: Strategy = "hybrid",
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> bytes:
+        """The same page as a JSON text for an HTTP answer. The posts' stored texts go into it as
+        they are, so it takes less than half the time of parsing and writing them. Raises as
+        `feed`."""
+        return self.feeds.page_json(user_id, strategy, limit, cursor)
+
     def compare(self, user_id: int, limit: int = 20) -> Comparison:
         """The newest page under every strategy, and whether all are the same. Raises as `feed`."""
         return self.feeds.compare(user_id, limit)

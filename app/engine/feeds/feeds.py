@@ -14,10 +14,15 @@ Below a timeline's last element every strategy goes on from the logs, so no feed
 """
 
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
 
 from ..errors import BadRequest
 from ..models import STRATEGIES, Comparison, Feed, Strategy, checked_strategy
 from ..store.data import Data
+from ..store.posts import parsed, spliced
 from . import page_cursor as cursors
 from .log_cache import LogCache
 from .reader import Reader
@@ -34,6 +39,23 @@ class Feeds:
         self, user_id: int, strategy: Strategy, limit: int = 20, cursor: str | None = None
     ) -> Feed:
         """One page; see `Engine.feed`."""
+        return self._page(parsed, user_id, strategy, limit, cursor)
+
+    def page_json(
+        self, user_id: int, strategy: Strategy, limit: int = 20, cursor: str | None = None
+    ) -> bytes:
+        """The same as JSON; see `Engine.feed_json`."""
+        return orjson.dumps(self._page(spliced, user_id, strategy, limit, cursor))
+
+    def _page(
+        self,
+        made_of: Callable[[Mapping[int, bytes]], Any],
+        user_id: int,
+        strategy: Strategy,
+        limit: int,
+        cursor: str | None,
+    ) -> Feed:
+        """A page whose items are `made_of` the posts' bodies."""
         strategy = checked_strategy(strategy)
         most = self._data.settings.page_limit
         if not 1 <= limit <= most:
@@ -42,16 +64,20 @@ class Feeds:
         begun = time.perf_counter()
         with self._data.store.meter.on() as cost:
             reader = Reader(self._data, self._log_cache, user_id, strategy)
-            found = reader.posts(before, limit + 1)
-        if not found and not before:
+            bodies = reader.bodies(before, limit + 1)
+        if not bodies and not before:
             self._data.graph.require(user_id)
+        last = None
+        if len(bodies) > limit:
+            bodies.popitem()
+            last = next(reversed(bodies))
+        items = made_of(bodies)
         spent = time.perf_counter() - begun
         self._data.counters.time("feed", strategy, spent)
         self._data.counters.seen(user_id)
-        items = found[:limit]
         return Feed(
             items,
-            cursors.encode(user_id, items[-1].id) if len(found) > limit else None,
+            cursors.encode(user_id, last) if last else None,
             strategy,
             "merge" if strategy == "read" else "rebuild" if reader.rebuilt else "timeline",
             {"total": round(spent * 1000, 3)},

@@ -4,9 +4,8 @@ import time
 from contextlib import suppress
 
 from ..errors import StoreFull
-from ..models import Post, Strategy
+from ..models import Strategy
 from ..store.data import Data
-from ..store.posts import parsed
 from .log_cache import LogCache
 from .merge import Merged, Source, merge
 from .rebuild import merged_logs, rebuild
@@ -25,13 +24,13 @@ class Reader:
         self._user_id = user_id
         self._strategy = strategy
         self._authors: list[int] | None = None
-        self._known: dict[int, Post | None] = {}
+        self._known: dict[int, bytes] = {}
         self.rebuilt = False
 
-    def posts(self, before: int, wanted: int) -> list[Post]:
-        """The newest `wanted` live posts below `before` (0: from the newest), or all there are.
-        Ids whose post was deleted are passed over."""
-        found: list[Post] = []
+    def bodies(self, before: int, wanted: int) -> dict[int, bytes]:
+        """Ids and bodies of the newest `wanted` live posts below `before` (0: from the newest), or
+        all there are, newest first. Ids whose post was deleted are passed over."""
+        found: dict[int, bytes] = {}
         waiting: list[int] = []
         complete, count = False, wanted
         while len(found) < wanted and (waiting or not complete):
@@ -42,8 +41,9 @@ class Reader:
                 waiting, before, complete = merged.ids, merged.floor, merged.floor == 0
             need = wanted - len(found)
             asked, waiting = waiting[:need], waiting[need:]
-            posts = self._data.posts.get_many(asked, self._known)
-            found += [post for post in posts if post is not None]
+            missing = [post for post in asked if post not in self._known]
+            self._known |= zip(missing, self._data.posts.bodies(missing), strict=True)
+            found |= {post: body for post in asked if (body := self._known[post])}
         return found
 
     def _fetch(self, before: int, count: int) -> Merged:
@@ -65,7 +65,7 @@ class Reader:
         if page is None or not (page.ids or page.at_end):
             return None
         if page.bodies:
-            self._known |= parsed(page.ids, page.bodies)
+            self._known |= zip(page.ids, page.bodies, strict=True)
         if page.ttl_ms < data.settings.timeline_ttl * 500:  # half of it is over
             with suppress(StoreFull):
                 timelines.keep(user_id)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
-from types import MappingProxyType
 from typing import Any, cast
 
 import orjson
@@ -93,21 +93,24 @@ class Posts:
             raise UnknownPost(f"There is no post {post_id}; it may have been deleted.")
         return found
 
-    def get_many(
-        self, post_ids: Sequence[int], known: Mapping[int, Post | None] = MappingProxyType({})
-    ) -> list[Post | None]:
-        """The posts in the order of the ids; None for those that were deleted. Those in `known`
-        are not fetched."""
-        missing = [post_id for post_id in post_ids if post_id not in known]
-        if missing:
-            keys = map(self._keys.post, missing)
-            if self._store.is_cluster:  # MGET may not cross slots there
-                bodies = self._store.run([("GET", key) for key in keys])
-            else:
-                bodies = self._store.command("MGET", *keys)
-            text = b",".join([body or b"null" for body in bodies])
-            known = {**known, **parsed(missing, text)}
-        return [known[post_id] for post_id in post_ids]
+    def get_many(self, post_ids: Sequence[int]) -> list[Post | None]:
+        """The posts in the order of the ids; None for those that were deleted."""
+        bodies = zip(post_ids, self.bodies(post_ids), strict=True)
+        live = parsed({post_id: body for post_id, body in bodies if body})
+        found = {post.id: post for post in live}
+        return [found.get(post_id) for post_id in post_ids]
+
+    def bodies(self, post_ids: Sequence[int]) -> list[bytes]:
+        """What is stored of the posts, JSON texts in the order of the ids; empty for those that
+        were deleted."""
+        if not post_ids:
+            return []
+        keys = map(self._keys.post, post_ids)
+        if self._store.is_cluster:  # MGET may not cross slots there
+            bodies = self._store.run([("GET", key) for key in keys])
+        else:
+            bodies = self._store.command("MGET", *keys)
+        return [body or b"" for body in bodies]
 
     def delete(self, post: Post) -> None:
         """Removes body and log entry; readers skip what has no body."""
@@ -144,16 +147,28 @@ class Posts:
         return list(groups.values()), batch.run()
 
 
-def parsed(post_ids: Sequence[int], bodies: bytes) -> dict[int, Post | None]:
-    """The posts from their bodies, JSON texts with commas between; None where there is a null.
+def parsed(bodies: Mapping[int, bytes]) -> list[Post]:
+    """The posts of these bodies, which stand under their ids.
 
     Parsing one text takes half the time of parsing each body.
     """
-    rows = zip(post_ids, orjson.loads(b"[%b]" % bodies), strict=True)
-    return {
-        post: row and Post(post, row["author_id"], row["text"], created_at(post), row["strategy"])
+    rows = zip(bodies, orjson.loads(b"[%b]" % b",".join(bodies.values())), strict=True)
+    return [
+        Post(post, row["author_id"], row["text"], created_at(post), row["strategy"])
         for post, row in rows
-    }
+    ]
+
+
+def spliced(bodies: Mapping[int, bytes]) -> orjson.Fragment:
+    """The posts of these bodies as a JSON list, made without parsing: what a body does not say
+    goes between its first brace and the rest."""
+    posts = [_begun(post) + body[1:] for post, body in bodies.items()]
+    return orjson.Fragment(b"[%b]" % b",".join(posts))
+
+
+@lru_cache(maxsize=16_384)
+def _begun(post: int) -> bytes:
+    return b'{"id":%d,"created_at":"%b",' % (post, created_at(post).encode())
 
 
 def _digest(text: bytes) -> str:

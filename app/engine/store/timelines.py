@@ -17,14 +17,14 @@ tells whom the user follows instead, which FANOUT_FOLLOWING_LIMIT bounds."""
 @dataclass(frozen=True, slots=True)
 class TimelinePage:
     """A part of a timeline. `at_end`: nothing older exists anywhere. `pulled_authors`: those of the
-    asked ones whom the user follows. `bodies`: of the ids' posts as JSON texts with commas between,
-    null for one that was deleted; empty where a Cluster keeps them apart."""
+    asked ones whom the user follows. `bodies`: of the ids' posts, as `Posts.bodies` has them; none
+    where a Cluster keeps them apart."""
 
     ids: list[int]
     at_end: bool
     ttl_ms: int
     pulled_authors: list[int]
-    bodies: bytes
+    bodies: list[bytes]
 
 
 class Timelines:
@@ -47,7 +47,8 @@ class Timelines:
             return None
         ids, at_end, ttl_ms, followed, bodies = page
         pulled = [author for author in map(int, followed) if author in pulled_authors]
-        return TimelinePage(orjson.loads(b"[%b]" % ids), bool(at_end), ttl_ms, pulled, bodies)
+        texts = bodies.split(b"\n") if with_bodies and ids else []
+        return TimelinePage(orjson.loads(b"[%b]" % ids), bool(at_end), ttl_ms, pulled, texts)
 
     def keep(self, user: int) -> None:
         """Starts the timeline's time to live anew."""

@@ -84,8 +84,8 @@ def feed(path: schemas.UserPath, query: schemas.FeedQuery) -> Response:
 
     Send `next_cursor` of one page as `cursor` to get the next; it is null on the last page.
     """
-    page = services().engine.feed(path.user_id, query.strategy, query.limit, query.cursor)
-    return jsonify(page)
+    page = services().engine.feed_json(path.user_id, query.strategy, query.limit, query.cursor)
+    return Response(page, mimetype="application/json")
 
 
 @api.get("/compare/<int:user_id>", tags=FEEDS, responses={200: RootModel[Comparison]})

@@ -79,8 +79,9 @@ end
 local POST_STEMS = {}
 for shard = 0, 255 do POST_STEMS[shard] = post_key('{' .. shard .. '}') end
 
--- The bodies of these posts as JSON texts with commas between: one long reply costs a third of many
--- short ones. The posts lie on any shard, so this is only for one server that holds all keys.
+-- The bodies of these posts, one a line: JSON texts hold no line break, and one long reply costs a
+-- third of many short ones. A line is empty where a post was deleted. The posts lie on any shard, so
+-- this is only for one server that holds all keys.
 local function bodies_of(ids)
   local names = {}
   for i = 1, #ids do
@@ -88,8 +89,8 @@ local function bodies_of(ids)
     names[i] = POST_STEMS[(low - low % 16) / 16] .. ids[i]
   end
   local bodies = redis.call('MGET', unpack(names))
-  for i = 1, #bodies do bodies[i] = bodies[i] or 'null' end
-  return table.concat(bodies, ',')
+  for i = 1, #bodies do bodies[i] = bodies[i] or '' end
+  return table.concat(bodies, '\n')
 end
 
 -- Reads a page of a timeline, and which of the given pulled authors the user follows.
@@ -100,8 +101,8 @@ end
 --            with_bodies  1: also the posts' bodies, which saves a second round trip; 0 on a
 --                         Cluster, where each shard has to be asked
 --            author...    pulled authors; '*' as the first: all whom the user follows
---   Returns  {ids, at_end, ttl_ms, followed, bodies}, ids and bodies joined by commas; nil where
---            no timeline is, or a rebuild is under way
+--   Returns  {ids, at_end, ttl_ms, followed, bodies}, ids joined by commas, bodies by line breaks;
+--            nil where no timeline is, or a rebuild is under way
 register('timeline_page', function(keys, args)
   note_page()
   local key, following = keys[1], following_key(args[1], args[2])
