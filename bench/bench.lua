@@ -1,6 +1,5 @@
 #!lua name=bench
--- Functions of the bench: they lay out its data, check what was delivered, and deliver without a
--- cursor for the row that asks what the cursor costs.
+-- Functions of the bench: they lay out its data and check what was delivered.
 
 -- KEYS template  ARGV prefix width ttl templates first last step
 -- Copies a template list to <prefix><user> for the users first, first + step, ... last. Templates
@@ -26,21 +25,4 @@ redis.register_function('bench_heads', function(keys, args)
     if top[1] == args[2] and top[2] ~= args[2] then found = found + 1 end
   end
   return found
-end)
-
--- KEYS followers  ARGV prefix from to id cap slack
--- What `deliver` does, without cursor and without watermark: the caller says which part to push.
-redis.register_function('bench_deliver', function(keys, args)
-  local prefix, id, cap, limit = args[1], args[4], tonumber(args[5]), args[5] + args[6]
-  local followers = redis.call('LRANGE', keys[1], args[2], args[3])
-  local delivered = 0
-  for i = #followers, 1, -1 do
-    local key = prefix .. followers[i]
-    local length = redis.call('LPUSHX', key, id)
-    if length > 0 then
-      delivered = delivered + 1
-      if length > limit then redis.call('LTRIM', key, 0, cap - 1) end
-    end
-  end
-  return delivered
 end)

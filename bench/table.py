@@ -4,6 +4,7 @@ from bench.rows import (
     Row,
     accepting,
     delivery,
+    limits,
     memory,
     ordinary,
     readers,
@@ -19,6 +20,7 @@ ROWS: list[Row] = sorted(
         for module in (
             accepting,
             delivery,
+            limits,
             memory,
             ordinary,
             readers,

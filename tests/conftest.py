@@ -16,6 +16,8 @@ import fakeredis
 import jsonschema_rs
 import pytest
 import redis
+from fakeredis import FakeRedisConnection
+from fakeredis._clients._tcp_server import encode_reply
 from flask.testing import FlaskClient
 from redis.cluster import ClusterNode, RedisCluster
 from werkzeug.exceptions import HTTPException
@@ -75,9 +77,24 @@ def assert_described(app: Application, method: str, path: str, answer: Any) -> N
 BACKENDS = ("fake", "valkey", "redis", "cluster")
 
 
+class FakeConnection(FakeRedisConnection):
+    """Its socket gives bytes to those who read it themselves (`transactions.py`)."""
+
+    def _connect(self) -> Any:
+        sock: Any = super()._connect()
+
+        def recv_into(buffer: bytearray) -> int:
+            data = encode_reply(sock.responses.get(timeout=1), 2)
+            buffer[: len(data)] = data
+            return len(data)
+
+        sock.recv_into = recv_into
+        return sock
+
+
 def fake_redis() -> fakeredis.FakeRedis:
     """An empty server, simulated. Functions get RESP2's shapes, as on a real one."""
-    return fakeredis.FakeRedis(version=(7, 0), protocol=2)
+    return fakeredis.FakeRedis(version=(7, 0), protocol=2, connection_class=FakeConnection)
 
 
 @dataclass

@@ -12,27 +12,26 @@ def a_job(*remaining: int) -> OpenJob:
     return OpenJob(job, [1], cursors, deque(shard for shard in cursors if remaining[shard]), 0.0)
 
 
-def chunks(opened: OpenJob, *sizes: int, spread: bool = False) -> list[list[tuple[int, int]]]:
+def chunks(opened: OpenJob, *sizes: int) -> list[list[tuple[int, int]]]:
     return [
-        [(chunk.shard, chunk.followers) for chunk in opened.next_chunks(size, spread=spread)]
-        for size in sizes
+        [(chunk.shard, chunk.followers) for chunk in opened.next_chunks(size)] for size in sizes
     ]
 
 
-def test_on_a_cluster_each_chunk_is_for_another_shard() -> None:
+def test_chunks_take_turns_between_shards() -> None:
     wanted = [[(0, 4)], [(1, 4)], [(2, 4)], [(0, 4)]]
-    assert chunks(a_job(10, 10, 10), 4, 4, 4, 4, spread=True) == wanted
-
-
-def test_on_one_server_a_shard_is_finished_before_the_next() -> None:
-    wanted = [[(0, 4)], [(0, 4)], [(0, 2), (1, 2)], [(1, 4)]]
     assert chunks(a_job(10, 10, 10), 4, 4, 4, 4) == wanted
 
 
 def test_a_chunk_is_filled_up_from_further_shards() -> None:
-    for spread in (False, True):
-        found = chunks(a_job(3, 0, 2, 9), 6, 100, 1, spread=spread)
-        assert found == [[(0, 3), (2, 2), (3, 1)], [(3, 8)], []]
+    found = chunks(a_job(3, 0, 2, 9), 6, 100, 1)
+    assert found == [[(0, 3), (2, 2), (3, 1)], [(3, 8)], []]
+
+
+def test_a_chunk_begins_where_those_before_it_end() -> None:
+    opened = a_job(10)
+    planned = [*opened.next_chunks(4), *opened.next_chunks(4)]
+    assert [chunk.cursor.remaining for chunk in planned] == [10, 6]
 
 
 def test_progress_counts_deliveries() -> None:

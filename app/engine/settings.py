@@ -46,11 +46,11 @@ class EngineSettings(BaseModel):
     following_limit: int = Field(10_000, ge=1, le=50_000)
     """People that one user may follow (at most 50,000)."""
     chunk: int = Field(500, ge=1, le=4_000)
-    """Followers that one script call delivers to (at most 4,000)."""
+    """Followers that one transaction or server function delivers to (at most 4,000)."""
     chunk_while_read: Positive = 50
-    """The same while pages are being read, so that readers wait for a call or two only."""
+    """The same while pages are being read, so that readers wait for one or two of them only."""
     chunks_in_flight: Positive = 16
-    """Calls of FANOUT_CHUNK followers in a worker's iteration; two at a time are under way."""
+    """Chunks of FANOUT_CHUNK followers in a worker's iteration; two or three are under way."""
     open_jobs: Positive = 64
     """Jobs that one worker keeps open at once, a chunk per iteration."""
     hybrid_rule: Literal["cost", "followers"] = Field("cost", validation_alias="FANOUT_HYBRID")

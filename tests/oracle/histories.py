@@ -13,6 +13,7 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from app.engine.errors import KeyReused
 from app.engine.feeds import log_cache
 from app.engine.models import Strategy
+from app.engine.store import transactions
 from tests.conftest import Backend, changed_lua
 from tests.oracle.machine import strategy, user
 from tests.oracle.races import Races
@@ -46,10 +47,12 @@ class Histories(Races, Sequences):
 @contextmanager
 def few_are_many() -> Iterator[None]:
     """More than three deferred posts are a case of their own, as are 200 elsewhere, and logs are
-    kept to their third post: no history of a bearable length would come so far."""
+    kept to their third post: no history of a bearable length would come so far. Each history draws
+    how many followers make a job large."""
     with (
         changed_lua("local RELEASE_MAX = 200", "local RELEASE_MAX = 3"),
         patch.object(log_cache, "KEPT", 3),
+        patch.object(transactions, "MIN_FOLLOWERS", 200),
     ):
         yield
 

@@ -17,6 +17,7 @@ from app.bootstrap import Services
 from app.engine.delivery.deliverer import Deliverer
 from app.engine.errors import Overloaded
 from app.engine.models import STRATEGIES, Strategy
+from app.engine.store import transactions
 from tests.conftest import Backend, add_users, small_settings
 from tests.oracle.truth import Truth
 
@@ -48,6 +49,7 @@ class Machine(RuleBasedStateMachine):
         chunk_while_read=st.sampled_from([1, 2]),
         log_cap=st.sampled_from([3, 6, 100]),
         served_by=st.lists(either, min_size=1, max_size=8),
+        large_from=st.sampled_from([1, 2, 200]),
     )
     def begin(
         self,
@@ -56,7 +58,9 @@ class Machine(RuleBasedStateMachine):
         chunk_while_read: int,
         log_cap: int,
         served_by: list[int],
+        large_from: int = 200,
     ) -> None:
+        transactions.MIN_FOLLOWERS = large_from
         self.settings = small_settings(
             shards=SHARDS,
             timeline_cap=4,

@@ -21,6 +21,7 @@ from bench import servers
 
 ROOT = Path(__file__).resolve().parents[2]
 LUA = "app/engine/store/lua/"
+TRANSACTIONS = "app/engine/store/transactions.py"
 HISTORIES = 200
 """So many histories without a failure let a mutant survive."""
 NONE = "no mutant"
@@ -149,6 +150,73 @@ MUTANTS: tuple[Mutant, ...] = (
         "local from = math.max(0, remaining - size)\n",
         "local from = math.max(0, remaining - size - 1)\n"
         "  remaining = math.min(remaining, from + size)\n",
+    ),
+    # Transactions
+    Mutant(
+        "a transaction goes on over another worker's progress",
+        TRANSACTIONS,
+        '("WATCH", cursor, watermark, followers)',
+        '("WATCH", watermark, followers)',
+    ),
+    Mutant(
+        "a transaction goes on over a newer post",
+        TRANSACTIONS,
+        '("WATCH", cursor, watermark, followers)',
+        '("WATCH", cursor, followers)',
+    ),
+    Mutant(
+        "a transaction pushes an older post on top",
+        TRANSACTIONS,
+        "            or job.id < latest\n",
+        "",
+    ),
+    Mutant(
+        "a transaction trusts the worker's cursor",
+        TRANSACTIONS,
+        "            or int(length if fresh else stored) != chunk.cursor.remaining\n",
+        "",
+    ),
+    Mutant(
+        "a transaction does not tell of its id",
+        TRANSACTIONS,
+        "if job.id > latest:",
+        "if False:",
+    ),
+    Mutant(
+        "a transaction leaves the cursor one follower behind",
+        TRANSACTIONS,
+        '[("HSET", cursor, "remaining", remaining, *counts)]',
+        '[("HSET", cursor, "remaining", remaining + 1, *counts)]',
+    ),
+    Mutant(
+        "a transaction creates timelines",
+        TRANSACTIONS,
+        "$6\\r\\nLPUSHX",
+        "$5\\r\\nLPUSH",
+    ),
+    Mutant(
+        "a refused transaction counts as made",
+        TRANSACTIONS,
+        "            self.cursors[chunk.job.id] = None\n            return None",
+        "            before, outcome = chunk.cursor, [1] * chunk.followers",
+    ),
+    Mutant(
+        "a transaction passes over the last follower of a chunk",
+        TRANSACTIONS,
+        "pushes(stem, followers, b",
+        "pushes(stem, followers[:-1] + followers[:1], b",
+    ),
+    Mutant(
+        "long timelines are not trimmed after a transaction",
+        TRANSACTIONS,
+        "if length > self.longest]",
+        "if length > 2 * self.longest]",
+    ),
+    Mutant(
+        "releases go by transactions",
+        TRANSACTIONS,
+        "chunk.posts == [job.id] and",
+        "len(chunk.posts) == 1 and",
     ),
     Mutant(
         "a job is finished in another incarnation of the server",

@@ -3,12 +3,25 @@
 Each leaves its numbers and its schedule to chance, and may begin amid whatever was going on.
 """
 
+from collections.abc import Callable
+
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from app.engine.delivery.servers import READ_SECONDS
 from app.engine.models import Strategy
-from tests.oracle.machine import SHARDS, USERS, Machine, Schedule, either, schedules, strategy, user
+from app.engine.store import transactions
+from tests.oracle.machine import (
+    SHARDS,
+    USERS,
+    Machine,
+    Schedule,
+    either,
+    schedules,
+    squeezed,
+    strategy,
+    user,
+)
 
 shard = st.integers(0, SHARDS - 1)
 
@@ -87,6 +100,49 @@ class Sequences(Machine):
         self.bounded()
         for reader in readers:
             self.read(reader, "write", 6)
+
+    @rule(
+        author=user,
+        other=user,
+        on_shard=shard,
+        worker=either,
+        what=st.sampled_from(["another worker", "newer post", "follow", "unfollow", "rebuild"]),
+    )
+    def something_before_exec(
+        self, author: int, other: int, on_shard: int, worker: int, what: str
+    ) -> None:
+        """A worker's fence stands, and its transaction is about to leave."""
+        self.come_to_rest()
+        reader = on_shard if on_shard != author else on_shard + SHARDS
+        readers = self.audience(author, on_shard, absent=reader if what == "follow" else None)
+        self.follow(readers[-1], other)
+        self.read(readers[-1], "write", 6)
+        self.now += READ_SECONDS
+        self.post(author, "write")
+        self.workers[worker].run_iteration()
+        another = self.workers[1 - worker]
+
+        def work_of_another() -> None:
+            self.time_passes(1.2)
+            another.run_iteration()
+
+        def newer_post() -> None:
+            self.post(other, "write")
+            another.run_until_idle()
+
+        acts: dict[str, Callable[[], object]] = {
+            "another worker": work_of_another,
+            "newer post": newer_post,
+            "follow": lambda: (self.follow(reader, author), self.read(reader, "write", 6)),
+            "unfollow": lambda: (self.unfollow(reader, author), self.read(reader, "write", 6)),
+            "rebuild": lambda: (self.lose_timeline(reader), self.read(reader, "write", 6)),
+        }
+        with squeezed(transactions._Lane, "_transaction", after=acts[what]):
+            self.workers[worker].run_iteration()
+        self.work_it_off()
+        self.bounded()
+        for each in readers:
+            self.read(each, "write", 6)
 
     @rule(reader=user, author=user, other=user, taker=either)
     def a_newer_post_overtakes(self, reader: int, author: int, other: int, taker: int) -> None:

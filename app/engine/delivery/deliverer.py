@@ -18,6 +18,7 @@ from ..store.data import Data
 from ..store.failures import Refused
 from ..store.job_records import Job, Progress, Unreadable
 from ..store.replies import reason
+from ..store.transactions import Transactions
 from .open_jobs import OpenJobs
 from .reclaiming import Reclaiming
 from .servers import Servers
@@ -31,6 +32,7 @@ class Deliverer:
         self._jobs, self._counters = data.jobs, data.counters
         self._worker = worker
         self._chunk_sender = ChunkSender(data.store, data.settings)
+        self._transactions = Transactions(data.store, data.settings)
         self.servers = Servers(data, clock)
         self.open_jobs = OpenJobs(data, clock)
         self.reclaiming = Reclaiming(data, worker, self.open_jobs, self.servers, clock)
@@ -39,7 +41,8 @@ class Deliverer:
         """Deliveries made and skipped: what a limit counts, and what is paid for."""
 
     def run_iteration(self, tokens: int | None = None) -> bool:
-        """One round trip: asks for new jobs, delivers a chunk for each open one.
+        """Asks for new jobs and delivers a chunk for each open one: the small chunks in the same
+        round trip, then the large ones, for which no ordinary post waits.
 
         `tokens` bounds the deliveries (None: no bound, 0: heartbeats only). A follower gets all
         posts of a release at once, so the last of them may pass the bound. Returns whether there
@@ -50,21 +53,26 @@ class Deliverer:
         self.open_jobs.add_heartbeats(batch)
         size = self.servers.chunk_size()
         chunks = self._plan(size, tokens)
-        begun = time.perf_counter_ns()
-        replies, delivered = self._chunk_sender.send(batch, chunks, size)
-        spent = time.perf_counter_ns() - begun
+        large = [chunk for chunk in chunks if self._transactions.fits(chunk)]
+        small = [chunk for chunk in chunks if not self._transactions.fits(chunk)]
+        before, begun = self.processed, time.perf_counter_ns()
+        replies, delivered = self._chunk_sender.send(batch, small, size)
         answers = [reply and self._jobs.answer(reply) for reply in replies[:asked]]
         if self.servers.restarted(answers):
             # It may have lost deliveries that this process knows as made. All jobs are reclaimed,
             # and go on from their cursors.
             self.open_jobs.close_all()
             self.reclaiming.forget_heartbeats()
+            large = []
         taken = self._take([job for answer in answers if answer for job in answer.jobs])
-        before = self.processed
-        self._advance(chunks, delivered)
-        if self.processed > before:
-            self._counters.cost("delivery", self.processed - before, spent)
+        self._advance(small, delivered)
         finished = self._finish()
+        if large:
+            delivered += self._push(large, size)
+            finished += self._finish()
+        if self.processed > before:
+            spent = time.perf_counter_ns() - begun
+            self._counters.cost("delivery", self.processed - before, spent)
         self.reclaiming.put_aside()
         return bool(finished or taken or any(delivered))
 
@@ -87,8 +95,16 @@ class Deliverer:
         deliveries = self._settings.chunk * self._settings.chunks_in_flight
         if tokens is not None:
             deliveries = min(deliveries, tokens)
-        spread, away = self._store.is_cluster, self.servers.away
-        return self.open_jobs.plan(deliveries, size, spread=spread, away=away)
+        return self.open_jobs.plan(deliveries, size, self.servers.away)
+
+    def _push(self, chunks: Sequence[Chunk], size: int) -> list[Delivered | str | None]:
+        """Delivers large chunks by transactions, and what these refuse by the server function."""
+        pushed = self._transactions.push(chunks)
+        self._advance(chunks, pushed)
+        refused = [chunk for chunk, answer in zip(chunks, pushed, strict=True) if not answer]
+        _, delivered = self._chunk_sender.send(self._store.batch(), refused, size)
+        self._advance(refused, delivered)
+        return [*pushed, *delivered]
 
     def _take(self, taken: Sequence[Job | Unreadable]) -> int:
         """Opens new jobs; how many there were."""
@@ -109,7 +125,7 @@ class Deliverer:
                 delivered += answer.delivered
                 skipped += answer.skipped
                 if opened:
-                    opened.advance(chunk.shard, answer.cursor)
+                    opened.advance(chunk.shard, answer)
             elif answer and opened:
                 self.open_jobs.fail(chunk.job, answer)
         self.delivered += delivered

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Set
 from dataclasses import dataclass, field
 
-from ..store.chunks import Chunk
+from ..store.chunks import Chunk, Delivered
 from ..store.job_records import Cursor, Job, Progress
 
 
@@ -20,33 +20,38 @@ class OpenJob:
     next_heartbeat: float
     planned: Counter[int] = field(default_factory=Counter)
 
-    def next_chunks(
-        self, deliveries: int, *, spread: bool, away: Set[int] = frozenset()
-    ) -> list[Chunk]:
+    def next_chunks(self, deliveries: int, *, away: Set[int] = frozenset()) -> list[Chunk]:
         """Chunks of about so many deliveries together, for followers that are not planned yet and
-        live on no shard that is `away`. A follower gets all posts at once.
-
-        With `spread` each call begins on another shard, so that no node of a Cluster idles. Without
-        it a shard is finished first: its timelines were made together and lie close in memory,
-        which is worth about a tenth (row 5 of the bench).
+        live on no shard that is `away`. A follower gets all posts at once. Each call begins on
+        another shard: several are under way at once, and no node of a Cluster idles.
         """
         wanted = max(1, deliveries // max(1, len(self.posts)))
         chunks = []
         for _ in range(len(self.shards)):
             shard = self.shards[0]
-            followers = min(wanted, self.cursors[shard].remaining - self.planned[shard])
+            self.shards.rotate(-1)
+            now = self.cursors[shard]
+            remaining = now.remaining - self.planned[shard]
+            followers = min(wanted, remaining)
             if followers > 0 and shard not in away:
                 self.planned[shard] += followers
                 wanted -= followers
-                chunks.append(Chunk(self.job, shard, followers, self.posts))
-            if spread or wanted > 0:
-                self.shards.rotate(-1)
+                cursor = Cursor(remaining, now.delivered, now.skipped)
+                chunks.append(Chunk(self.job, shard, followers, self.posts, cursor))
             if wanted <= 0:
                 break
         return chunks
 
-    def advance(self, shard: int, cursor: Cursor) -> None:
-        """Notes how far the job is on a shard."""
+    def advance(self, shard: int, answer: Delivered) -> None:
+        """Notes how far the job is on a shard. While nobody else moves the cursor the counts here
+        are exact; those in the store may take dormant followers of one chunk for delivered."""
+        before, cursor = self.cursors[shard], answer.cursor
+        posts = max(1, len(self.posts))
+        delivered, skipped = answer.delivered // posts, answer.skipped // posts
+        if before.remaining - delivered - skipped == cursor.remaining:
+            cursor = Cursor(
+                cursor.remaining, before.delivered + delivered, before.skipped + skipped
+            )
         self.cursors[shard] = cursor
         if cursor.remaining == 0 and shard in self.shards:
             self.shards.remove(shard)

@@ -92,7 +92,7 @@ class OpenJobs:
                 opened.next_heartbeat = now + HEARTBEAT_SECONDS
                 self._data.jobs.heartbeat(batch, opened.job, opened.progress())
 
-    def plan(self, deliveries: int, size: int, *, spread: bool, away: Set[int]) -> list[Chunk]:
+    def plan(self, deliveries: int, size: int, away: Set[int]) -> list[Chunk]:
         """The chunks of an iteration: one of at most `size` deliveries for every job, then further
         rounds until there are so many `deliveries` or nothing remains."""
         for opened in self._open.values():
@@ -101,7 +101,7 @@ class OpenJobs:
         waiting = deque(self)
         while waiting and deliveries > 0:
             opened = waiting.popleft()
-            chunks = opened.next_chunks(min(size, deliveries), spread=spread, away=away)
+            chunks = opened.next_chunks(min(size, deliveries), away=away)
             if chunks:
                 plan += chunks
                 deliveries -= sum(chunk.deliveries for chunk in chunks)

@@ -21,12 +21,14 @@ CHUNKS_AHEAD = 2
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """The next `followers` of a job on a shard, and the posts that each gets, oldest first. Without
-    posts their timelines are dropped; that counts as one delivery each."""
+    posts their timelines are dropped; that counts as one delivery each. `cursor` is the job's, as
+    the chunks before this one are to leave it."""
 
     job: Job
     shard: int
     followers: int
     posts: list[int]
+    cursor: Cursor
 
     @property
     def deliveries(self) -> int:

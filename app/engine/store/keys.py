@@ -108,6 +108,10 @@ class Keys:
         """Beginnings of the names that outlive a dataset. No id is ever given out twice, so
         `last_id` is among them; loading itself needs `dataset` and `loader`."""
 
+    def timelines(self, shard: int) -> str:
+        """What the names of all timelines of a shard begin with."""
+        return f"{self.prefix}timeline:{{{shard}}}:"
+
     def shard(self, user: int) -> int:
         """The shard a user lives on."""
         return user % self.shards
