@@ -1,11 +1,15 @@
 """What is known of a fan-out job: its record, its entry in the stream, how far it is."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from ..ids import shard_of_post
-from ..models import Fanout, FanoutStatus, PullReason
+from ..models import Fanout
 from .replies import pairs
+
+_FANOUT = TypeAdapter(Fanout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +27,8 @@ class StreamEntry:
 
 @dataclass(frozen=True, slots=True)
 class Job(StreamEntry):
-    """What a job record says. `counts` are the followers on each shard at acceptance; the posts
-    from `since` to `last` are to be delivered."""
+    """A job's record: the posts from `since` to `last` are to be delivered. `counts` are the
+    followers on each shard at acceptance."""
 
     id: int
     author_id: int
@@ -49,8 +53,8 @@ class Unreadable(StreamEntry):
 
 @dataclass(frozen=True, slots=True)
 class Pending(StreamEntry):
-    """A job that some worker has taken and not finished. `reclaims`: how often it was reclaimed
-    since it last made progress."""
+    """A job that a worker has taken and not finished; `reclaims` are those since its last
+    progress."""
 
     worker: str
     heartbeats: int
@@ -59,11 +63,8 @@ class Pending(StreamEntry):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server answers to a worker that asks for new jobs.
-
-    Another `incarnation` than before: the server has restarted, and its last writes may be undone.
-    `pages_read` counts the pages of feeds that it was asked for in this incarnation.
-    """
+    """What a server answers to a worker that asks for new jobs. In another `incarnation` its last
+    writes may be undone. `pages_read` counts the pages of feeds that it gave in this one."""
 
     incarnation: str
     pages_read: int
@@ -79,8 +80,7 @@ class Cursor:
     skipped: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a job of so many posts is on all shards, in deliveries."""
 
     delivered: int
@@ -93,15 +93,7 @@ def read_fanout(post_id: int, record: Any) -> Fanout | None:
     fields = read_fields(record)
     if "status" not in fields:
         return None
-    return Fanout(
-        post_id,
-        cast("FanoutStatus", fields["status"]),
-        int(fields["recipients"]),
-        int(fields.get("delivered", 0)),
-        int(fields.get("skipped", 0)),
-        float(fields["lag_ms"]) if "lag_ms" in fields else None,
-        cast("PullReason | None", fields.get("pull_reason")),
-    )
+    return _FANOUT.validate_python({**fields, "post_id": post_id})
 
 
 def read_job(record: Any) -> Job | Unreadable:
@@ -112,7 +104,7 @@ def read_job(record: Any) -> Job | Unreadable:
     shard, counts = shard_of_post(job), fields.get("counts", "").split(",")
     numbers = ("author", "since", "last", "recipients", "accepted")
     wrong = [name for name in numbers if not fields.get(name, "").isdecimal()]
-    if not all(count.isdecimal() for count in counts):
+    if not all(map(str.isdecimal, counts)):
         wrong.append("counts")
     if "strategy" not in fields:
         wrong.append("strategy")

@@ -31,16 +31,13 @@ class Jobs:
     """The jobs of all shards. Methods that take a `Batch` add to a round trip of the caller's."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
-        self._keys = store.keys
+        self._store, self._keys = store, store.keys
 
     def ask(self, batch: Batch, worker: str, count: int) -> int:
         """Asks every server for new jobs, at most `count` of a shard, and for its incarnation;
-        returns how many replies will come, for `answer` to read.
-
-        The incarnation is the first word that anybody gave since the server started. The word is a
-        new one each time, or a lone worker would not see that the server restarted.
-        """
+        returns how many replies will come, for `answer` to read."""
+        # The incarnation is the first word that anybody gave since the server started. The word is
+        # a new one each time, or a lone worker would not see that the server restarted.
         groups, word = self._store.groups, secrets.token_hex(8)
         for shards in groups:
             batch.call("ask", self._keys.jobs(shards[0]), word, worker, count, *map(tag, shards))
@@ -63,12 +60,8 @@ class Jobs:
         """Acknowledges jobs of one shard. The answer has for each of them (1, lag in ms) to the
         first to say so, (0, 0) to others, (-1, 0) when the shard's server is in another
         incarnation, or a text, why it failed."""
-        described = [
-            (job.entry, str(job.id), progress.delivered, progress.skipped, progress.posts)
-            for job, progress in jobs
-        ]
-        args = (tag(shard), incarnation, orjson.dumps(described))
-        batch.call("finish_jobs", self._keys.jobs(shard), *args)
+        described = orjson.dumps([(job.entry, str(job.id), *progress) for job, progress in jobs])
+        batch.call("finish_jobs", self._keys.jobs(shard), tag(shard), incarnation, described)
 
     def put_aside(self, batch: Batch, job: Job, progress: Progress) -> None:
         """Tells how far the job is, and clears the count of its reclaims."""
@@ -95,15 +88,11 @@ class Jobs:
     def first_cursors(self, jobs: Sequence[Job]) -> list[dict[int, Cursor]]:
         """The cursors that new jobs begin with, for each job by shard.
 
-        The followers were counted one round trip before the post was written. Who followed in
-        between is missed by the count but may have read already, so shards without a follower
-        are counted once more. Where that cannot be done one is assumed: the delivery fails and says
-        why, or counts them when the shard is back.
+        Who followed after the followers were counted, and before the post was written, may have
+        read already. So shards without a follower are counted once more. Where that cannot be done
+        one is assumed: the delivery fails and says why, or counts them when the shard is back.
         """
-        cursors = [
-            {shard: Cursor(count) for shard, count in enumerate(job.counts) if count}
-            for job in jobs
-        ]
+        cursors = [{shard: Cursor(n) for shard, n in enumerate(job.counts) if n} for job in jobs]
         batch, empty = self._store.batch(), []
         for shard in range(self._store.shards):
             if without := [i for i, job in enumerate(jobs) if not job.counts[shard]]:
@@ -122,15 +111,14 @@ class Jobs:
     def cursors(self, job: Job) -> dict[int, Cursor]:
         """How far the job is on each shard where it has followers. A shard that is away has
         everything before it; its cursor tells more when it is back."""
-        (first,) = self.first_cursors([job])
-        batch = self._store.batch()
-        for shard in first:
-            name = self._keys.cursor(shard, job.id)
-            batch.add("HMGET", name, "remaining", "delivered", "skipped")
-        return {
-            shard: start if not stored or stored[0] is None else Cursor(*map(int, stored))
-            for (shard, start), stored in zip(first.items(), batch.run(partial=True), strict=True)
-        }
+        (cursors,) = self.first_cursors([job])
+        names = [self._keys.cursor(shard, job.id) for shard in cursors]
+        reads = [("HMGET", name, "remaining", "delivered", "skipped") for name in names]
+        replies = self._store.run(reads, partial=True)
+        for shard, stored in zip(list(cursors), replies, strict=True):
+            if stored and stored[0] is not None:
+                cursors[shard] = Cursor(*map(int, stored))
+        return cursors
 
     def note_progress(self, job: Job, processed: int) -> None:
         """Tells how far a reclaimed job is; progress clears the count of its reclaims."""
@@ -167,19 +155,16 @@ class Jobs:
         """How far the deliveries of the post are. Raises `UnknownPost`."""
         (found,) = self.fanouts([post_id])
         if found is None:
-            raise UnknownPost(
-                f"Nothing is known of a fan-out of post {post_id}: job records are kept for an hour"
-                " after the last delivery."
-            )
+            kept = "job records are kept for an hour after the last delivery"
+            raise UnknownPost(f"Nothing is known of a fan-out of post {post_id}: {kept}.")
         return found
 
     def fanouts(self, post_ids: Iterable[int]) -> list[Fanout | None]:
         """How far the deliveries of these posts are, in one round trip; None where no record is
         left (an hour after the job was done, or a pulled post was accepted)."""
-        wanted, batch = list(post_ids), self._store.batch()
-        for post_id in wanted:
-            batch.add("HGETALL", self._keys.job(post_id))
-        return [read_fanout(*found) for found in zip(wanted, batch.run(), strict=True)]
+        wanted = list(post_ids)
+        records = self._store.run([("HGETALL", self._keys.job(post_id)) for post_id in wanted])
+        return list(map(read_fanout, wanted, records))
 
     def _entry(self, job: StreamEntry) -> tuple[str, str, str]:
         """The first arguments of a function for one entry of a stream: key, tag, entry."""
