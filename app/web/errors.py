@@ -60,9 +60,8 @@ def _http_error(error: HTTPException) -> AnyResponse | tuple[str, int]:
     code = error.code or 500
     detail = _ADVICE.get(code, error.description or "")
     response = make_response(_answer(Answer(code, error.name, detail=detail)))
-    for name, value in error.get_headers():
-        if name not in ("Content-Type", "Content-Length"):
-            response.headers[name] = value  # Allow, Retry-After, Content-Range
+    more = (header for header in error.get_headers() if header[0] != "Content-Type")
+    response.headers.extend(more)  # Allow, Retry-After, Content-Range
     return response
 
 

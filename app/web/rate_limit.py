@@ -1,14 +1,13 @@
 """A bound on how fast one client may change things, shared by all web processes.
 
-The counting is done by the library `limits` in the store (Flask-Limiter's engine; used directly,
-since Flask-Limiter wants to know the kind of store when the application is made, and ours is
-found out at the first call). Answers carry the headers of the IETF draft "RateLimit header fields
-for HTTP". Weakness: a client is an address, so all users behind one proxy share a bound.
-Alternative: a key for each client, once clients have to sign in.
+The library `limits` counts in the store (docs/decisions/006). Answers carry the headers of the IETF
+draft "RateLimit header fields for HTTP". Weakness: a client is an address, so all users behind one
+proxy share a bound. Alternative: a key for each client, once clients have to sign in.
 """
 
 import math
 import time
+from dataclasses import dataclass
 from functools import cached_property
 
 from flask import Flask, Response, g, request
@@ -20,14 +19,13 @@ from app.engine.store.client import Store
 from app.settings import BadSetting
 from app.web.problems import TooFast
 
-OFF = "none"
 COUNTED = frozenset({"POST", "PUT", "DELETE"})
 
 
 def install(app: Flask, store: Store, bound: str) -> None:
     """Puts the bound in front of all unsafe methods. `bound` is FANOUT_RATE_LIMIT, such as
     `6000/minute`, or `none`. Raises `BadSetting`."""
-    if bound == OFF:
+    if bound == "none":
         return
     try:
         limiter = _Limiter(store, parse(bound))
@@ -39,39 +37,39 @@ def install(app: Flask, store: Store, bound: str) -> None:
     app.after_request(limiter.tell)
 
 
+@dataclass
 class _Limiter:
-    def __init__(self, store: Store, bound: RateLimitItem) -> None:
-        self._store = store
-        self._bound = bound
+    store: Store
+    bound: RateLimitItem
 
     @cached_property
     def _window(self) -> SlidingWindowCounterRateLimiter:
-        return SlidingWindowCounterRateLimiter(_storage(self._store))
+        return SlidingWindowCounterRateLimiter(_storage(self.store))
 
     def check(self) -> None:
         """Counts the request. Raises `TooFast`, or `StoreDown`."""
         if request.method not in COUNTED:
             return
         client = request.remote_addr or "unknown"
-        with self._store.attempt():
+        with self.store.attempt():
             within, g.rate_limit = self._hit(client)
-            if g.rate_limit.reset_time - time.time() > 2 * self._bound.get_expiry():
+            if g.rate_limit.reset_time - time.time() > 2 * self.bound.get_expiry():
                 # The store's clock was set back, and the window would last that much longer.
-                self._window.clear(self._bound, client)
+                self._window.clear(self.bound, client)
                 within, g.rate_limit = self._hit(client)
         if not within:
-            raise TooFast(f"At most {self._bound} for each client.")
+            raise TooFast(f"At most {self.bound} for each client.")
 
     def _hit(self, client: str) -> tuple[bool, WindowStats]:
-        within = self._window.hit(self._bound, client)
-        return within, self._window.get_window_stats(self._bound, client)
+        within = self._window.hit(self.bound, client)
+        return within, self._window.get_window_stats(self.bound, client)
 
     def tell(self, response: Response) -> Response:
         """Adds the headers to answers of requests that were counted."""
         if "rate_limit" in g:
             reset = max(0, math.ceil(g.rate_limit.reset_time - time.time()))
-            remaining, seconds = max(0, g.rate_limit.remaining), self._bound.get_expiry()
-            response.headers["RateLimit-Policy"] = f'"client";q={self._bound.amount};w={seconds}'
+            remaining, seconds = max(0, g.rate_limit.remaining), self.bound.get_expiry()
+            response.headers["RateLimit-Policy"] = f'"client";q={self.bound.amount};w={seconds}'
             response.headers["RateLimit"] = f'"client";r={remaining};t={reset}'
             if response.status_code == 429:
                 response.headers["Retry-After"] = str(max(1, reset))

@@ -32,8 +32,6 @@ class Application(OpenAPI):
             doc_ui=False,
             validation_error_callback=refuse_invalid,
             validation_error_model=Problem,
-            template_folder=f"{folder}/templates",
-            static_folder=f"{folder}/static",
             root_path=folder,
         )
         self.openapi_version = "3.1.0"

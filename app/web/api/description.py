@@ -20,9 +20,6 @@ CHANGES = {
     "413": "The body is too large.",
     "429": "Too many changes by one client; see Retry-After.",
 }
-BODY = {"415": "The body is not JSON."}
-INPUT = {"422": "A field is missing, unknown, of the wrong kind or out of range."}
-PATH = {"404": "There is no such thing."}
 KEY_HEADER = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -40,29 +37,28 @@ def complete(spec: dict[str, Any], page_limit: int) -> dict[str, Any]:
     for methods in spec["paths"].values():
         for method, operation in methods.items():
             _complete(operation, page_limit, changes=method != "get")
-    schemas = spec["components"]["schemas"]
-    for name in [name for name in schemas if name.startswith(WRAPPED)]:
-        del schemas[name]
+    schemas = spec["components"]["schemas"].items()
+    spec["components"]["schemas"] = {k: v for k, v in schemas if not k.startswith(WRAPPED)}
     return spec
 
 
 def _complete(operation: dict[str, Any], page_limit: int, *, changes: bool) -> None:
-    text = operation.get("description", "")
+    text, answers = operation.get("description", ""), operation["responses"]
     operation["description"] = text.replace("<br/>", "\n").strip()
     parameters, body = operation.get("parameters", []), "requestBody" in operation
     for parameter in parameters:
         if parameter.get("description") == PAGE_LIMIT:
             parameter["schema"]["maximum"] = page_limit
-    errors = ALWAYS | (CHANGES if changes else {}) | (BODY if body else {})
-    if body or parameters:
-        errors |= INPUT
+    errors = ALWAYS | (CHANGES if changes else {})
+    if body:
+        errors["415"] = "The body is not JSON."
     if any(parameter["in"] == "path" for parameter in parameters):
-        errors |= PATH
-    answers = operation["responses"]
-    if not parameters and not body:
+        errors["404"] = "There is no such thing."
+    if body or parameters:
+        errors["422"] = "A field is missing, unknown, of the wrong kind or out of range."
+    else:
         del answers["422"]  # the library thinks that every request may have invalid fields
-    for status, meaning in errors.items():
-        answers[status] = {"description": meaning}
+    answers |= {status: {"description": meaning} for status, meaning in errors.items()}
     for status, answer in answers.items():
         if int(status) >= 400:
             answer["content"] = PROBLEM

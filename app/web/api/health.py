@@ -60,25 +60,24 @@ def away(error: FanoutError) -> dict[str, Check]:
 
 def dataset(services: Services) -> Check:
     """Whether there is a dataset, or none is wanted. Raises `StoreDown`."""
-    found, settings = services.datasets.current(), services.settings
-    status, ok = found["status"], found["status"] == "ready"
+    found, wanted = services.datasets.current(), services.settings.dataset
+    preset, status = found["preset"], found["status"]
+    ok = status == "ready" or (status == "empty" and wanted == "none")
     match status:
         case "ready":
-            detail = f"{found['preset']}, {count_of(found['users'], 'user')}"
+            detail = f"{preset}, {count_of(found['users'], 'user')}"
         case "loading" if found["waiting"]:
-            detail = f"{found['preset']} was asked for and waits for a worker."
+            detail = f"{preset} was asked for and waits for a worker."
         case "loading":
-            detail = f"{found['preset']} is being loaded: {found['percent']} percent."
+            detail = f"{preset} is being loaded: {found['percent']} percent."
         case "failed":
-            detail = f"{found['preset']} could not be loaded. {found['error']}"
-        case _ if settings.owns_store and settings.dataset != "none":
-            detail = f"The store is empty. A worker fills it: {settings.dataset}."
+            detail = f"{preset} could not be loaded. {found['error']}"
+        case _ if services.settings.owns_store and not ok:
+            detail = f"The store is empty. A worker fills it: {wanted}."
         case _:
-            ok = settings.dataset == "none"
-            preset = "medium" if ok else settings.dataset
-            detail = f"The store is empty. To fill it, run: flask --app app.main seed {preset}"
-    facts = {"status": status}
-    return Check(ok, detail, facts if ok else {**facts, "detail": detail})
+            command = f"flask --app app.main seed {'medium' if ok else wanted}"
+            detail = f"The store is empty. To fill it, run: {command}"
+    return Check(ok, detail, {"status": status} if ok else {"status": status, "detail": detail})
 
 
 def _store(services: Services) -> Check:

@@ -5,13 +5,13 @@ collector of ours hands it the sums that are kept in the store. No label is ever
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import accumulate
 
 from flask import Blueprint, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
 
 from app.bootstrap import Services
 from app.current import services
@@ -50,16 +50,16 @@ COARSE = 4
 """Every fourth bucket is exported: bounds that double, thirty of them."""
 
 
-class StoreCollector(Collector):
+@dataclass(frozen=True, slots=True)
+class StoreCollector:
     """Turns the store's sums into metric families."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    services: Services
 
     def collect(self) -> Iterator[Metric]:
-        """All families; see `HISTOGRAMS` and `COUNTERS` for most of their names."""
-        now = flat(self._services.snapshot())  # adds this process's own counts first
-        total = self._services.engine.counters.read().total
+        """All families; most of their names are those of `HISTOGRAMS`, `COUNTERS` and `GAUGES`."""
+        now = flat(self.services.snapshot())  # adds this process's own counts first
+        total = self.services.engine.counters.read().total
         for operation, (name, text) in HISTOGRAMS.items():
             histogram = HistogramMetricFamily(name, text, labels=["strategy"])
             for strategy in STRATEGIES:
@@ -72,17 +72,15 @@ class StoreCollector(Collector):
         posts = CounterMetricFamily("fanout_posts", "Posts accepted.", labels=["strategy"])
         for strategy in STRATEGIES:
             posts.add_metric([strategy], total.get(f"posts:{strategy}", 0))
-        yield posts
-        text = "1 for the stage in force."
-        stages = GaugeMetricFamily("fanout_backpressure_stage", text, labels=["stage"])
-        for stage in ("normal", "deferring", "shedding"):
-            stages.add_metric([stage], int(now["backpressure.stage"] == stage))
-        yield stages
+        stage = GaugeMetricFamily(
+            "fanout_backpressure_stage", "1 for the stage in force.", labels=["stage"]
+        )
+        for name in ("normal", "deferring", "shedding"):
+            stage.add_metric([name], int(now["backpressure.stage"] == name))
+        yield from (posts, stage)
         for name, (text, path) in GAUGES.items():
-            value = now[path] or 0
-            yield GaugeMetricFamily(
-                name, text, value=value / 1000 if path.endswith("_ms") else value
-            )
+            value = (now[path] or 0) / (1000 if path.endswith("_ms") else 1)
+            yield GaugeMetricFamily(name, text, value=value)
 
 
 def _cumulative(found: dict[int, int]) -> list[tuple[str, float]]:
@@ -94,6 +92,4 @@ def _cumulative(found: dict[int, int]) -> list[tuple[str, float]]:
 @bp.get("/metrics")
 def metrics() -> Response:
     """Prometheus text."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(StoreCollector(services()))
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(StoreCollector(services())), content_type=CONTENT_TYPE_LATEST)

@@ -16,16 +16,16 @@ from app.engine.store.control import RateLimit
 from app.web.api import schemas
 from app.web.api.schemas import Problem
 
-api = APIBlueprint("api", __name__, url_prefix="/api")
+Tags = list[Tag | dict[str, Any]]
+POSTS: Tags = [{"name": "posts"}]
+FEEDS: Tags = [{"name": "feeds"}]
+USERS: Tags = [{"name": "users"}]
+DEAD_LETTERS: Tags = [{"name": "dead letters"}]
+SYSTEM: Tags = [{"name": "system"}]
+EDGE = "/users/<int:user_id>/following/<int:author_id>"
 NO_CONTENT = "", 204
 
-
-def _tag(name: str) -> list[Tag | dict[str, Any]]:
-    return [Tag(name=name)]
-
-
-POSTS, FEEDS, USERS = _tag("posts"), _tag("feeds"), _tag("users")
-DEAD_LETTERS, SYSTEM = _tag("dead letters"), _tag("system")
+api = APIBlueprint("api", __name__, url_prefix="/api")
 
 
 @api.before_request
@@ -47,10 +47,8 @@ def publish(body: schemas.PostBody) -> tuple[Response, int]:
     post, fanout = services().engine.publish(
         body.author_id, body.text, body.strategy, request.headers.get("Idempotency-Key")
     )
-    status_url = url_for("api.fanout", post_id=post.id)
-    accepted = schemas.Accepted(
-        status=fanout.status, recipients=fanout.recipients, status_url=status_url
-    )
+    url = url_for("api.fanout", post_id=post.id)
+    accepted = schemas.Accepted(status=fanout.status, recipients=fanout.recipients, status_url=url)
     return jsonify(schemas.Published(post=post, fanout=accepted)), 202
 
 
@@ -74,8 +72,7 @@ def fanout(path: schemas.PostPath) -> Response:
     Kept for an hour after the last delivery.
     """
     services().engine.post(path.post_id)  # nothing is told of a deleted one
-    state = services().engine.fanout(path.post_id)
-    return jsonify(RootModel[Fanout](state).model_dump())
+    return jsonify(RootModel[Fanout](services().engine.fanout(path.post_id)).model_dump())
 
 
 @api.get("/feed/<int:user_id>", tags=FEEDS, responses={200: RootModel[Feed]})
@@ -104,9 +101,6 @@ def users(query: schemas.UsersQuery) -> Response:
 def user(path: schemas.UserPath) -> Response:
     """One user"""
     return jsonify(services().users.get(path.user_id))
-
-
-EDGE = "/users/<int:user_id>/following/<int:author_id>"
 
 
 @api.put(EDGE, tags=USERS, responses={204: None, 409: Problem})

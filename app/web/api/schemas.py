@@ -23,6 +23,7 @@ PAGE_LIMIT = "At most FANOUT_PAGE_LIMIT."
 UserId = Annotated[int, Field(ge=0, lt=MAX_USER_ID)]
 WHOLE = BeforeValidator(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
 """1e3 and 1000.0 are whole numbers in JSON, as 1000 is."""
+DeliveryRate = Annotated[StrictInt, Field(ge=1, le=MAX_DELIVERIES_PER_SECOND), WHOLE]
 
 
 class Request(BaseModel):
@@ -88,9 +89,7 @@ class WorkersBody(Request):
     """The experiment's controls. A field that is left out is reset to its default."""
 
     paused: StrictBool = False
-    deliveries_per_second: (
-        Annotated[StrictInt, Field(ge=1, le=MAX_DELIVERIES_PER_SECOND), WHOLE] | None
-    ) = None
+    deliveries_per_second: DeliveryRate | None = None
 
 
 class DeadLettersQuery(Request):

@@ -3,7 +3,7 @@ that is refused gets its page again, with what was typed and why it was not acce
 
 from contextlib import suppress
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from app.current import services
@@ -21,13 +21,10 @@ BURST_LIMIT = 200
 @bp.post("/")
 def publish() -> Response:
     """Accepts the composer's form; the strategy `both` posts by write and by read."""
-    form = request.form
-    wanted = form.get("strategy", "")
-    author_id = demo_page.whole(form, "author_id")
-    posted = [
-        services().engine.publish(author_id, form.get("text", ""), checked_strategy(name))[0].id
-        for name in (("write", "read") if wanted == "both" else (wanted,))
-    ]
+    author_id, text = demo_page.whole(request.form, "author_id"), request.form.get("text", "")
+    wanted = request.form.get("strategy", "")
+    strategies = map(checked_strategy, ("write", "read") if wanted == "both" else (wanted,))
+    posted = [services().engine.publish(author_id, text, each)[0].id for each in strategies]
     return redirect(url_for("pages.demo", post=posted, _anchor="story"), 303)
 
 
@@ -52,8 +49,7 @@ def burst() -> Response:
         with suppress(Overloaded):
             services().engine.publish(author_id, f"Burst, {index} of {count}.", "write")
             accepted += 1
-    refused = count - accepted
-    address = url_for("pages.demo", accepted=accepted, refused=refused, _anchor="pressure")
+    address = url_for("pages.demo", accepted=accepted, refused=count - accepted, _anchor="pressure")
     return redirect(address, 303)
 
 
@@ -79,8 +75,7 @@ def reset() -> Response | tuple[str, int]:
         seed = demo_page.whole(request.form, "seed")
         services().datasets.request(request.form.get("preset", ""), seed)
     except FanoutError as error:
-        found, problem = status_page.context(services(), None), answer_to(error)
-        return render_template("status.html", **found, reset_error=problem), problem.status
+        return status_page.draw(services(), answer_to(error))
     return redirect(url_for("pages.status", done="", _anchor="dataset"), 303)
 
 

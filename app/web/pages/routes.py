@@ -84,6 +84,4 @@ def how_it_works() -> str:
 @bp.get("/status")
 def status() -> tuple[str, int]:
     """Health, settings, versions; `?reset=PRESET` asks before it resets."""
-    found = status_page.context(services(), request.args.get("reset"))
-    page = render_template("status.html", **found, reset_done="done" in request.args)
-    return page, 503 if found["problem"] else 200
+    return status_page.draw(services())

