@@ -15,7 +15,7 @@ from .keys import Keys
 from .library import library
 from .metering import Meter
 from .nodes import Nodes
-from .pipelining import Command, Server, Unanswered
+from .pipelining import Command, Commands, Server, Unanswered
 from .replies import pairs
 
 Client = redis.Redis | RedisCluster
@@ -117,7 +117,7 @@ class Store:
 
     def run(
         self,
-        commands: Sequence[Command],
+        commands: Commands,
         weights: Sequence[int] = (),
         limit: int = 0,
         *,
@@ -155,9 +155,7 @@ class Store:
                 return answers
             raise replies[0]
 
-    def _exchange(
-        self, commands: Sequence[Command], weights: Sequence[int], limit: int
-    ) -> list[Any]:
+    def _exchange(self, commands: Commands, weights: Sequence[int], limit: int) -> list[Any]:
         if cost := self.meter.cost:
             cost.commands += len(commands)
             cost.round_trips += 1

@@ -1,9 +1,8 @@
 """The nodes of a Cluster, each asked for what it holds. One that is away holds up nobody else.
 
-redis-py finds out who holds which slot. Its own pipeline fails as a whole when one node does not
-answer, and sends again what that node may have done (docs/decisions/025). Here only what certainly
-did not happen is sent again: what a node refused because the slot had moved, and what could not be
-sent, when the slot has another node by then.
+redis-py finds out who holds which slot. Only what certainly did not happen is sent again
+(docs/decisions/025): what a node refused because the slot had moved, and what could not be sent,
+when the slot has another node by then.
 """
 
 import logging
@@ -17,15 +16,14 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 from redis.exceptions import AskError, RedisClusterException, SlotNotCoveredError, TryAgainError
 
-from .pipelining import BROKEN, Command, Unanswered, steps
+from .pipelining import BROKEN, Command, Commands, Unanswered, steps
 
 NODE_SECONDS = 0.3
-"""Time-out of reaching a node. A request that meets a dead one tries it, its replica and those who
-know the new layout, one after the other; a second for each would add up to many."""
+"""Time-out of reaching a node. A request that meets a dead one tries several, one after the other;
+a second for each would add up to many."""
 REST_SECONDS = 1.0
 """A node that is away is left alone for so long, and callers are told so at once. Then one of them
 finds out in NODE_SECONDS whether it is back."""
-
 NOWHERE = ClusterNode("127.0.0.1", 0)
 """Where a slot is that no node holds: nobody answers there."""
 
@@ -39,53 +37,43 @@ class Nodes:
         self.client = client
         self._rests_until: dict[ClusterNode, float] = {}
 
-    def exchange(
-        self, commands: Sequence[Command], weights: Sequence[int], limit: int
-    ) -> list[Any]:
+    def exchange(self, commands: Commands, weights: Sequence[int], limit: int) -> list[Any]:
         """Sends the commands, to all nodes at the same time; what became of each, in order, as
         `steps` tells it. `limit` holds for each node."""
         slots = _slots(commands)
-        replies: list[Any] = [None] * len(commands)
         homes = list(map(self._home, slots))
-        if self._send(homes, commands, weights, limit, replies):
-            moved = list(map(self._home, slots))
-            for i, reply in enumerate(replies):
-                was_sent = not isinstance(reply, BROKEN) or isinstance(reply, Unanswered)
-                if was_sent or moved[i] == homes[i]:
-                    moved[i] = None
-            self._send(moved, commands, weights, limit, replies)
-        for i, reply in enumerate(replies):
-            if isinstance(reply, (AskError, TryAgainError)):  # MOVED is a kind of ASK
+        replies = self._send(homes, commands, weights, limit)
+        failed = [i for i, reply in enumerate(replies) if isinstance(reply, Exception)]
+        unsent = [i for i in failed if _was_not_sent(replies[i])]
+        if moved := [i for i in unsent if self._home(slots[i]) != homes[i]]:
+            homes = [self._home(slots[i]) for i in moved]
+            parts = [commands[i] for i in moved], [weights[i] for i in moved]
+            for i, reply in zip(moved, self._send(homes, *parts, limit), strict=True):
+                replies[i] = reply
+        for i in failed:
+            if isinstance(replies[i], (AskError, TryAgainError)):  # MOVED is a kind of ASK
                 replies[i] = self._follow(commands[i])
         return replies
 
     def each(self, command: Command) -> list[Any]:
         """What every primary answers to the command, as `exchange` has it."""
         nodes: list[ClusterNode] = self.client.get_primaries()
-        replies: list[Any] = [None] * len(nodes)
-        self._send(nodes, [command] * len(nodes), [0] * len(nodes), 0, replies)
-        return replies
+        return self._send(nodes, [command] * len(nodes), [0] * len(nodes), 0)
 
-    def _home(self, slot: int) -> ClusterNode | None:
+    def _home(self, slot: int) -> ClusterNode:
         try:
             return self.client.nodes_manager.get_node_from_slot(slot)
         except SlotNotCoveredError:
             return NOWHERE
 
     def _send(
-        self,
-        homes: Sequence[ClusterNode | None],
-        commands: Sequence[Command],
-        weights: Sequence[int],
-        limit: int,
-        replies: list[Any],
-    ) -> bool:
-        """Sends each command that has a home to it and notes its reply. Returns whether a node
-        turned out to be away; then the layout was asked for anew."""
+        self, homes: list[ClusterNode], commands: Commands, weights: Sequence[int], limit: int
+    ) -> list[Any]:
+        """Sends each command to its home; the replies. When a node turns out to be away, the
+        layout is asked for anew."""
         parts: dict[ClusterNode, list[int]] = {}
         for i, node in enumerate(homes):
-            if node is not None:
-                parts.setdefault(node, []).append(i)
+            parts.setdefault(node, []).append(i)
         answers: dict[ClusterNode, list[Any]] = {node: [] for node in parts}
         talks: list[Generator[None, None, None]] = []
         lost: list[ClusterNode] = []
@@ -103,6 +91,7 @@ class Nodes:
         finally:
             for talk in talks:
                 talk.close()
+        replies: list[Any] = [None] * len(commands)
         for node, part in parts.items():
             for i, reply in zip(part, answers[node], strict=True):
                 replies[i] = reply
@@ -113,7 +102,7 @@ class Nodes:
         if lost:
             with suppress(redis.RedisError, RedisClusterException, OSError):
                 self.client.nodes_manager.initialize(last_failed_node_name=lost[0].name)
-        return bool(lost)
+        return replies
 
     def _is_back(self, node: ClusterNode, lost: list[ClusterNode]) -> bool:
         """Whether a node that did not answer does so again. Only one caller asks it, and none
@@ -146,7 +135,11 @@ class Nodes:
             return refusal
 
 
-def _slots(commands: Sequence[Command]) -> list[int]:
+def _was_not_sent(reply: Any) -> bool:
+    return isinstance(reply, BROKEN) and not isinstance(reply, Unanswered)
+
+
+def _slots(commands: Commands) -> list[int]:
     """The slot of each command's first key. A command without a key goes with the one before it."""
     slot, slots = 0, []
     for command in commands:

@@ -1,8 +1,8 @@
 """Commands on a server's connections without redis-py's work for every command.
 
 A pipeline of redis-py spends more time on a command than the server does on most of ours. Here
-hiredis packs all commands in one go and the answers are read one after the other; connecting,
-pooling, time-outs and parsing stay redis-py's. Nothing is ever sent twice.
+hiredis packs all in one go; connecting, pooling, time-outs and parsing stay redis-py's. Nothing is
+ever sent twice.
 
 A server runs all that it has received from one client before it turns to the next. So heavy
 commands are sent in parts: the next part leaves when half of what is under way has been answered.
@@ -15,6 +15,7 @@ from typing import Any
 import redis
 
 Command = tuple[Any, ...]
+Commands = Sequence[Command]
 
 BROKEN = (redis.ConnectionError, redis.TimeoutError, OSError)
 """A server could not be reached, or stopped answering."""
@@ -32,9 +33,7 @@ class Server:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
 
-    def exchange(
-        self, commands: Sequence[Command], weights: Sequence[int], limit: int
-    ) -> list[Any]:
+    def exchange(self, commands: Commands, weights: Sequence[int], limit: int) -> list[Any]:
         """Sends the commands; what became of each, in order: see `steps`."""
         replies: list[Any] = []
         for _ in steps(self.client, commands, weights, limit, replies):
@@ -47,21 +46,15 @@ class Server:
 
 
 def steps(
-    client: Any,
-    commands: Sequence[Command],
-    weights: Sequence[int],
-    limit: int,
-    replies: list[Any],
+    client: Any, commands: Commands, weights: Sequence[int], limit: int, replies: list[Any]
 ) -> Generator[None, None, None]:
     """Sends the commands and appends to `replies` what became of each: its answer, its refusal as
     an exception, `Unanswered`, or why it could not be sent. Yields after each part that it sent, so
     that the caller can send something to another server before this one's answers are read.
 
-    `weights` says how much work each command is. No more than `limit` is under way at once, but
-    for a single command that is heavier.
+    `weights` says how much work each command is; only a single heavier one passes the `limit`.
     """
-    pool, connection = client.connection_pool, None
-    callbacks = client.response_callbacks
+    pool, connection, callbacks = client.connection_pool, None, client.response_callbacks
     sent = under_way = 0
     try:
         connection = pool.get_connection()
