@@ -33,11 +33,11 @@ USERS = 120
 @pytest.fixture(autouse=True)
 def _small_is_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested here does not depend on the size; a thousand users take fakeredis a second."""
-    monkeypatch.setitem(PRESETS, "small", Preset("small", USERS, 114))
+    monkeypatch.setitem(PRESETS, "small", Preset(USERS, 114))
 
 
 def graph(*edges: tuple[int, int]) -> Population:
-    return parse((f"{a} {b}" for a, b in edges), MAX_USER_ID).population
+    return parse(f"{a} {b}" for a, b in edges).population
 
 
 def stored_edges(store: Store, users: list[int]) -> tuple[set[Any], set[Any]]:
@@ -297,7 +297,7 @@ def test_a_dead_loader_is_replaced_after_its_lease_time_out(store: Store) -> Non
 
 def test_a_dead_load_from_a_file_is_not_repeated(store: Store) -> None:
     state = DatasetState(store, lease_timeout_ms=100)
-    assert state.lease("dies", "file", 1, repeatable=False)
+    assert state.lease("dies", "file", 1)
     time.sleep(0.15)
     assert state.current()["status"] == "failed"
     assert state.lease_work("second") is None

@@ -33,7 +33,7 @@ class Command:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Command:
-    monkeypatch.setitem(PRESETS, "small", Preset("small", 120, 114))
+    monkeypatch.setitem(PRESETS, "small", Preset(120, 114))
     return Command(store_of(fake_redis(), 4))
 
 
@@ -140,5 +140,5 @@ def test_an_interrupt_leaves_a_clear_state(run: Command, monkeypatch: pytest.Mon
     current = run.services.datasets.current()
     assert (current["status"], current["error"]) == ("failed", "KeyboardInterrupt")
     monkeypatch.undo()
-    monkeypatch.setitem(PRESETS, "small", Preset("small", 120, 114))
+    monkeypatch.setitem(PRESETS, "small", Preset(120, 114))
     assert run("seed", "small").exit_code == 0

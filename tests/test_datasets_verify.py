@@ -88,7 +88,7 @@ def test_verify_delivers_itself_where_no_worker_runs(loaded: Services) -> None:
 
 
 def test_verify_does_not_wait_for_ever(loaded: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify._Helper, "help_or_wait", lambda helper: None)
+    monkeypatch.setattr(verify, "_help_or_wait", lambda *_: None)
     verify.publish_random(loaded.engine, 20, random.randrange(100), nothing)
     with pytest.raises(TimeoutError, match="jobs"):
         verify.drain(loaded.engine, patience=0.05)

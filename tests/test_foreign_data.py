@@ -81,7 +81,7 @@ def test_the_catalogue_is_read() -> None:
 def test_what_others_keep_on_the_server_is_untouched(
     server: redis.Redis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(PRESETS, "small", Preset("small", 120, 114))
+    monkeypatch.setitem(PRESETS, "small", Preset(120, 114))
     edges = tmp_path / "edges.txt"
     edges.write_text("".join(f"{a} {b}\n" for a in range(30) for b in range(30) if a != b))
     put_foreign_keys(server, "")

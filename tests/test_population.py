@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.datasets.directories import DIRECTORY_SIZE, directories_of, follower_counts
 from app.datasets.draws import Draws
 from app.datasets.edgelist import parse
-from app.datasets.kinds import ALL_REGULAR, Thresholds, kind_of, thresholds_of
+from app.datasets.kinds import Thresholds, kind_of, thresholds_of
 from app.datasets.population import MIN_FOLLOWING, Population, generate, generate_sized
 from app.datasets.presets import PRESETS, Preset, checked_seed, preset_of
 from app.datasets.quantiles import REAL_MEAN, real_followers, real_quantiles, scaled_followers
@@ -125,7 +125,7 @@ def test_draws_are_even() -> None:
 
 def test_progress_rises_to_the_end() -> None:
     seen: list[float] = []
-    generate("small", 1, seen.append)
+    generate("small", 1, lambda done, total: seen.append(done / total))
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
 
@@ -142,7 +142,7 @@ def test_kinds_follow_the_thresholds() -> None:
     thresholds = Thresholds(celebrity_from=100, popular_from=10)
     kinds = [kind_of(followers, thresholds) for followers in (0, 9, 10, 99, 100)]
     assert kinds == ["regular", "regular", "popular", "popular", "celebrity"]
-    assert kind_of(10**8, ALL_REGULAR) == "regular"
+    assert kind_of(10**8, Thresholds()) == "regular"
 
 
 @hypothesis_settings(max_examples=200)
@@ -177,12 +177,12 @@ def test_medium_has_some_of_every_kind() -> None:
 
 
 def test_a_small_graph_offers_whoever_is_there() -> None:
-    population = parse(["1 2", "3 4"], 100).population
+    population = parse(["1 2", "3 4"]).population
     counts = follower_counts(population)
     thresholds = thresholds_of(sorted(counts.tolist(), reverse=True))
     directories = directories_of(population, counts, thresholds, 1)
     assert directories == {"celebrity": [2, 4], "popular": [], "regular": [1, 3]}
-    nobody = parse(["5 5", "6 6"], 100).population
+    nobody = parse(["5 5", "6 6"]).population
     counts = follower_counts(nobody)
     assert counts.tolist() == [0, 0]
     directories = directories_of(nobody, counts, thresholds_of([0, 0]), 1)

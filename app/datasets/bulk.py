@@ -8,17 +8,16 @@ Weakness: it holds the graph in memory. Alternative: `Graph.follow`, one edge a 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from app.datasets.draws import Ids
-from app.datasets.loads import Report
-from app.datasets.packing import grouped, packed, parts
+from app.datasets.loads import Report, unreported
+from app.datasets.packing import PER_CALL, grouped, packed
 from app.datasets.population import Population
-from app.datasets.state import DatasetState
 from app.engine.errors import Busy
 from app.engine.store.client import Store
 from app.engine.store.failures import Refused
@@ -27,12 +26,9 @@ from app.engine.store.pipelining import Command
 
 CALLS_IN_FLIGHT = 4
 """Calls in one round trip: enough to keep the server busy while the next are packed."""
-
 PAGE_KEYS = 2_000
 """Keys removed in one round trip."""
-
 REPLACED = "Another loader took over; this one stopped."
-
 _TAG = re.compile(r"\{[^}]*\}")
 
 
@@ -54,7 +50,7 @@ class Bulk:
         """Loading is over: nobody may write without taking over first."""
         self._run(self._call("bulk_drop", each, self._keys.loader(each)) for each in self._tags)
 
-    def wipe(self, report: Report | None = None) -> int:
+    def wipe(self, report: Report = unreported) -> int:
         """Removes all keys of ours but the lasting ones; how many, the bitmaps of users aside.
 
         Users go first, so that no post is accepted any more. Workers may still be at jobs and
@@ -63,10 +59,10 @@ class Bulk:
         """
         shards = range(self._store.shards)
         self._run(self._call("bulk_drop", tag(each), self._keys.users(each)) for each in shards)
-        total = sum(1 for _ in self._store.key_names()) if report else 0
-        return self._pass(report, total) + self._pass(None, 0)
+        total = sum(1 for _ in self._store.key_names())
+        return self._pass(report, total) + self._pass(unreported, 0)
 
-    def _pass(self, report: Report | None, total: int) -> int:
+    def _pass(self, report: Report, total: int) -> int:
         """Removes what a SCAN finds; how many keys. `report` gets that of `total`."""
         removed = 0
         found_names = self._store.key_names()
@@ -75,33 +71,35 @@ class Bulk:
             for name in page:
                 found = _TAG.search(name)
                 by_tag[found[0] if found else name].append(name)
-            for hash_tag in by_tag.keys() - self._tags:
-                # Of no shard of ours: written under another FANOUT_SHARDS.
-                DatasetState(self._store).remove(by_tag.pop(hash_tag))
+            # Of no shard of ours: written under another FANOUT_SHARDS.
+            foreign = [by_tag.pop(each) for each in by_tag.keys() - self._tags]
+            self._run(("UNLINK", *names) for names in foreign)
             self._run(self._call("bulk_drop", each, *names) for each, names in by_tag.items())
             removed += len(page)
-            if report:
-                report(min(removed, total), total)
+            report(min(removed, total), total)
         return removed
 
-    def load(self, population: Population, report: Report | None = None) -> None:
+    def load(self, population: Population, report: Report = unreported) -> None:
         """Writes everyone's followers, following and an empty timeline; users exist at the end.
 
         Expects a store that was wiped. `report` counts edges; each is written twice (followers
         and following) and counts when both are.
         """
-        done = 0
-        for values in self._send(self._calls(population)):
-            done += values
-            if report:
+        calls, done = self._calls(population), 0
+        with ThreadPoolExecutor(1) as sender:  # sends some calls while the next ones are packed
+            sending = sender.submit(self._send, [])
+            while some := list(islice(calls, CALLS_IN_FLIGHT)):
+                done += sending.result()
                 report(done // 2, population.edges)
-        exist = []
-        for shard in range(self._store.shards):
-            users = self._local_users(population, shard)
-            if len(users):
-                bitmap = _bitmap(users // self._store.shards)
-                exist.append(self._call("bulk_users", tag(shard), tag(shard), bitmap))
-        self._run(exist)
+                sending = sender.submit(self._send, some)
+            sending.result()
+        report(population.edges, population.edges)
+        everyone = [self._local_users(population, shard) for shard in range(self._store.shards)]
+        self._run(
+            self._call("bulk_users", tag(shard), _bitmap(users // self._store.shards))
+            for shard, users in enumerate(everyone)
+            if len(users)
+        )
 
     def _calls(self, population: Population) -> Iterator[tuple[int, Command]]:
         """All calls that write the graph and the timelines, shard by shard, each with the number
@@ -111,36 +109,29 @@ class Bulk:
             here = population.followers % self._store.shards == shard
             authors, followers = population.authors[here], population.followers[here]
             for text, count in grouped(authors, followers):
-                yield count, self._call("bulk_followers", home, home, text)
+                yield count, self._call("bulk_followers", home, text)
             order = np.argsort(followers, kind="stable")
             for text, count in grouped(followers[order], authors[order]):
-                yield count, self._call("bulk_following", home, home, text)
-            for part in parts(self._local_users(population, shard)):
-                args = (home, self._timeline_ttl, len(part), packed(part))
+                yield count, self._call("bulk_following", home, text)
+            users = self._local_users(population, shard)
+            for start in range(0, len(users), PER_CALL):
+                part = users[start : start + PER_CALL]
+                args = (self._timeline_ttl, len(part), packed(part))
                 yield 0, self._call("bulk_timelines", home, *args)
 
     def _local_users(self, population: Population, shard: int) -> Ids:
         users: Ids = population.user_ids[population.user_ids % self._store.shards == shard]
         return users
 
-    def _send(self, calls: Iterator[tuple[int, Command]]) -> Iterator[int]:
-        """Sends the calls, some at a time, while the next ones are packed. Yields how many
-        values each round trip stored."""
-        under_way: Future[None] | None = None
-        stored = 0
-        with ThreadPoolExecutor(1) as sender:
-            while some := list(islice(calls, CALLS_IN_FLIGHT)):
-                if under_way:
-                    under_way.result()
-                    yield stored
-                under_way = sender.submit(self._run, [call for _, call in some])
-                stored = sum(count for count, _ in some)
-            if under_way:
-                under_way.result()
-                yield stored
+    def _send(self, calls: list[tuple[int, Command]]) -> int:
+        """Makes the calls; how many values they added."""
+        self._run(call for _, call in calls)
+        return sum(count for count, _ in calls)
 
     def _call(self, function: str, hash_tag: str, *args: Any) -> Command:
-        return self._store.fcall(function, self._keys.loader(hash_tag), self._token, *args)
+        return self._store.fcall(
+            function, self._keys.loader(hash_tag), self._token, hash_tag, *args
+        )
 
     def _run(self, calls: Iterable[Command]) -> None:
         try:

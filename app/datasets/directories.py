@@ -31,13 +31,11 @@ def directories_of(
     ids = population.user_ids
     ranked = np.argsort(-counts, kind="stable")
     celebrity = ranked[counts[ranked] >= thresholds.celebrity_from]
-    popular = ranked[len(celebrity) :]
-    popular = popular[counts[popular] >= thresholds.popular_from]
+    popular = ranked[counts[ranked] >= thresholds.popular_from][len(celebrity) :]
     positions = np.searchsorted(ids, population.followers)
     following = np.bincount(positions, minlength=population.users)
     regular = counts < thresholds.popular_from
-    first, last = np.searchsorted(population.authors, ids[ranked[0]] + np.array([0, 1]))
-    with_posts = np.isin(ids, population.followers[first:last])
+    with_posts = np.isin(ids, population.followers[population.authors == ids[ranked[0]]])
     readers = np.flatnonzero(regular & with_posts & (following >= MIN_FOLLOWING))
     if not len(readers):
         readers = np.flatnonzero(regular)

@@ -1,17 +1,15 @@
 """Random numbers that are the same for a seed on every machine and with every numpy.
 
-numpy promises the raw 64-bit stream of its bit generators for ever, but not what its
-`Generator` makes of it. So the few shapes needed here are made from the raw stream, in whole
-numbers only.
+numpy promises the raw 64-bit stream of its bit generators for ever, but not what its `Generator`
+makes of it. So what is needed here is made from the raw stream, in whole numbers only.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.int64]
-
 Ids = NDArray[np.int32]
-"""User ids or their indices; 2**27 is the largest, see `MAX_USER_ID`."""
+"""User ids or their indices; all are below `MAX_USER_ID`."""
 
 
 class Draws:
@@ -25,11 +23,10 @@ class Draws:
         return np.asarray(self._bits.random_raw(count), dtype=np.uint64)
 
     def below(self, limit: int, count: int) -> Numbers:
-        """`count` numbers in [0, limit), for limits up to 2**31.
+        """`count` numbers in [0, limit), for limits up to 2**31; raises `ValueError` for others.
 
-        Multiplies 32 random bits by the limit and keeps the upper half of the product (Lemire,
-        "Fast Random Integer Generation in an Interval", 2019, without its rejection step: the
-        bias is below limit / 2**32).
+        The upper half of 32 random bits times the limit (Lemire, "Fast Random Integer Generation
+        in an Interval", 2019, without its rejection step: the bias is below limit / 2**32).
         """
         if not 0 < limit <= 2**31:
             raise ValueError(f"a limit lies between 1 and 2**31, not at {limit}")

@@ -15,23 +15,20 @@ KINDS: tuple[Kind, ...] = ("celebrity", "popular", "regular")
 CELEBRITY_SHARE: Final = 1000
 POPULAR_SHARE: Final = 100
 """One in so many users is a celebrity, or at least popular."""
-
 MIN_CELEBRITIES: Final = 5
 MIN_POPULAR: Final = 30
 """Even a small dataset has this many users at or above each threshold, but never more than
 a tenth of all users, or a quarter."""
+UNREACHED: Final = 2**31
+"""The thresholds while there is no dataset: all users are regular."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """Followers from which on a user is a celebrity, or popular."""
 
-    celebrity_from: int
-    popular_from: int
-
-
-ALL_REGULAR: Final = Thresholds(2**31, 2**31)
-"""For a store without a dataset: nobody reaches these."""
+    celebrity_from: int = UNREACHED
+    popular_from: int = UNREACHED
 
 
 def kind_of(followers: int, thresholds: Thresholds) -> Kind:
@@ -52,14 +49,13 @@ def thresholds_of(descending: Sequence[int]) -> Thresholds:
     """
     users = len(descending)
     celebrities = min(max(MIN_CELEBRITIES, users // CELEBRITY_SHARE), -(-users // 10))
-    known = min(max(MIN_POPULAR, users // POPULAR_SHARE), -(-users // 4))
-    celebrity, popular = _count_at(descending, celebrities), _count_at(descending, known)
-    return Thresholds(celebrity, min(popular, celebrity))
+    popular = min(max(MIN_POPULAR, users // POPULAR_SHARE), -(-users // 4))
 
+    def count_at(rank: int) -> int:
+        crowded = 2 * rank < users and descending[2 * rank] >= descending[rank - 1]
+        return max(1, descending[rank - 1] + crowded)
 
-def _count_at(descending: Sequence[int], rank: int) -> int:
-    if not len(descending):
-        return 1
-    count = int(descending[rank - 1])
-    crowded = 2 * rank < len(descending) and descending[2 * rank] >= count
-    return max(1, count + crowded)
+    if not users:
+        return Thresholds(1, 1)
+    celebrity = count_at(celebrities)
+    return Thresholds(celebrity, min(count_at(popular), celebrity))

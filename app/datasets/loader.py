@@ -1,10 +1,11 @@
 """One load of a dataset from beginning to end, by one process."""
 
+import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -13,87 +14,79 @@ from app.datasets import first_posts
 from app.datasets.bulk import REPLACED, Bulk
 from app.datasets.directories import directories_of, follower_counts
 from app.datasets.kinds import thresholds_of
-from app.datasets.loads import Loaded, Progress, Report
-from app.datasets.population import Population
+from app.datasets.loads import Loaded, LoadStopped, Progress, Report
+from app.datasets.population import Population, generate
+from app.datasets.presets import PRESETS
 from app.datasets.state import DatasetState
 from app.engine.engine import Engine
-from app.engine.errors import Busy, StoreDown
-from app.engine.store.client import Store
-from app.settings import Settings
+from app.engine.errors import Busy, FanoutError, StoreDown
 
 HEARTBEAT_SECONDS = 0.25
-
 STAGES = {"generating": 0.3, "clearing": 0.1, "loading": 0.5, "first posts": 0.1}
 """Rough shares of the whole time, from the preset `large`."""
 
-Make = Callable[[Callable[[float], None]], Population]
-"""Makes the population and reports the share done."""
+log = logging.getLogger("fanout.datasets")
 
 
 @dataclass
 class Loader:
     """Runs one load under a token that `DatasetState` has accepted as the loader's."""
 
-    settings: Settings
-    store: Store
+    engine: Engine
     token: str
-    progress: Progress | None = None
-    _loaded: Loaded = field(default_factory=Loaded)
+    preset: str
+    seed: int
+    progress: Progress
+    _seconds: dict[str, float] = field(default_factory=dict)
     _percent: int = 0
-    _replaced: threading.Event = field(default_factory=threading.Event)
+    _replaced: bool = False
     _over: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, make: Make, seed: int) -> Loaded:
-        """Makes the population, clears the store, loads, publishes the first posts.
+    def run(self, graph: Population | None = None) -> Loaded:
+        """Clears the store, loads the graph, or what the preset makes, and publishes first posts.
 
-        Raises `Busy` when another loader took over, `StoreDown`, or whatever `make` or the
-        progress callback raise; the dataset is left as it is then, and the caller says how.
+        Raises `Busy` when another loader took over, `StoreDown`, or what the progress callback
+        raises. The state of the dataset says then why it failed, if the store still takes notes.
         """
         heartbeats = threading.Thread(target=self._give_heartbeats, daemon=True)
         heartbeats.start()
         try:
-            with closing(self.store.with_long_timeout()) as store:
-                return self._run(make, seed, Engine(self.settings, store))
+            with closing(self.engine.store.with_long_timeout()) as store:
+                return self._run(graph, Engine(self.engine.settings, store))
+        except BaseException as error:
+            self._note_failure(error)
+            raise
         finally:
             self._over.set()
             heartbeats.join()
 
-    def _run(self, make: Make, seed: int, engine: Engine) -> Loaded:
-        loaded = self._loaded
-        bulk = Bulk(engine.store, self.token, self.settings.timeline_ttl)
+    def _run(self, graph: Population | None, engine: Engine) -> Loaded:
+        bulk = Bulk(engine.store, self.token, engine.settings.timeline_ttl)
         state = DatasetState(engine.store)
         with self._stage("generating") as report:
-            population = make(lambda share: report(share, 1))
+            population = graph or generate(self.preset, self.seed, report)
         with self._stage("clearing") as report:
             bulk.take_over()
-            loaded.removed_keys = bulk.wipe(report)
+            removed = bulk.wipe(report)
         with self._stage("loading") as report:
             bulk.load(population, report)
             counts = follower_counts(population)
             thresholds = thresholds_of(np.sort(counts)[::-1].tolist())
-            directories = directories_of(population, counts, thresholds, seed)
+            directories = directories_of(population, counts, thresholds, self.seed)
             state.set_directories(directories)
         with self._stage("first posts") as report:
             users = [user for ids in directories.values() for user in ids]
-            positions = np.searchsorted(population.user_ids, users)
-            followers = dict(zip(users, counts[positions].tolist(), strict=True))
-            posts = first_posts.plan(directories, followers)
+            followers = counts[np.searchsorted(population.user_ids, users)].tolist()
+            posts = first_posts.plan(directories, dict(zip(users, followers, strict=True)))
             deliver = engine.deliverer(f"loader-{os.getpid()}").run_until_idle
             first_posts.publish_all(engine, posts, deliver, report)
             engine.counters.flush(force=True)
         bulk.let_go()
-        loaded.users, loaded.edges, loaded.posts = population.users, population.edges, len(posts)
-        finished: dict[str, str | int] = {
-            "status": "ready",
-            "percent": 100,
-            "users": population.users,
-            "edges": population.edges,
-            "shards": engine.store.shards,
-            **asdict(thresholds),
-        }
-        if not state.finish(self.token, finished):
+        size = {"users": population.users, "edges": population.edges}
+        finished = {**size, "shards": engine.store.shards, **asdict(thresholds)}
+        if not state.finish(self.token, {"status": "ready", "percent": 100, **finished}):
             raise Busy(REPLACED)
-        return loaded
+        return Loaded(**size, posts=len(posts), removed_keys=removed, seconds=self._seconds)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[Report]:
@@ -103,25 +96,39 @@ class Loader:
         before = sum(STAGES[earlier] for earlier in names[: names.index(name)])
 
         def report(done: float, total: float) -> None:
-            if self._replaced.is_set():
+            if self._replaced:
                 raise Busy(REPLACED)
             share = before + STAGES[name] * (done / total if total else 1)
             self._percent = min(99, int(100 * share))
-            if self.progress:
-                self.progress(name, share)
+            self.progress(name, share)
 
         begun = time.perf_counter()
         report(0, 1)
         yield report
-        self._loaded.seconds[name] = time.perf_counter() - begun
+        self._seconds[name] = time.perf_counter() - begun
 
     def _give_heartbeats(self) -> None:
         """Tells the store that this loader is alive, until the load is over."""
-        state = DatasetState(self.store)
-        while not self._over.wait(HEARTBEAT_SECONDS):
-            try:
-                if not state.heartbeat(self.token, self._percent):
-                    self._replaced.set()
-                    return
-            except StoreDown:
-                continue  # the load itself will fail, or the store come back
+        state = DatasetState(self.engine.store)
+        while not self._over.wait(HEARTBEAT_SECONDS) and not self._replaced:
+            with suppress(StoreDown):  # the load itself will fail, or the store come back
+                self._replaced = not state.heartbeat(self.token, self._percent)
+
+    def _note_failure(self, error: BaseException) -> None:
+        repeatable = self.preset in PRESETS
+        fields: dict[str, str | int] = {"status": "failed", "error": type(error).__name__}
+        match error:
+            case LoadStopped():
+                fields["error"] = "It was stopped."
+                if repeatable:
+                    fields |= {"wanted": self.preset, "wanted_seed": self.seed}
+            case StoreDown() if repeatable:
+                return  # a worker begins it again after the lease time-out
+            case StoreDown():
+                fields["error"] = "The store did not answer in time."
+            case FanoutError():
+                fields["error"] = error.detail
+        try:
+            DatasetState(self.engine.store).finish(self.token, fields)
+        except StoreDown:
+            log.warning("the store went away while a dataset was loaded")

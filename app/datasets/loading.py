@@ -6,32 +6,33 @@ It needs numpy and holds whole graphs in memory: only `Services.loading` imports
 import logging
 import secrets
 import time
-from collections.abc import Iterable
-from functools import partial
 
 from app.datasets import edgelist
-from app.datasets.edgelist import EdgeList
-from app.datasets.loader import Loader, Make
+from app.datasets.loader import Loader
 from app.datasets.loads import Loaded, LoadStopped, Progress
-from app.datasets.population import Population, generate
-from app.datasets.presets import PRESETS, checked_seed, preset_of
+from app.datasets.population import Population
+from app.datasets.presets import checked_seed, preset_of
 from app.datasets.state import DatasetState
 from app.engine.engine import Engine
-from app.engine.errors import Busy, FanoutError, StoreDown
-from app.engine.store.keys import MAX_USER_ID
+from app.engine.errors import Busy, StoreDown
 from app.settings import Settings
 
 LOOK_SECONDS = 0.25
 """How often a worker looks for a request."""
-
 FILE_PRESET = "file"
 """The name of a dataset that was read from an edge list."""
 
 log = logging.getLogger("fanout.datasets")
 
 
+def _untold(stage: str, share: float) -> None:
+    """The `Progress` of a load that nobody watches."""
+
+
 class Loading:
     """Loads what a page asked for, or what a command names."""
+
+    parse = staticmethod(edgelist.parse)
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings
@@ -39,7 +40,7 @@ class Loading:
         self._state = DatasetState(engine.store)
         self._next_look = 0.0
 
-    def run_pending(self, progress: Progress | None = None) -> bool:
+    def run_pending(self, progress: Progress = _untold) -> bool:
         """For a worker's loop: loads what was asked for, what a dead loader left, or the first
         dataset of an empty store. Returns whether it loaded; looks every LOOK_SECONDS only.
 
@@ -56,15 +57,14 @@ class Loading:
         preset, seed = work
         log.info("loading dataset %s, seed %d", preset, seed)
         try:
-            loaded = self._load(token, partial(generate, preset, seed), preset, seed, progress)
+            loaded = Loader(self._engine, token, preset, seed, progress).run()
+            log.info("loaded %d users and %d edges", loaded.users, loaded.edges)
         except (LoadStopped, Busy):
             log.info("loading dataset %s ends here; another worker loads it", preset)
         except StoreDown:
             raise
         except Exception:
             log.exception("loading dataset %s failed", preset)
-        else:
-            log.info("loaded %d users and %d edges", loaded.users, loaded.edges)
         return True
 
     def request_first(self) -> bool:
@@ -77,57 +77,22 @@ class Loading:
             return False
         return self._state.request_first(preset, self._settings.seed)
 
-    def load_preset(self, preset: str, seed: int, progress: Progress | None = None) -> Loaded:
+    def load_preset(self, preset: str, seed: int, progress: Progress = _untold) -> Loaded:
         """Replaces everything by a generated dataset, here and now.
 
         Raises `BadRequest` for an unknown preset, `Busy` while another load is under way.
         """
         preset_of(preset)
-        token = self._lease(preset, checked_seed(seed), repeatable=True)
-        return self._load(token, partial(generate, preset, seed), preset, seed, progress)
+        return self._load(preset, checked_seed(seed), progress)
 
-    def load_graph(self, population: Population, progress: Progress | None = None) -> Loaded:
+    def load_graph(self, graph: Population, progress: Progress = _untold) -> Loaded:
         """Replaces everything by this graph. Raises `Busy` while another load is under way."""
-        seed = self._settings.seed
-        token = self._lease(FILE_PRESET, seed, repeatable=False)
-        return self._load(token, lambda _: population, FILE_PRESET, seed, progress)
-
-    def parse(self, lines: Iterable[str], *, undirected: bool) -> EdgeList:
-        """The graph of an edge list. Raises `BadRequest`."""
-        return edgelist.parse(lines, MAX_USER_ID, undirected=undirected)
-
-    def _lease(self, preset: str, seed: int, *, repeatable: bool) -> str:
-        token = secrets.token_hex(8)
-        if not self._state.lease(token, preset, seed, repeatable=repeatable):
-            raise Busy("Another process is loading a dataset.")
-        return token
+        return self._load(FILE_PRESET, self._settings.seed, progress, graph)
 
     def _load(
-        self, token: str, make: Make, preset: str, seed: int, progress: Progress | None
+        self, preset: str, seed: int, progress: Progress, graph: Population | None = None
     ) -> Loaded:
-        try:
-            return Loader(self._settings, self._engine.store, token, progress).run(make, seed)
-        except BaseException as error:
-            self._note_failure(token, preset, seed, error)
-            raise
-
-    def _note_failure(self, token: str, preset: str, seed: int, error: BaseException) -> None:
-        """Notes why the load failed, if the store still takes notes."""
-        again: dict[str, str | int] = {}
-        match error:
-            case LoadStopped():
-                reason = "It was stopped."
-                if preset in PRESETS:
-                    again = {"wanted": preset, "wanted_seed": seed}
-            case StoreDown() if preset != FILE_PRESET:
-                return  # a worker begins it again after the lease time-out
-            case StoreDown():
-                reason = "The store did not answer in time."
-            case FanoutError():
-                reason = error.detail
-            case _:
-                reason = type(error).__name__
-        try:
-            self._state.finish(token, {"status": "failed", "error": reason, **again})
-        except StoreDown:
-            log.warning("the store went away while a dataset was loaded")
+        token = secrets.token_hex(8)
+        if not self._state.lease(token, preset, seed):
+            raise Busy("Another process is loading a dataset.")
+        return Loader(self._engine, token, preset, seed, progress).run(graph)

@@ -1,27 +1,29 @@
 """What one load of a dataset tells. No numpy here: web processes import this too."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done (0..1). May raise to
 stop the load."""
-
-
 Report = Callable[[float, float], None]
 """Called with (done, total)."""
+
+
+def unreported(done: float, total: float) -> None:
+    """The `Report` to nobody."""
 
 
 class LoadStopped(Exception):
     """Raise it in a progress callback to stop a load; another worker will begin it again."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """What was loaded, and the seconds each stage took."""
 
-    users: int = 0
-    edges: int = 0
-    posts: int = 0
-    removed_keys: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
+    users: int
+    edges: int
+    posts: int
+    removed_keys: int
+    seconds: dict[str, float]

@@ -9,19 +9,15 @@ from app.datasets.data import lines
 
 NAMES: Final = 32
 """First names, and last names, in the list of each culture."""
-
 CULTURES: Final = 20
-
 PAIRS: Final = CULTURES * NAMES * NAMES
 """Pairs of a first and a last name of the same culture."""
-
 _INITIALS: Final = [f"{char}." for char in "ABCDEFGHJKLMNOPRSTVW"]
 _MIDDLES: Final = [initials for n in range(3) for initials in product(_INITIALS, repeat=n)]
 """The initials of each block of PAIRS users: none, then one, then two."""
-
-# Steps through all pairs, without repeating one, when multiplied with 0, 1, 2...: it shares no
-# factor with PAIRS. Near PAIRS divided by the golden ratio, so neighbours get distant names.
 _STEP: Final = next(step for step in range(int(PAIRS * 0.618), PAIRS) if gcd(step, PAIRS) == 1)
+"""Its multiples meet every pair once: it shares no factor with PAIRS. It is near PAIRS divided by
+the golden ratio, so neighbours get distant names."""
 
 
 @cache

@@ -9,7 +9,6 @@ from app.datasets.draws import Ids
 
 LONGEST = 2_000
 """Values in one RPUSH or SADD: Lua can hand over fewer than 8,000 at once."""
-
 PER_CALL = 4_000
 """Numbers in one call, about 2 ms of the server's time. Four times as many are slower."""
 
@@ -18,12 +17,6 @@ def packed(numbers: NDArray[np.integer]) -> bytes:
     """Four bytes for each number, the lowest first; zeros up to a multiple of 16 bytes."""
     text = numbers.astype("<u4").tobytes()
     return text + bytes(-len(text) % 16)
-
-
-def parts(numbers: Ids, size: int = PER_CALL) -> Iterator[Ids]:
-    """The numbers, `size` at a time."""
-    for start in range(0, len(numbers), size):
-        yield numbers[start : start + size]
 
 
 def grouped(owners: Ids, values: Ids, size: int = PER_CALL) -> Iterator[tuple[bytes, int]]:

@@ -6,7 +6,7 @@ rank; who follows is drawn at random, and people differ in how many they follow.
 "user 1" is the largest celebrity of every preset; all others are mixed at random.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -14,25 +14,20 @@ from typing import Final
 import numpy as np
 
 from app.datasets.draws import Draws, Ids, Numbers
+from app.datasets.loads import Report, unreported
 from app.datasets.presets import checked_seed, preset_of
 from app.datasets.quantiles import scaled_followers
 
 MIN_FOLLOWING: Final = 3
 """Everyone follows at least this many, so that no feed is empty."""
-
 _EAGERNESS: Final = ((600, 3), (250, 6), (100, 15), (45, 60), (5, 300))
 """How eager people are to follow others: (share of the users in 1/1000, weight). Most follow a
 few; one in 200 follows some hundreds, which is what makes reading by pull expensive."""
-
 _LARGE: Final = 64
 """Authors with more than 1/64 of all users as followers are drawn from everyone in one go; the
 others one follower at a time, where drawing the same user twice is rare."""
-
 _BLOCK: Final = 2_000_000
 """Edges of small authors made at a time, to bound the memory."""
-
-Progress = Callable[[float], None]
-"""Called with the share done, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +53,25 @@ class Population:
         return len(self.authors)
 
 
-def generate(preset: str, seed: int, progress: Progress | None = None) -> Population:
+def generate(preset: str, seed: int, report: Report = unreported) -> Population:
     """The population of a preset; the same for the same seed on every platform.
 
     Memory: about 40 bytes per edge while it works. Raises `BadRequest` for an unknown preset or
     a seed out of range.
     """
     size = preset_of(preset)
-    return generate_sized(size.users, size.top, checked_seed(seed), progress)
+    return generate_sized(size.users, size.top, checked_seed(seed), report)
 
 
-def generate_sized(users: int, top: int, seed: int, progress: Progress | None = None) -> Population:
+def generate_sized(users: int, top: int, seed: int, report: Report = unreported) -> Population:
     """A population of `users` people whose most followed user has `top` followers."""
-    report = progress or (lambda _: None)
     draws = Draws(seed)
     counts = scaled_followers(users, top)
-    ranked = _ids_by_rank(users, draws)
+    in_order = max(1, users // 1000)
+    others = in_order + 1 + draws.shuffled(users - in_order)
+    ranked = np.concatenate([np.arange(1, in_order + 1), others])
     crowd = _crowd(users, draws)
-    report(0.05)
+    report(0.05, 1)
 
     keys = np.empty(int(counts.sum()), dtype=np.int64)
     filled = 0
@@ -86,27 +82,21 @@ def generate_sized(users: int, top: int, seed: int, progress: Progress | None = 
     ):
         keys[filled : filled + len(block)] = block
         filled += len(block)
-        report(0.05 + 0.7 * filled / len(keys))
+        report(0.05 + 0.7 * filled / len(keys), 1)
     keys.sort()
-    report(0.85)
-    keys = _feed_everyone(keys, users, draws)
+    report(0.85, 1)
+    _feed_everyone(keys, users, draws)
     authors = (keys // (users + 1)).astype(np.int32)
     keys %= users + 1
-    followers = keys.astype(np.int32)
-    report(1.0)
-    return Population(np.arange(1, users + 1, dtype=np.int32), authors, followers)
-
-
-def _ids_by_rank(users: int, draws: Draws) -> Numbers:
-    """User ids by rank of follower count: the first 0.1 % in order, the others mixed."""
-    first = max(1, users // 1000)
-    return np.concatenate([np.arange(1, first + 1), first + 1 + draws.shuffled(users - first)])
+    report(1, 1)
+    return Population(np.arange(1, users + 1, dtype=np.int32), authors, keys.astype(np.int32))
 
 
 def _crowd(users: int, draws: Draws) -> Ids:
     """User ids, each as often as the user is eager: a random element is a random follower."""
-    weights = np.repeat([weight for _, weight in _EAGERNESS], [share for share, _ in _EAGERNESS])
-    return np.repeat(np.arange(1, users + 1, dtype=np.int32), weights[draws.below(1000, users)])
+    shares, weights = np.array(_EAGERNESS).T
+    eagerness = np.repeat(weights, shares)[draws.below(1000, users)]
+    return np.repeat(np.arange(1, users + 1, dtype=np.int32), eagerness)
 
 
 def _large_authors(counts: Numbers, ranked: Numbers, crowd: Ids, draws: Draws) -> Iterator[Numbers]:
@@ -142,8 +132,7 @@ def _drawn_once(counts: Numbers, authors: Numbers, users: int, crowd: Ids, draws
         drawn = crowd[draws.below(len(crowd), len(wanted))]
         fresh = (wanted * (users + 1) + drawn)[wanted != drawn]
         keys = _distinct_sorted(np.concatenate([keys, np.sort(fresh)]))
-        have = np.bincount(keys // (users + 1), minlength=users + 1)
-        missing = counts - have[authors]
+        missing = counts - np.bincount(keys // (users + 1), minlength=users + 1)[authors]
     return keys
 
 
@@ -154,8 +143,8 @@ def _distinct_sorted(keys: Numbers) -> Numbers:
     return keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
 
 
-def _feed_everyone(keys: Numbers, users: int, draws: Draws) -> Numbers:
-    """Hand edges of eager followers to those who follow fewer than MIN_FOLLOWING.
+def _feed_everyone(keys: Numbers, users: int, draws: Draws) -> None:
+    """Hands edges of eager followers to those who follow fewer than MIN_FOLLOWING.
 
     The author keeps the number of followers; only who follows changes. Donors follow more than
     twice the minimum, and one who gave too much is served in the next round.
@@ -168,17 +157,13 @@ def _feed_everyone(keys: Numbers, users: int, draws: Draws) -> Numbers:
         short[0] = 0
         needy = np.repeat(np.arange(width), short)
         if not len(needy):
-            return keys
+            return
         given = _distinct_sorted(draws.below(len(keys), 4 * len(needy)))
         given = given[following[followers[given]] > 2 * MIN_FOLLOWING]
         given = given[np.argsort(draws.raw(len(given)), kind="stable")][: len(needy)]
-        needy = needy[: len(given)]
-        authors = keys[given] // width
-        moved = authors * width + needy
+        moved = keys[given] // width * width + needy[: len(given)]
+        moved, firsts = np.unique(moved, return_index=True)
         position = np.minimum(np.searchsorted(keys, moved), len(keys) - 1)
-        _, once = np.unique(moved, return_index=True)
-        good = np.zeros(len(moved), dtype=bool)
-        good[once] = True
-        good &= (keys[position] != moved) & (authors != needy)
-        keys[given[good]] = moved[good]
+        good = (keys[position] != moved) & (moved // width != moved % width)
+        keys[given[firsts[good]]] = moved[good]
         keys.sort()

@@ -13,20 +13,18 @@ MAX_SEED: Final = 2**53 - 1
 class Preset:
     """Size of a generated dataset: its users, and the followers of the most followed user."""
 
-    name: str
     users: int
     top: int
 
 
-_ALL: Final = (
+PRESETS: Final = {
     # The first three: nearly everyone follows the most followed user, the worst case there is.
-    Preset("small", 1_000, 950),
-    Preset("medium", 20_000, 19_000),
-    Preset("large", 200_000, 190_000),
+    "small": Preset(1_000, 950),
+    "medium": Preset(20_000, 19_000),
+    "large": Preset(200_000, 190_000),
     # Large enough for the real ratio: the most followed real user has 564,512 followers.
-    Preset("huge", 1_000_000, 500_000),
-)
-PRESETS: Final = {preset.name: preset for preset in _ALL}
+    "huge": Preset(1_000_000, 500_000),
+}
 
 
 def preset_of(name: str) -> Preset:

@@ -61,9 +61,8 @@ def scaled_followers(users: int, top: int, mean: float = REAL_MEAN) -> Numbers:
     share = real / real[0]
 
     def counts(bend: float) -> Numbers:
-        bent = share if bend == 0 else np.expm1(-bend * share) / np.expm1(-bend)
-        rounded: Shares = np.maximum(1.0, np.floor(top * bent + 0.5))
-        return rounded.astype(np.int64)
+        bent: Shares = share if bend == 0 else np.expm1(-bend * share) / np.expm1(-bend)
+        return (top * bent + 0.5).clip(min=1).astype(np.int64)
 
     # The more bend, the higher the average: halve the interval until it is met.
     low, high = -50.0, 50.0
@@ -71,8 +70,5 @@ def scaled_followers(users: int, top: int, mean: float = REAL_MEAN) -> Numbers:
         raise ValueError(f"no curve of {users} accounts up to {top} has the average {mean}")
     for _ in range(40):
         middle = (low + high) / 2
-        if counts(middle).mean() > mean:
-            high = middle
-        else:
-            low = middle
+        low, high = (low, middle) if counts(middle).mean() > mean else (middle, high)
     return counts(low)

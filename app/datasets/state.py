@@ -2,16 +2,17 @@
 
 One hash holds the loader's token, its heartbeat and a page's request, so each step is atomic on a
 Cluster too; its fields are in `lua/91_dataset.lua`. Commands for keys of the datasets are sent
-here and by `bulk.py`'s server functions only.
+here and by `bulk.py` only.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from itertools import chain
+from typing import Any, Literal, cast
 
 from typing_extensions import TypedDict
 
 from app.datasets.kinds import KINDS, Kind
-from app.datasets.presets import checked_seed, preset_of
+from app.datasets.presets import PRESETS, checked_seed, preset_of
 from app.engine.errors import Busy
 from app.engine.store.client import Store
 from app.engine.store.replies import pairs
@@ -63,19 +64,23 @@ class DatasetState:
 
     def current(self) -> Dataset:
         """What is loaded or being loaded. A loader whose lease timed out has `failed`."""
-        batch = self._store.batch()
-        batch.add("HGETALL", self._keys.dataset)
-        batch.add("TIME")
-        raw, (seconds, microseconds) = batch.run()
+        raw, (seconds, microseconds) = self._store.run([("HGETALL", self._keys.dataset), ("TIME",)])
         fields = {name.decode(): value.decode() for name, value in pairs(raw)}
         age_ms = int(seconds) * 1000 + int(microseconds) // 1000 - int(fields.get("heartbeat", 0))
-        status: Any = fields.get("status", "empty")
-        dataset: Dataset = {
+        waiting = "wanted" in fields
+        if waiting:
+            fields |= {"status": "loading", "percent": "0"}
+            fields |= {"preset": fields["wanted"], "seed": fields["wanted_seed"]}
+            fields.pop("error", None)
+        elif fields.get("status") == "loading" and abs(age_ms) >= self._lease_timeout_ms:
+            fields["status"] = "failed"
+            fields["error"] = f"The process that loaded it ended at {fields['percent']} percent."
+        return {
             "preset": fields.get("preset"),
             "seed": int(fields.get("seed", 0)),
-            "status": status,
+            "status": cast(Status, fields.get("status", "empty")),
             "percent": int(fields.get("percent", 0)),
-            "waiting": "wanted" in fields,
+            "waiting": waiting,
             "users": int(fields.get("users", 0)),
             "edges": int(fields.get("edges", 0)),
             "celebrity_from": int(fields.get("celebrity_from", 0)) or None,
@@ -83,13 +88,6 @@ class DatasetState:
             "seconds": float(fields["seconds"]) if "seconds" in fields else None,
             "error": fields.get("error"),
         }
-        if dataset["waiting"]:
-            dataset["status"], dataset["percent"], dataset["error"] = "loading", 0, None
-            dataset["preset"], dataset["seed"] = fields["wanted"], int(fields["wanted_seed"])
-        elif status == "loading" and abs(age_ms) >= self._lease_timeout_ms:
-            dataset["status"] = "failed"
-            dataset["error"] = f"The process that loaded it ended at {dataset['percent']} percent."
-        return dataset
 
     def summary(self) -> Summary:
         """The part of it that pages poll."""
@@ -108,19 +106,23 @@ class DatasetState:
 
         Raises `BadRequest` for an unknown preset, `Busy` while another load is under way.
         """
-        args = (preset_of(preset).name, checked_seed(seed), 0)
-        if not self._call("dataset_request", self._lease_timeout_ms, *args):
+        preset_of(preset)
+        if not self._request(preset, seed):
             raise Busy("A dataset is being loaded.")
 
     def request_first(self, preset: str, seed: int) -> bool:
         """Asks for it unless any dataset is known or asked for; whether it did."""
-        args = (preset, checked_seed(seed), 1)
+        return self._request(preset, seed, only_new=1)
+
+    def _request(self, preset: str, seed: int, only_new: int = 0) -> bool:
+        args = (preset, checked_seed(seed), only_new)
         return bool(self._call("dataset_request", self._lease_timeout_ms, *args))
 
-    def lease(self, token: str, preset: str, seed: int, *, repeatable: bool = True) -> bool:
-        """Makes `token` the loader of this dataset. False: another loader is alive. Not
-        `repeatable`: when this loader dies nobody else could finish its work."""
-        args = (token, preset, seed, int(repeatable))
+    def lease(self, token: str, preset: str, seed: int) -> bool:
+        """Makes `token` the loader of this dataset. False: another loader is alive.
+
+        When it dies another one loads a preset again; a graph from a file nobody else has."""
+        args = (token, preset, seed, int(preset in PRESETS))
         return bool(self._call("dataset_lease", self._lease_timeout_ms, *args))
 
     def lease_work(self, token: str) -> tuple[str, int] | None:
@@ -135,8 +137,7 @@ class DatasetState:
 
     def finish(self, token: str, fields: Mapping[str, str | int]) -> bool:
         """Ends the load and sets these fields. False: the loader was replaced."""
-        flat = [part for field in fields.items() for part in field]
-        return bool(self._call("dataset_finish", token, *flat))
+        return bool(self._call("dataset_finish", token, *chain(*fields.items())))
 
     def _call(self, function: str, *args: Any) -> Any:
         return self._store.call(function, self._keys.dataset, *args)
@@ -156,7 +157,3 @@ class DatasetState:
         for kind in KINDS:
             batch.add("LRANGE", self._keys.directory(kind), 0, limit - 1)
         return {kind: list(map(int, ids)) for kind, ids in zip(KINDS, batch.run(), strict=True)}
-
-    def remove(self, names: Sequence[str]) -> None:
-        """Removes keys with one hash tag that no loader's token guards."""
-        self._store.command("UNLINK", *names)

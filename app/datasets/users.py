@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from app.datasets.kinds import ALL_REGULAR, KINDS, Kind, Thresholds, kind_of
+from app.datasets.kinds import KINDS, UNREACHED, Kind, Thresholds, kind_of
 from app.datasets.names import name_of
 from app.datasets.state import DatasetState
 from app.engine.store.graph import Graph
@@ -38,15 +39,12 @@ class Users:
     def get_many(self, user_ids: Sequence[int]) -> list[User]:
         """These users, in this order, in two round trips. They must exist."""
         dataset = self._dataset.current()
-        celebrity_from, popular_from = dataset["celebrity_from"], dataset["popular_from"]
-        thresholds = ALL_REGULAR
-        if celebrity_from and popular_from:
-            thresholds = Thresholds(celebrity_from, popular_from)
-        users = []
-        for user_id, degrees in zip(user_ids, self._graph.degrees(user_ids), strict=True):
-            name, kind = name_of(user_id, dataset["seed"]), kind_of(degrees[0], thresholds)
-            users.append(User(user_id, name, kind, *degrees))
-        return users
+        reached = (dataset["celebrity_from"], dataset["popular_from"])
+        thresholds = Thresholds(*(followers or UNREACHED for followers in reached))
+        return [
+            User(user, name_of(user, dataset["seed"]), kind_of(degrees[0], thresholds), *degrees)
+            for user, degrees in zip(user_ids, self._graph.degrees(user_ids), strict=True)
+        ]
 
     def list(self, kind: Kind | None = None, limit: int = 20) -> Sequence[User]:
         """Users of a kind, most followed first; without a kind some of each."""
@@ -56,5 +54,4 @@ class Users:
 
     def of_each_kind(self, limit: int) -> Sequence[User]:
         """Up to `limit` users of each kind, celebrities first, in three round trips."""
-        directories = self._dataset.directories(limit)
-        return self.get_many([user_id for kind in KINDS for user_id in directories[kind]])
+        return self.get_many([*chain(*self._dataset.directories(limit).values())])

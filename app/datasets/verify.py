@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.datasets.loads import Report
+from app.engine.delivery.deliverer import Deliverer
 from app.engine.engine import Engine
 from app.engine.errors import Overloaded
 from app.engine.models import STRATEGIES, Strategy
@@ -39,7 +40,7 @@ def publish_random(engine: Engine, count: int, seed: int, report: Report) -> Non
     While the backlog is full it waits, or makes the deliveries itself if no worker is alive.
     """
     draw = random.Random(seed)
-    helper = _Helper(engine)
+    deliverer = engine.deliverer("verify")
     users = Truth(engine.store).users()
     for number in range(1, count + 1):
         author, strategy = draw.choice(users), draw.choice(STRATEGIES)
@@ -49,14 +50,14 @@ def publish_random(engine: Engine, count: int, seed: int, report: Report) -> Non
                 engine.publish(author, text, strategy)
                 break
             except Overloaded:
-                helper.help_or_wait()
+                _help_or_wait(engine, deliverer)
         report(number, count)
 
 
 def drain(engine: Engine, patience: float = 120.0) -> None:
     """Returns when there is no backlog. Raises `TimeoutError` after `patience` seconds."""
     end = time.monotonic() + patience
-    helper = _Helper(engine)
+    deliverer = engine.deliverer("verify")
     while True:
         queue = engine.queue()
         if not (queue.jobs or queue.backlog or queue.shards_away):
@@ -66,23 +67,17 @@ def drain(engine: Engine, patience: float = 120.0) -> None:
                 f"After {patience:.0f} s there are still {queue.jobs} jobs and "
                 f"{queue.backlog} deliveries waiting."
             )
-        helper.help_or_wait()
+        _help_or_wait(engine, deliverer)
 
 
-class _Helper:
+def _help_or_wait(engine: Engine, deliverer: Deliverer) -> None:
     """Waits for the workers; where none is alive it makes the deliveries itself, those that a
     dead worker has begun included."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._deliverer = engine.deliverer("verify")
-
-    def help_or_wait(self) -> None:
-        if not self._engine.workers.live():
-            self._deliverer.reclaiming.run()
-            self._deliverer.run_until_idle()
-            self._engine.releases.run()
-        time.sleep(0.05)
+    if not engine.workers.live():
+        deliverer.reclaiming.run()
+        deliverer.run_until_idle()
+        engine.releases.run()
+    time.sleep(0.05)
 
 
 def compare(engine: Engine, user_ids: Sequence[int], report: Report) -> Verdict:

@@ -197,7 +197,7 @@ class Rig:
             np.array(readers, dtype=np.int32),
         )
         state = DatasetState(self.store)
-        assert state.lease("rig", "file", 1, repeatable=False)
+        assert state.lease("rig", "file", 1)
         bulk = Bulk(self.store, "rig", self.settings.timeline_ttl)
         bulk.take_over()
         bulk.load(population)

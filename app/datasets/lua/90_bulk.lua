@@ -2,28 +2,26 @@
 -- Builds on: 05_keys.lua, 10_common.lua.
 --
 -- `loader:{t}` holds the token of the one loader that may write; every call compares it, so a
--- loader that was frozen and then replaced cannot spoil the new data. Numbers come packed, four
--- bytes each, the lowest first: parsing thousands of arguments would take longer than storing them.
--- All keys that are built here carry the declared key's tag. Each function fails with REPLACED when
--- the token is not the one that may write.
+-- loader that was frozen and then replaced cannot spoil the new data. All functions declare this
+-- key, begin their arguments with token and tag, and touch only keys of this tag. Numbers come
+-- packed, four bytes each, the lowest first: parsing thousands of arguments would take longer than
+-- storing them.
 
--- Registers a function that refuses every loader but the one that may write.
+-- Makes a loader the only one that may write.
+--   Returns  OK
+register('bulk_take_over', function(keys, args)
+  return redis.call('SET', keys[1], args[1], 'EX', 86400)
+end)
+
+-- Registers a function that fails with REPLACED for every loader but the one that may write.
 local function register_guarded(name, callback, flags)
   register(name, function(keys, args)
     if redis.call('GET', keys[1]) ~= args[1] then
       return fail('REPLACED', 'another loader took over')
     end
-    return callback(args)
+    return callback(args[2], unpack(args, 3))
   end, flags)
 end
-
--- Makes a loader the only one that may write.
---   KEYS     loader:{t}
---   ARGV     token
---   Returns  OK
-register('bulk_take_over', function(keys, args)
-  return redis.call('SET', keys[1], args[1], 'EX', 86400)
-end)
 
 -- The numbers of a text whose length is a multiple of 16. Four at a time: half the time of one.
 local function unpacked(text)
@@ -40,58 +38,47 @@ local function unpacked(text)
 end
 
 -- bulk_followers, bulk_following: append values to the collections of users.
---   KEYS     loader:{t}
---   ARGV     token, tag
---            packed       user, count, value * count, user, count, ... and zeros to fill up
---   Returns  1
+--   ARGV     packed       user, count, value * count, user, count, ... and zeros to fill up
+--   Returns  nothing
 local function append(command, key_of)
-  return function(args)
-    local stem, numbers = key_of(args[2]), unpacked(args[3])
-    local at, last = 1, #numbers
-    while at < last and numbers[at + 1] > 0 do
-      local stop = at + 1 + numbers[at + 1]
-      redis.call(command, stem .. num(numbers[at]), unpack(numbers, at + 2, stop))
-      at = stop + 1
+  return function(tag, packed)
+    local stem, numbers = key_of(tag), unpacked(packed)
+    local at = 1
+    while at < #numbers and numbers[at + 1] > 0 do
+      local last = at + 1 + numbers[at + 1]
+      redis.call(command, stem .. num(numbers[at]), unpack(numbers, at + 2, last))
+      at = last + 1
     end
-    return 1
   end
 end
 register_guarded('bulk_followers', append('RPUSH', followers_key))
 register_guarded('bulk_following', append('SADD', following_key))
 
 -- Installs the timeline [0], which is empty and complete, for users.
---   KEYS     loader:{t}
---   ARGV     token, tag
---            ttl          seconds until the timelines expire
+--   ARGV     ttl          seconds until the timelines expire
 --            count        users
 --            packed       their ids
---   Returns  1
-register_guarded('bulk_timelines', function(args)
-  local stem, numbers = timeline_key(args[2]), unpacked(args[5])
-  for i = 1, tonumber(args[4]) do
+--   Returns  nothing
+register_guarded('bulk_timelines', function(tag, ttl, count, packed)
+  local stem, numbers = timeline_key(tag), unpacked(packed)
+  for i = 1, tonumber(count) do
     local key = stem .. num(numbers[i])
     redis.call('DEL', key) -- a read that began before the loading may have left a marker
     redis.call('RPUSH', key, '0')
-    redis.call('EXPIRE', key, args[3])
+    redis.call('EXPIRE', key, ttl)
   end
-  return 1
 end)
 
 -- Removes keys, by the names that a SCAN found.
---   KEYS     loader:{t}
---   ARGV     token
---            key...       of the declared key's tag
+--   ARGV     key...
 --   Returns  how many were removed
-register_guarded('bulk_drop', function(args)
-  return redis.call('UNLINK', unpack(args, 2))
+register_guarded('bulk_drop', function(_, ...)
+  return redis.call('UNLINK', ...)
 end, {'allow-oom'})
 
 -- Installs which users exist on a shard.
---   KEYS     loader:{t}
---   ARGV     token, tag
---            bitmap       one bit for each user
---   Returns  1
-register_guarded('bulk_users', function(args)
-  redis.call('SET', users_key(args[2]), args[3])
-  return 1
+--   ARGV     bitmap       one bit for each user
+--   Returns  OK
+register_guarded('bulk_users', function(tag, bitmap)
+  return redis.call('SET', users_key(tag), bitmap)
 end)

@@ -6,7 +6,9 @@
 --   loader heartbeat  the running loader's token, and when it last gave a heartbeat (ms)
 --   wanted wanted_seed  a request that no worker has taken yet
 --   tries             how many loaders began this load
---   generation        counts the loads; what was cached under another one is out of date
+--   generation        counts the loads
+--
+-- All functions declare this key.
 
 local MAX_TRIES = 3
 
@@ -21,17 +23,15 @@ end
 -- Registers a new loader, and forgets what the last one said.
 local function begin(key, token, preset, seed, tries)
   local now = num(now_ms())
-  redis.call('HDEL', key, 'wanted', 'wanted_seed', 'error', 'percent', 'users', 'edges',
-    'celebrity_from', 'popular_from', 'seconds')
+  redis.call('HDEL', key, 'wanted', 'wanted_seed', 'error', 'users', 'edges', 'celebrity_from',
+    'popular_from', 'seconds')
   redis.call('HINCRBY', key, 'generation', 1)
   redis.call('HSET', key, 'status', 'loading', 'preset', preset, 'seed', seed, 'loader', token,
     'started', now, 'heartbeat', now, 'percent', 0, 'tries', tries)
 end
 
 -- Leaves a request for the workers to load a dataset.
---   KEYS     dataset
---   ARGV     lease_timeout_ms
---            preset, seed
+--   ARGV     lease_timeout_ms, preset, seed
 --            only_new     1: only when no dataset is known at all
 --   Returns  1; 0 when one is being loaded, waited for, or known
 register('dataset_request', function(keys, args)
@@ -43,10 +43,7 @@ register('dataset_request', function(keys, args)
 end)
 
 -- Becomes the loader of the given dataset.
---   KEYS     dataset
---   ARGV     lease_timeout_ms
---            token        of the new loader
---            preset, seed
+--   ARGV     lease_timeout_ms, token, preset, seed
 --            repeatable   0: nobody else could finish this load, as with a graph from a file
 --   Returns  1; 0 when another loader is alive
 register('dataset_lease', function(keys, args)
@@ -56,26 +53,23 @@ register('dataset_lease', function(keys, args)
 end)
 
 -- Becomes the loader of what was asked for, or of a preset whose loader died.
---   KEYS     dataset
---   ARGV     lease_timeout_ms
---            token        of the new loader
+--   ARGV     lease_timeout_ms, token
 --   Returns  {preset, seed}; {} when there is nothing to do
 register('dataset_lease_work', function(keys, args)
   local key = keys[1]
   local status, preset, seed, tries, wanted, wanted_seed = unpack(
     redis.call('HMGET', key, 'status', 'preset', 'seed', 'tries', 'wanted', 'wanted_seed'))
-  if not wanted and status ~= 'loading' or loader_is_alive(key, args[1]) then return {} end
   if wanted then
-    begin(key, args[2], wanted, wanted_seed, 1)
-    return {wanted, wanted_seed}
+    preset, seed, tries = wanted, wanted_seed, 0
+  elseif status ~= 'loading' or tonumber(tries) >= MAX_TRIES then
+    return {}
   end
-  if tonumber(tries) >= MAX_TRIES then return {} end
+  if loader_is_alive(key, args[1]) then return {} end
   begin(key, args[2], preset, seed, tonumber(tries) + 1)
   return {preset, seed}
 end)
 
 -- Notes that the loader is alive, and how far it is.
---   KEYS     dataset
 --   ARGV     token, percent
 --   Returns  1; 0 when the loader was replaced
 register('dataset_heartbeat', function(keys, args)
@@ -85,7 +79,6 @@ register('dataset_heartbeat', function(keys, args)
 end)
 
 -- Ends a load.
---   KEYS     dataset
 --   ARGV     token
 --            field value...  what is known of the dataset now
 --   Returns  1; 0 when the loader was replaced
