@@ -97,7 +97,7 @@ def _engine_rate(network: Network, posts: Posts) -> float:
     begun = time.perf_counter()
     engine.control.set(paused=False)
     while read_queue(engine.store).jobs:
-        time.sleep(0.002)
+        time.sleep(0.02)
     spent = time.perf_counter() - begun
     network.check(latest)
     return len(posts) / spent

@@ -40,7 +40,11 @@ local function deliver_chunk(shard, chunk)
   local job, author, size, ids = unpack(chunk)
   local cap, slack, stem = shard.cap, shard.slack, shard.stem
   local cursor = cursor_key(shard.tag, job)
-  local last = redis.call('HMGET', cursor, 'remaining', 'delivered', 'skipped')
+  local last = {}
+  if not shard.without_cursor[job] then
+    last = redis.call('HMGET', cursor, 'remaining', 'delivered', 'skipped')
+  end
+  shard.without_cursor[job] = nil
   local delivered, skipped = tonumber(last[2] or '0'), tonumber(last[3] or '0')
   if last[1] == '0' then return {0, delivered, skipped, 0, 0} end
   local fresh, list = not last[1], followers_key(shard.tag, author)
@@ -105,9 +109,11 @@ register('deliver', function(keys, args)
   local tag, watermark, answers = args[1], number_at(keys[1]), {}
   local shard = {tag = tag, cap = tonumber(args[2]), slack = tonumber(args[3]),
     stem = timeline_key(tag), watermark = watermark, now_ms = now_ms()}
-  for i, chunk in ipairs(cjson.decode(args[4])) do
-    answers[i] = attempt(deliver_chunk, shard, chunk)
-  end
+  local chunks, cursors, jobs = cjson.decode(args[4]), {}, {}
+  for i, chunk in ipairs(chunks) do cursors[i], jobs[chunk[1]] = cursor_key(tag, chunk[1]), true end
+  -- Mostly none of the jobs has a cursor yet: one call tells it for all.
+  shard.without_cursor = redis.call('EXISTS', unpack(cursors)) == 0 and jobs or {}
+  for i, chunk in ipairs(chunks) do answers[i] = attempt(deliver_chunk, shard, chunk) end
   if shard.watermark > watermark then redis.call('SET', keys[1], num(shard.watermark)) end
   return answers
 end)
