@@ -23,7 +23,7 @@ from app.datasets.state import DatasetState
 from app.engine.errors import BadRequest, Busy, StoreDown, UnknownUser
 from app.engine.store.client import Store
 from app.engine.store.keys import MAX_USER_ID, tag
-from app.web.pages import readers
+from app.web.pages import demo_page
 from app.worker import worker_of
 from tests.conftest import small_settings
 
@@ -453,11 +453,11 @@ def test_a_page_finds_its_sample_users_in_three_round_trips(
 ) -> None:
     services.loading.load_preset("small", 1)
     with store.meter.on() as cost:
-        people = readers.cast(services)
+        people = demo_page.cast(services)
     assert [user.kind for user in people] == ["regular", "popular", "celebrity"]
     assert cost.round_trips <= 3
     with store.meter.on() as cost:
-        offered = readers.followers_of(services, 1)
+        offered = demo_page.followers_of(services, 1)
     assert len(offered) > 1
     assert cost.round_trips <= 3
 

@@ -14,7 +14,7 @@ from app.engine.errors import FanoutError, StoreDown, UnknownUser, WrongShards
 from app.engine.store.inspection import key_lengths
 from app.main import create_app
 from app.settings import Settings
-from app.web.pages import formatting, recorded_commands, status_page
+from app.web.pages import formatting, inspector, status_page
 from app.web.problems import ANSWERS, answer_to
 from app.web.security import host_allowed
 from tests.conftest import Backend, add_readers
@@ -230,10 +230,10 @@ def test_times_are_told_in_words(ms: float | None, said: str) -> None:
 
 
 def test_commands_are_shown_as_redis_cli_takes_them() -> None:
-    assert recorded_commands.shown(("LRANGE", "log:{3}:7", 0, 9)) == "LRANGE 'log:{3}:7' 0 9"
-    assert recorded_commands.shown(("SET", b"a b", "")) == "SET 'a b' ''"
-    long = recorded_commands.shown(("MGET", *range(1000, 1100)))
-    assert len(long) < recorded_commands.LONGEST + 20
+    assert inspector.shown(("LRANGE", "log:{3}:7", 0, 9)) == "LRANGE 'log:{3}:7' 0 9"
+    assert inspector.shown(("SET", b"a b", "")) == "SET 'a b' ''"
+    long = inspector.shown(("MGET", *range(1000, 1100)))
+    assert len(long) < inspector.COMMAND_LENGTH_SHOWN + 20
     cut = int(long.split("(")[1].split(" ")[0])
     assert len(long.split("...")[0].split()) + cut == 101
 

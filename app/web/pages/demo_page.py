@@ -8,17 +8,21 @@ from typing import Any
 from flask import render_template, request
 
 from app.bootstrap import Services
+from app.datasets.kinds import KINDS
 from app.datasets.users import User
 from app.engine.errors import BadRequest, StoreDown, UnknownPost, UnknownUser
 from app.engine.models import Post
 from app.web.api import health
-from app.web.pages import inspector, readers, story
+from app.web.pages import inspector, story
 from app.web.problems import Answer, answer_to
 
 DEFAULT_TEXT = "Hello, this is my first post today."
 MOST_POSTS = 2
 """Stories shown side by side."""
 DEAD_LETTERS_SHOWN = 40
+SAMPLE_PER_KIND = 40
+SAMPLE_PER_SHARD = 2
+READERS_OFFERED = 12
 
 
 def draw(services: Services, refused: Answer | None = None) -> tuple[str, int]:
@@ -34,11 +38,11 @@ def draw(services: Services, refused: Answer | None = None) -> tuple[str, int]:
 
 
 def _context(services: Services, refused: Answer | None) -> dict[str, Any]:
-    people = readers.cast(services)
+    people = cast(services)
     star = next((user for user in people if user.kind == "celebrity"), None)
     posts, reader = posts_and_reader(services)
     author_id = posts[-1].author_id if posts else star.id if star else None
-    offered = readers.followers_of(services, author_id) if author_id is not None else []
+    offered = followers_of(services, author_id) if author_id is not None else []
     reader = reader or (offered[0] if offered else None)
     if reader and all(user.id != reader.id for user in offered):
         offered = [reader, *offered]
@@ -62,6 +66,25 @@ def _context(services: Services, refused: Answer | None) -> dict[str, Any]:
         "inspected": inspector.inspect(services, told[-1].post if told else None, reader),
         "dead": services.engine.dead_letters.list(DEAD_LETTERS_SHOWN),
     }
+
+
+def cast(services: Services) -> list[User]:
+    """One user of each kind, least followed first: a typical one, and the largest celebrity. Empty
+    while no dataset is loaded."""
+    users = services.users.of_each_kind(SAMPLE_PER_KIND)
+    chosen: list[User] = []
+    for kind in reversed(KINDS):
+        alike = sorted((u for u in users if u.kind == kind), key=lambda user: user.followers)
+        if alike:
+            chosen.append(alike[-1] if kind == "celebrity" else alike[len(alike) // 2])
+    return chosen
+
+
+def followers_of(services: Services, author_id: int) -> list[User]:
+    """A handful of the author's followers from all shards, those who follow most people first."""
+    ids = services.engine.graph.some_followers(author_id, SAMPLE_PER_SHARD)
+    users = services.users.get_many(ids[:READERS_OFFERED])
+    return sorted(users, key=lambda user: user.following, reverse=True)
 
 
 def posts_and_reader(services: Services) -> tuple[list[Post], User | None]:

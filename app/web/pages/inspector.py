@@ -1,5 +1,6 @@
 """The keys of the last post and the last read, and the recorded commands of one read."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from app.bootstrap import Services
@@ -9,12 +10,14 @@ from app.engine.ids import shard_of_post
 from app.engine.models import Post, Strategy
 from app.engine.store.client import Store
 from app.engine.store.inspection import key_lengths
-from app.web.pages.recorded_commands import RecordingStore
+from app.engine.store.pipelining import Command
 
 PAGE = 8
 """Posts of the read whose commands are recorded."""
 SHARDS_SHOWN = 3
 """Of the keys that an author has on every shard, only these are listed."""
+COMMAND_LENGTH_SHOWN = 110
+"""Characters; a merge names hundreds of authors in one command."""
 RECORDED: tuple[Strategy, ...] = ("write", "read")
 
 
@@ -77,3 +80,30 @@ def _commands(services: Services, reader: User, strategy: Strategy) -> str:
     recording = RecordingStore(services.engine.store)
     Engine(services.settings, recording).feed(reader.id, strategy, PAGE)
     return "\n".join(recording.recorded)
+
+
+class RecordingStore(Store):
+    """A store that shares another one's connections and keeps what goes through it."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(lambda: inner.redis, inner.keys, lua=inner.lua)
+        self.recorded: list[str] = []
+
+    def run(self, commands: Sequence[Command], *args: Any, **options: Any) -> list[Any]:
+        """Keeps the commands and sends them."""
+        if self.meter.cost is not None:  # what is sent for all requests belongs to none of them
+            self.recorded += map(shown, commands)
+        return super().run(commands, *args, **options)
+
+
+def shown(command: Command) -> str:
+    """A command as redis-cli would take it, cut where it is long."""
+    words = []
+    for word in command:
+        text = word.decode(errors="replace") if isinstance(word, bytes) else str(word)
+        words.append(f"'{text}'" if not text or any(c in text for c in " {}\"'*") else text)
+    line = " ".join(words)
+    if len(line) <= COMMAND_LENGTH_SHOWN:
+        return line
+    cut = line[:COMMAND_LENGTH_SHOWN].rsplit(" ", 1)[0]
+    return f"{cut} ... ({len(line.split()) - len(cut.split())} more)"

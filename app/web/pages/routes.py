@@ -10,7 +10,7 @@ import io
 from flask import Blueprint, Response, jsonify, render_template, request
 
 from app.current import services
-from app.web.pages import demo_page, exports, inspector, readers, status_page, story
+from app.web.pages import demo_page, exports, inspector, status_page, story
 from app.web.problems import ANSWERS
 
 bp = Blueprint("pages", __name__)
@@ -39,7 +39,7 @@ def part_stories() -> str:
 @bp.get("/parts/readers")
 def part_readers() -> Response:
     """Followers of `author` to read as: `[{"id", "name", "following"}]`."""
-    found = readers.followers_of(services(), demo_page.whole(request.args, "author"))
+    found = demo_page.followers_of(services(), demo_page.whole(request.args, "author"))
     return jsonify([{"id": u.id, "name": u.name, "following": u.following} for u in found])
 
 

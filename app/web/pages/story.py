@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from app.bootstrap import Services
 from app.datasets.users import User
@@ -34,17 +35,6 @@ class Difference:
     states: Counter[FanoutStatus | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """The reader's feed by every strategy, the names of its authors by id, the ids of the posts to
-    mark as new, and what is known of a difference."""
-
-    feeds: dict[Strategy, Feed]
-    names: dict[int, str]
-    fresh: set[int]
-    difference: Difference | None
-
-
 def stories(services: Services, posts: Iterable[Post], reader: User | None) -> list[Story]:
     """The stories of the posts whose fan-out is still known. Each reads the reader's feed once."""
     told = []
@@ -56,13 +46,18 @@ def stories(services: Services, posts: Iterable[Post], reader: User | None) -> l
     return told
 
 
-def compare(services: Services, reader: User, fresh: Iterable[Post]) -> Compared:
-    """The reader's feed by every strategy; posts in `fresh` are marked as new."""
+def compare(services: Services, reader: User, fresh: Iterable[Post]) -> dict[str, Any]:
+    """The reader's feed by every strategy, the names of its authors by id, the ids of the posts to
+    mark as new, and what is known of a difference."""
     comparison = services.engine.compare(reader.id, PAGE)
     feeds = comparison.strategies
     authors = {post.author_id for feed in feeds.values() for post in feed.items}
-    names = {user.id: user.name for user in services.users.get_many(sorted(authors))}
-    return Compared(feeds, names, {post.id for post in fresh}, difference(services, comparison))
+    return {
+        "feeds": feeds,
+        "names": {user.id: user.name for user in services.users.get_many(sorted(authors))},
+        "fresh": {post.id for post in fresh},
+        "difference": difference(services, comparison),
+    }
 
 
 def difference(services: Services, comparison: Comparison) -> Difference | None:
