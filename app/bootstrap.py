@@ -49,4 +49,4 @@ class Services:
 
     def snapshot(self) -> Snapshot:
         """The JSON of GET /api/metrics. Raises `StoreDown`."""
-        return {**self.engine.metrics.figures(), "dataset": self.datasets.summary()}
+        return {**self.engine.figures(), "dataset": self.datasets.summary()}

@@ -11,9 +11,8 @@ from .delivery.worker import Worker
 from .errors import SelfFollow
 from .feeds.feeds import Feeds
 from .feeds.log_cache import LogCache
-from .metrics import Reporting
+from .metrics import Figures, figures
 from .models import Comparison, Fanout, Feed, Post, Strategy
-from .publishing.hybrid import Hybrid
 from .publishing.publishing import Publishing
 from .settings import EngineSettings
 from .store.client import Store
@@ -41,19 +40,15 @@ class Engine:
     def __init__(
         self, settings: EngineSettings, store: Store, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`clock` tells the seconds by which kept copies and the lease time-outs of jobs are
-        judged."""
-        self.settings = settings
-        self.store = store
-        self.clock = clock
+        """`clock` tells the seconds by which kept copies and lease time-outs are judged."""
+        self.settings, self.store = settings, store
         self.data = data = Data(store, settings, clock)
         self.graph, self.posts, self.jobs = data.graph, data.posts, data.jobs
         self.pulled_authors, self.counters = data.pulled_authors, data.counters
         self.control, self.workers = data.control, data.workers
         log_cache = LogCache(data)
-        self.publishing = Publishing(data, Hybrid(data), log_cache)
+        self.publishing = Publishing(data, log_cache)
         self.feeds = Feeds(data, log_cache)
-        self.metrics = Reporting(data)
         self.releases = Releases(data)
         self.maintenance = Maintenance(data)
         self.dead_letters = DeadLetters(store, settings.backlog_limit)
@@ -61,11 +56,7 @@ class Engine:
     @classmethod
     def connect(cls, url: str, **settings: Any) -> Self:
         """An engine on the Redis or Valkey server at `url`, or on the Cluster of which it is any
-        node; `settings` are fields of `EngineSettings`.
-
-        Raises `pydantic.ValidationError` for a setting's value; a server that is away shows at the
-        first call.
-        """
+        node; `settings` are fields of `EngineSettings`. Raises `pydantic.ValidationError`."""
         chosen = EngineSettings(**settings)
         return cls(chosen, connect(url, chosen))
 
@@ -76,17 +67,12 @@ class Engine:
 
     def add_users(self, user_ids: Iterable[int]) -> None:
         """Makes the users exist: only they may post, follow and be followed. Harmless to repeat.
-
-        Raises `BadRequest` for an id outside 0 to 2**27 - 1; nobody was added then.
-        """
+        Raises `BadRequest` for an id outside 0 to 2**27 - 1; nobody was added then."""
         self.graph.add(user_ids)
 
     def follow(self, user_id: int, author_id: int) -> None:
-        """Makes the user follow the author. Harmless to repeat.
-
-        Raises `SelfFollow`, `UnknownUser`, or `BadRequest` when the user follows as many people as
-        `following_limit` allows.
-        """
+        """Makes the user follow the author. Harmless to repeat. Raises `SelfFollow`,
+        `UnknownUser`, or `BadRequest` when the user follows `following_limit` people already."""
         self._check_edge(user_id, author_id)
         self.graph.follow(user_id, author_id)
 
@@ -136,6 +122,10 @@ class Engine:
         """The figures of the job queue and its backlog."""
         return read_queue(self.store)
 
+    def figures(self) -> Figures:
+        """All that the engine counts and measures, as it is now. Raises `StoreDown`."""
+        return figures(self.data)
+
     def feed(
         self,
         user_id: int,
@@ -168,7 +158,7 @@ class Engine:
 
     def deliverer(self, name: str, clock: Callable[[], float] | None = None) -> Deliverer:
         """Makes deliveries in the caller's own loop, as the worker of that name."""
-        return Deliverer(self.data, name, clock or self.clock)
+        return Deliverer(self.data, name, clock or self.data.clock)
 
     def worker(
         self,

@@ -26,7 +26,6 @@ class UnknownUser(FanoutError):
 
     def __init__(self, user_id: int) -> None:
         super().__init__(f"There is no user {user_id}.")
-        self.user_id = user_id
 
 
 class UnknownPost(FanoutError):

@@ -8,6 +8,7 @@ read-modify-write.
 
 import math
 from collections.abc import Mapping
+from itertools import accumulate
 
 BASE_SECONDS = 10e-6
 GROWTH = 2.0 ** (1 / 4)
@@ -31,10 +32,7 @@ def quantile(buckets: Mapping[int, int], q: float) -> float | None:
     total = sum(buckets.values())
     if total == 0:
         return None
-    rank = max(1, math.ceil(q * total))
-    seen = 0
-    for bucket in sorted(buckets):
-        seen += buckets[bucket]
-        if seen >= rank:
-            break
+    rank, ascending = max(1, math.ceil(q * total)), sorted(buckets)
+    sums = accumulate(buckets[bucket] for bucket in ascending)
+    bucket = next(bucket for bucket, seen in zip(ascending, sums, strict=True) if seen >= rank)
     return upper_bound(bucket) / math.sqrt(GROWTH)

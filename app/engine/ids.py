@@ -30,7 +30,6 @@ def millis_of(post_id: int) -> int:
 
 @lru_cache(maxsize=16_384)
 def created_at(post_id: int) -> str:
-    """The id's time as ISO 8601 in UTC with milliseconds. A page asks for twenty of them, and many
-    pages for the same ones."""
+    """The id's time as ISO 8601 in UTC with milliseconds. Many pages ask for the same ones."""
     seconds, millis = divmod(millis_of(post_id), 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03}Z"

@@ -11,6 +11,7 @@ from .errors import StoreFull
 from .histogram import quantile
 from .models import STRATEGIES, Strategy
 from .publishing.hybrid import Choice, choice
+from .settings import EngineSettings
 from .store.counters import WINDOW_SECONDS, Counts, buckets
 from .store.data import Data
 from .store.queue import Queue, read_queue
@@ -88,73 +89,67 @@ class Figures(TypedDict):
     store: Server
 
 
-class Reporting:
-    """Snapshots of the running system."""
+def figures(data: Data) -> Figures:
+    """All figures as they are now. Raises `StoreDown`."""
+    settings = data.settings
+    with suppress(StoreFull):
+        data.counters.flush(force=True)  # so that the caller sees what it just did
+    counts = data.counters.read()
+    total, recent = Counter(counts.total), counts.recent.get("deliveries", 0)
+    queue, workers = read_queue(data.store), data.workers.live()
+    rate_limit = data.control.rate_limit()
+    return {
+        "time_ms": int(time.time() * 1000),
+        "window_seconds": WINDOW_SECONDS,
+        "processing": {
+            operation: {name: _times(counts, operation, name) for name in STRATEGIES}
+            for operation in OPERATIONS
+        },
+        "fanout": {
+            "deliveries_total": total["deliveries"],
+            "deliveries_per_second": round(recent / counts.recent_seconds, 1),
+            "skipped_total": total["skipped"],
+            "jobs_total": total["jobs"],
+            "deferred_total": total["deferred"],
+            "reclaims_total": total["reclaims"],
+            "posts_total": {name: total[f"posts:{name}"] for name in STRATEGIES},
+        },
+        "active_users": counts.active_users,
+        "queue": {
+            "jobs": queue.jobs,
+            "backlog": queue.backlog,
+            "oldest_age_ms": queue.oldest_age_ms,
+            "dead": queue.dead,
+            "shards_away": queue.shards_away,
+        },
+        "backpressure": {
+            "stage": stage(settings, queue),
+            "fullest_shard": queue.fullest,
+            "low": settings.backlog_low,
+            "high": settings.backlog_high,
+            "limit": settings.backlog_limit,
+            "pull_authors": len(data.pulled_authors.all(partial=True)),
+        },
+        "hybrid": choice(settings, counts),
+        "workers": {
+            "count": len(workers),
+            "paused": rate_limit.paused,
+            "deliveries_per_second": rate_limit.deliveries_per_second,
+            "list": workers,
+        },
+        "store": read_server(data.store),
+    }
 
-    def __init__(self, data: Data) -> None:
-        self._data = data
 
-    def figures(self) -> Figures:
-        """All figures as they are now. Raises `StoreDown`."""
-        data, settings = self._data, self._data.settings
-        with suppress(StoreFull):
-            data.counters.flush(force=True)  # so that the caller sees what it just did
-        counts = data.counters.read()
-        total, recent = Counter(counts.total), counts.recent.get("deliveries", 0)
-        queue, workers = read_queue(data.store), data.workers.live()
-        rate_limit = data.control.rate_limit()
-        return {
-            "time_ms": int(time.time() * 1000),
-            "window_seconds": WINDOW_SECONDS,
-            "processing": {
-                operation: {name: _times(counts, operation, name) for name in STRATEGIES}
-                for operation in OPERATIONS
-            },
-            "fanout": {
-                "deliveries_total": total["deliveries"],
-                "deliveries_per_second": round(recent / counts.recent_seconds, 1),
-                "skipped_total": total["skipped"],
-                "jobs_total": total["jobs"],
-                "deferred_total": total["deferred"],
-                "reclaims_total": total["reclaims"],
-                "posts_total": {name: total[f"posts:{name}"] for name in STRATEGIES},
-            },
-            "active_users": counts.active_users,
-            "queue": {
-                "jobs": queue.jobs,
-                "backlog": queue.backlog,
-                "oldest_age_ms": queue.oldest_age_ms,
-                "dead": queue.dead,
-                "shards_away": queue.shards_away,
-            },
-            "backpressure": {
-                "stage": self.stage(queue),
-                "fullest_shard": queue.fullest,
-                "low": settings.backlog_low,
-                "high": settings.backlog_high,
-                "limit": settings.backlog_limit,
-                "pull_authors": len(data.pulled_authors.all(partial=True)),
-            },
-            "hybrid": choice(settings, counts),
-            "workers": {
-                "count": len(workers),
-                "paused": rate_limit.paused,
-                "deliveries_per_second": rate_limit.deliveries_per_second,
-                "list": workers,
-            },
-            "store": read_server(data.store),
-        }
-
-    def stage(self, queue: Queue) -> Stage:
-        """The worst stage of any shard. A shard sheds when less headroom is left than the
-        largest post that is never deferred could need."""
-        settings = self._data.settings
-        if queue.fullest + settings.large_author_followers > settings.backlog_limit:
-            return "shedding"
-        # The next post that is pushed takes the mark off; a look at the figures must not wait.
-        shards = zip(queue.backlogs, queue.deferring, strict=True)
-        goes_on = any(deferring and backlog > settings.backlog_low for backlog, deferring in shards)
-        return "deferring" if goes_on or queue.fullest >= settings.backlog_high else "normal"
+def stage(settings: EngineSettings, queue: Queue) -> Stage:
+    """The worst stage of any shard. A shard sheds when less headroom is left than the largest post
+    that is never deferred could need."""
+    if queue.fullest + settings.large_author_followers > settings.backlog_limit:
+        return "shedding"
+    # The next post that is pushed takes the mark off; a look at the figures must not wait.
+    shards = zip(queue.backlogs, queue.deferring, strict=True)
+    goes_on = any(deferring and backlog > settings.backlog_low for backlog, deferring in shards)
+    return "deferring" if goes_on or queue.fullest >= settings.backlog_high else "normal"
 
 
 def _times(counts: Counts, operation: str, strategy: str) -> Times:

@@ -1,5 +1,4 @@
-"""What the engine takes and answers, as plain values. The API answers with them as they are, and
-its description is made from them."""
+"""What the engine takes and answers: plain values, of which the API's answers are made."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -30,10 +29,8 @@ threshold of followers, or backpressure deferred the push."""
 
 @dataclass(slots=True)
 class Post:
-    """A message by an author; its id orders it. `created_at` is ISO 8601 in UTC.
-
-    Not frozen: making a page of frozen ones takes twice the time.
-    """
+    """A message by an author; its id orders it. `created_at` is ISO 8601 in UTC. Not frozen: making
+    a page of frozen ones takes twice the time."""
 
     id: int
     author_id: int
@@ -48,8 +45,8 @@ class Fanout:
 
     `recipients` are the followers at acceptance; `skipped` of them have no timeline (dormant).
     `lag_ms` is the time from acceptance to the last delivery, None until then. `pull_reason` is
-    None for a post that was pushed; it stays when a deferred post has been delivered,
-    and only the page tells it: it is excluded from the API.
+    None for a post that was pushed, and stays after a deferred one was delivered; pages tell it,
+    the API does not.
     """
 
     post_id: int
@@ -62,8 +59,7 @@ class Fanout:
 
 
 class Timing(TypedDict):
-    """Milliseconds that a page took, from the call to the whole page, in this process, with its
-    waits for the store."""
+    """Milliseconds that this process took for a page, with its waits for the store."""
 
     total: float
 
@@ -72,9 +68,9 @@ class Timing(TypedDict):
 class Feed:
     """One page of a reader's feed and what it cost.
 
-    `source` is where the page came from: `timeline` (push), `merge` (pull) or `rebuild` (pull,
-    after which the timeline was installed, if the store took it). `commands` and
-    `round_trips` count what was sent to the store for this page.
+    `source` is where it came from: `timeline` (push), `merge` (pull) or `rebuild` (pull, after
+    which the timeline was installed, if the store took it). `commands` and `round_trips` count
+    what was sent to the store.
     """
 
     items: list[Post]

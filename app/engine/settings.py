@@ -5,8 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 MAX_ITERATION_DELIVERIES = 100_000
-"""Deliveries of one worker iteration: half a second on a slow server, and jobs without a heartbeat
-for a second are reclaimed."""
+"""Deliveries of one worker iteration: half a second on a slow server, half a lease time-out."""
 
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -14,11 +13,8 @@ NotNegative = Annotated[int, Field(ge=0)]
 
 class EngineSettings(BaseModel):
     """What one engine runs with. All processes on the same data need the same `key_prefix` and
-    `shards`. Raises `pydantic.ValidationError` for values that do not go together.
-
-    A setting that was renamed has `AliasChoices`: the older name counts where the present is not
-    set.
-    """
+    `shards`. Raises `pydantic.ValidationError` for values that do not go together. `AliasChoices`
+    name a renamed setting: the older name counts where the present one is not set."""
 
     model_config = ConfigDict(
         frozen=True, validate_by_name=True, extra="forbid", use_attribute_docstrings=True
@@ -89,10 +85,9 @@ class EngineSettings(BaseModel):
                 "FANOUT_LARGE_AUTHOR_FOLLOWERS must be at most FANOUT_BACKLOG_LIMIT: posts of"
                 " authors between the two would be refused for ever."
             )
-        limit = MAX_ITERATION_DELIVERIES
-        if self.chunk * self.chunks_in_flight > limit:
+        if self.chunk * self.chunks_in_flight > MAX_ITERATION_DELIVERIES:
             raise ValueError(
-                f"FANOUT_CHUNK * FANOUT_CHUNKS_IN_FLIGHT must be at most {limit}: a longer"
-                " iteration delays a worker's heartbeats too much."
+                "FANOUT_CHUNK * FANOUT_CHUNKS_IN_FLIGHT must be at most"
+                f" {MAX_ITERATION_DELIVERIES}: a longer iteration delays heartbeats too much."
             )
         return self

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from app.bootstrap import Services
 from app.engine.delivery.deliverer import Deliverer
 from app.engine.errors import Overloaded
+from app.engine.metrics import stage
 from app.engine.models import STRATEGIES, Strategy
 from app.engine.store import transactions
 from tests.conftest import Backend, add_users, small_settings
@@ -298,7 +299,7 @@ class Machine(RuleBasedStateMachine):
                 break
             self.time_passes(1.2)
         assert (queue.jobs, queue.backlog, queue.dead, waiting) == (0, 0, 0, [])
-        assert self.services.engine.metrics.stage(queue) == "normal"
+        assert stage(self.services.settings, queue) == "normal"
         assert self.services.engine.jobs.audit_backlogs() == [(0, 0)] * SHARDS
         for post in self.pushed:
             fanout = self.services.engine.fanout(post)

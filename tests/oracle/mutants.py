@@ -319,7 +319,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "kept logs do not age",
         "app/engine/feeds/log_cache.py",
-        "oldest = self._clock() - self._max_age",
+        "oldest = self._data.clock() - self._max_age",
         "oldest = 0.0",
     ),
 )

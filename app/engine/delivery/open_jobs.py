@@ -4,6 +4,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from ..errors import StoreDown
 from ..store.batch import Batch
@@ -19,6 +20,7 @@ HEARTBEAT_SECONDS = 0.25
 log = logging.getLogger("fanout.deliveries")
 
 
+@dataclass(slots=True)
 class OpenJobs:
     """One worker's open jobs, in the order in which they get their next chunks.
 
@@ -26,10 +28,9 @@ class OpenJobs:
     reclaimed and tried again, and the others go on.
     """
 
-    def __init__(self, data: Data, clock: Callable[[], float]) -> None:
-        self._data = data
-        self._clock = clock
-        self._open: OrderedDict[tuple[int, str], OpenJob] = OrderedDict()
+    data: Data
+    clock: Callable[[], float]
+    _open: OrderedDict[tuple[int, str], OpenJob] = field(default_factory=OrderedDict)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -50,7 +51,7 @@ class OpenJobs:
         shards = deque(shard for shard, cursor in cursors.items() if cursor.remaining)
         if not posts and job.strategy != "drop":
             shards.clear()  # all deferred posts were deleted meanwhile: nothing to deliver
-        next_heartbeat = self._clock() + HEARTBEAT_SECONDS
+        next_heartbeat = self.clock() + HEARTBEAT_SECONDS
         self._open[job.position] = OpenJob(job, posts, cursors, shards, next_heartbeat)
         self._open.move_to_end(job.position, last=not first)
 
@@ -66,9 +67,9 @@ class OpenJobs:
         """Closes a job and notes its failure. It is not acknowledged, so after its lease time-out
         it is reclaimed and tried again."""
         self._open.pop(job.position, None)
-        self._data.counters.add("failures")
+        self.data.counters.add("failures")
         try:
-            self._data.jobs.fail(job, reason)
+            self.data.jobs.fail(job, reason)
         except Refused:
             # Its record takes no notes any more. Reclaims without progress are counted elsewhere.
             log.exception("job %d failed, and that could not be noted: %s", job.id, reason)
@@ -86,11 +87,11 @@ class OpenJobs:
 
     def add_heartbeats(self, batch: Batch) -> None:
         """Adds the heartbeats that are due."""
-        now = self._clock()
+        now = self.clock()
         for opened in self._open.values():
             if now >= opened.next_heartbeat:
                 opened.next_heartbeat = now + HEARTBEAT_SECONDS
-                self._data.jobs.heartbeat(batch, opened.job, opened.progress())
+                self.data.jobs.heartbeat(batch, opened.job, opened.progress())
 
     def plan(self, deliveries: int, size: int, away: Set[int]) -> list[Chunk]:
         """The chunks of an iteration: one of at most `size` deliveries for every job, then further
@@ -114,6 +115,6 @@ class OpenJobs:
         """The posts of a release, oldest first; none: it drops the timelines instead."""
         if job.strategy == "drop":
             return []
-        log_cap = self._data.settings.log_cap
-        (log,) = self._data.posts.log_pages([job.author_id], job.last + 1, log_cap).values()
+        log_cap = self.data.settings.log_cap
+        (log,) = self.data.posts.log_pages([job.author_id], job.last + 1, log_cap).values()
         return [post_id for post_id in reversed(log) if post_id >= job.since]

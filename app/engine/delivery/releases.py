@@ -6,6 +6,7 @@ deferred posts; only then do readers stop merging the author's log.
 """
 
 import time
+from dataclasses import dataclass
 
 from ..store.data import Data
 from ..store.queue import read_queue
@@ -13,16 +14,15 @@ from ..store.queue import read_queue
 CHECK_SECONDS = 0.1
 """Least pause between two looks for authors who may return to push."""
 PAUSE_FACTOR = 20
-"""The pause is at least so many times as long as the look: with thousands of pulled authors a look
-takes long, and a worker has deliveries to make."""
+"""The pause is so many times as long as the look, which takes long for thousands of authors."""
 
 
+@dataclass(slots=True)
 class Releases:
     """Looks a few times a second for authors who may return to push."""
 
-    def __init__(self, data: Data) -> None:
-        self._data = data
-        self._next_check = 0.0
+    data: Data
+    _next_check: float = 0.0
 
     def run(self, *, force: bool = False) -> int:
         """Queues a release for every author who is due. Returns how many.
@@ -39,16 +39,13 @@ class Releases:
             self._next_check = ended + max(CHECK_SECONDS, PAUSE_FACTOR * (ended - begun))
 
     def _run(self) -> int:
-        data = self._data
+        data, released = self.data, 0
         waiting = [
             author
             for author in data.pulled_authors.all()
             if not author.releasing and author.why in ("returning", "deferred")
         ]
-        if not waiting:
-            return 0
-        backlogs = read_queue(data.store).backlogs
-        released = 0
+        backlogs = read_queue(data.store).backlogs if waiting else []
         # Who has waited longest comes first, or one author who is deferred again and again would
         # take all the headroom.
         for author in sorted(waiting, key=lambda author: author.since):

@@ -1,6 +1,7 @@
 """What a worker knows of the servers by their answers to its iterations."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from ..store.data import Data
 from ..store.failures import does_not_answer
@@ -10,29 +11,28 @@ READ_SECONDS = 10.0
 """So long after a page was read others are expected, and the chunks stay small."""
 
 
+@dataclass(slots=True)
 class Servers:
     """Which servers are away, which have restarted, and whether anybody reads pages from them."""
 
-    def __init__(self, data: Data, clock: Callable[[], float]) -> None:
-        self._store = data.store
-        self._settings = data.settings
-        self._clock = clock
-        self._incarnations: list[str] = []
-        self._pages_read: list[int] = []
-        self._read_until = 0.0
-        self.away: set[int] = set()
-        """The shards whose server did not answer in the last iteration."""
+    data: Data
+    clock: Callable[[], float]
+    away: set[int] = field(default_factory=set)
+    """The shards whose server did not answer in the last iteration."""
+    _incarnations: list[str] = field(default_factory=list)
+    _pages_read: list[int] = field(default_factory=list)
+    _read_until: float = 0.0
 
     def restarted(self, answers: Sequence[Answer | None]) -> bool:
         """Notes what each server answered, None for one that is away; whether one has restarted
         since the last time. Raises `StoreDown` when all are away."""
-        groups = zip(self._store.groups, answers, strict=True)
+        groups = zip(self.data.store.groups, answers, strict=True)
         self.away = {shard for shards, answer in groups if not answer for shard in shards}
-        if len(self.away) == self._store.shards:
+        if len(self.away) == self.data.store.shards:
             raise does_not_answer()
         pages_read = [answer.pages_read for answer in answers if answer]
         if self._pages_read and pages_read != self._pages_read:
-            self._read_until = self._clock() + READ_SECONDS
+            self._read_until = self.clock() + READ_SECONDS
         before = self._incarnations or [""] * len(answers)
         now = [a.incarnation if a else b for a, b in zip(answers, before, strict=True)]
         restarted = bool(self._incarnations) and now != before
@@ -46,7 +46,5 @@ class Servers:
     def chunk_size(self) -> int:
         """Followers of one chunk. A reader waits until the server is through with what it was sent,
         and a call has a price of its own: small while anybody reads, large otherwise."""
-        settings = self._settings
-        if self._clock() < self._read_until:
-            return min(settings.chunk, settings.chunk_while_read)
-        return settings.chunk
+        small, large = self.data.settings.chunk_while_read, self.data.settings.chunk
+        return min(small, large) if self.clock() < self._read_until else large

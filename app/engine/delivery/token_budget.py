@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 BURST_SECONDS = 0.2
-"""What is not spent is saved up for so long. Longer than most iterations of a worker, so that a
-slow one does not lower the rate; short enough that nobody sees a burst."""
+"""What is not spent is saved up for so long: longer than most iterations of a worker, so that a
+slow one does not lower the rate, and too short for anybody to see a burst."""
 
 
 class TokenBudget:

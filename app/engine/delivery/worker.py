@@ -6,7 +6,6 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from types import FrameType
 
 from ..errors import StoreDown
 from ..store.control import RateLimit
@@ -17,8 +16,7 @@ from .deliverer import Deliverer
 from .token_budget import TokenBudget
 
 CONTROLS_SECONDS = 0.2
-"""How often the controls are looked at and the heartbeat is sent; well under a second, which is
-what the page promises."""
+"""Between two looks at the controls, and two heartbeats; the page promises less than a second."""
 REFUSED_SECONDS = 1.0
 """Pause after an unexpected error."""
 IDLE_SECONDS = 0.2
@@ -30,8 +28,7 @@ log = logging.getLogger("fanout.worker")
 
 
 class Worker:
-    """One worker process. `run` returns after `stop`, with the chunk under way finished; no
-    exception ends it."""
+    """One worker process. `run` returns after `stop`, with the chunk under way finished."""
 
     def __init__(
         self,
@@ -47,17 +44,16 @@ class Worker:
         self._data = data
         self._deliverer = deliverer(self.name)
         self._chores = (self._deliverer.reclaiming.run, *chores)
+        self._first = first
         self._stopping = threading.Event()
         self._clock = clock
         self._rate_limit = RateLimit()
         self._next_look = 0.0
         self._budget = TokenBudget(clock)
-        self._first = first
         self._wake_up = WakeUps(data.store)
 
-    def stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
+    def stop(self, *_: object) -> None:
         """Asks the loop to end; fit as a signal handler."""
-        del signum, frame
         self._stopping.set()
 
     @property
@@ -101,7 +97,11 @@ class Worker:
         self._unless_away(self.look_at_controls)
         if self._unless_away(lambda: self._first(self)):
             return True
-        worked = self._deliver()
+        before = self._deliverer.processed
+        try:
+            worked = self._deliverer.run_iteration(self._budget.available())
+        finally:
+            self._budget.spend(self._deliverer.processed - before)
         if not self._rate_limit.paused:
             for chore in self._chores:
                 worked = self._unless_away(chore) or worked
@@ -109,8 +109,8 @@ class Worker:
         return worked
 
     def _unless_away(self, do: Callable[[], object]) -> bool:
-        """Whether there was anything to do. On a Cluster the node that it needs may be away, which
-        keeps nobody from delivering to the others."""
+        """Whether there was anything to do. A node of a Cluster that is away keeps nobody from
+        delivering to the others."""
         try:
             return bool(do())
         except StoreDown:
@@ -118,16 +118,9 @@ class Worker:
                 return False
             raise
 
-    def _deliver(self) -> bool:
-        before = self._deliverer.processed
-        try:
-            return self._deliverer.run_iteration(self._budget.available())
-        finally:
-            self._budget.spend(self._deliverer.processed - before)
-
     def look_at_controls(self) -> None:
-        """Sends the heartbeat and obeys the controls, when it is time to. Long work that keeps the
-        loop waiting calls it now and then."""
+        """Sends the heartbeat and obeys the controls, when it is time to. Long work calls it now
+        and then."""
         if self._clock() < self._next_look:
             return
         self._next_look = self._clock() + CONTROLS_SECONDS
@@ -138,8 +131,8 @@ class Worker:
         self._budget.limit(rate, self._sharers() if rate else 1)
 
     def _sharers(self) -> int:
-        """Workers with open jobs share the limit evenly. While idle it counts all: whoever gets a
-        job next must not have saved up for all."""
+        """Workers with open jobs share the limit evenly. An idle one counts all: whoever gets a job
+        next must not have saved up for all."""
         live = self._data.workers.live()
         counted = {one.name for one in live if one.jobs_open or not self._deliverer.open_jobs}
         return len(counted | {self.name})

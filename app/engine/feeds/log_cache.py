@@ -1,8 +1,7 @@
-"""Pulled authors' logs, kept for a moment by each process.
+"""Pulled authors' logs, kept for a moment by each process: one fetch serves all its readers.
 
-An uncached pulled author costs every reader a fetch; kept for `max_age`, one fetch serves all
-readers of the process. A page may lack a pulled post that is younger than that in another
-process: late, never wrong. This process's own posts are seen at once.
+A page may lack a pulled post of another process that is younger than `log_cache_ms`: late, never
+wrong. This process's own posts are seen at once.
 """
 
 import threading
@@ -17,17 +16,13 @@ KEPT = 100
 
 
 class LogCache:
-    """Logs by author. Threads may fetch one twice; that is harmless.
-
-    A fetch may be under way while this process changes a log. So `forget` raises the generation,
-    and a fetch is kept only if the generation it began with is still the current one.
-    """
+    """Logs by author. Threads may fetch one twice; that is harmless. A fetch may be under way while
+    this process changes a log; so `forget` raises the generation, and a fetch is kept only if the
+    generation it began with is still the current one."""
 
     def __init__(self, data: Data) -> None:
-        self._posts = data.posts
-        self._metrics = data.counters
+        self._data = data
         self._max_age = data.settings.log_cache_ms / 1000
-        self._clock = data.clock
         self._logs: dict[int, tuple[float, list[int]]] = {}  # author -> (read at, ids)
         self._generation = 0
         self._lock = threading.Lock()
@@ -41,14 +36,14 @@ class LogCache:
     def pages(self, authors: Sequence[int], before: int, count: int) -> list[Source]:
         """Each author's ids below `before` (0: from the newest): `count` of them, or fewer if
         that is all."""
-        oldest = self._clock() - self._max_age
+        oldest = self._data.clock() - self._max_age
         kept = self._logs
         found = {a: kept[a][1] for a in authors if a in kept and kept[a][0] >= oldest}
         missing = [author for author in authors if author not in found]
         if missing:
             found |= self._fetch(missing)
-        self._metrics.add("log_cache:misses", len(missing))
-        self._metrics.add("log_cache:hits", len(authors) - len(missing))
+        self._data.counters.add("log_cache:misses", len(missing))
+        self._data.counters.add("log_cache:hits", len(authors) - len(missing))
         sources, deeper = [], []
         for author, log in found.items():
             ids = [post for post in log if post < before] if before else log
@@ -57,14 +52,14 @@ class LogCache:
             else:
                 deeper.append(author)
         if deeper:
-            pages = self._posts.log_pages(deeper, before, count)
+            pages = self._data.posts.log_pages(deeper, before, count)
             sources += [Source.asked(ids, count) for ids in pages.values()]
         return sources
 
     def _fetch(self, authors: list[int]) -> dict[int, list[int]]:
         begun = time.perf_counter_ns()
-        now, generation = self._clock(), self._generation
-        pages = self._posts.log_pages(authors, 0, KEPT)
+        now, generation = self._data.clock(), self._generation
+        pages = self._data.posts.log_pages(authors, 0, KEPT)
         with self._lock:
             if generation == self._generation:
                 oldest = now - self._max_age
@@ -72,5 +67,5 @@ class LogCache:
                     **{author: kept for author, kept in self._logs.items() if kept[0] >= oldest},
                     **{author: (now, ids) for author, ids in pages.items()},
                 }
-        self._metrics.cost("log_fetch", len(authors), time.perf_counter_ns() - begun)
+        self._data.counters.cost("log_fetch", len(authors), time.perf_counter_ns() - begun)
         return pages

@@ -7,13 +7,16 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The newest ids of one log or timeline, descending.
-
-    `complete`: nothing older exists. Otherwise the list is known down to its last element only.
-    """
+    """The newest ids of a log, a timeline or of several together, descending. Unless it is
+    `complete`, which means that nothing older exists, it is known down to its last element only."""
 
     ids: list[int]
     complete: bool
+
+    @property
+    def floor(self) -> int:
+        """The lowest id down to which it is known; 0 when that is to the very end."""
+        return 0 if self.complete else self.ids[-1]
 
     @classmethod
     def asked(cls, ids: list[int], count: int) -> Self:
@@ -21,18 +24,7 @@ class Source:
         return cls(ids, len(ids) < count)
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """The union of the sources, as far as it is certain.
-
-    `floor` is the lowest id down to which it is certain; 0 when that is to the very end.
-    """
-
-    ids: list[int]
-    floor: int
-
-
-def merge(sources: Iterable[Source]) -> Merged:
+def merge(sources: Iterable[Source]) -> Source:
     """The union, descending and without duplicates, cut where it stops being certain.
 
     A source that goes on below its last element may have anything there, so the union is certain
@@ -43,10 +35,8 @@ def merge(sources: Iterable[Source]) -> Merged:
     floor = 0
     for source in sources:
         union.update(source.ids)
-        if not source.complete and source.ids and source.ids[-1] > floor:
-            floor = source.ids[-1]
+        floor = max(floor, source.floor)
     ids = sorted(union, reverse=True)
-    if floor:
-        while ids and ids[-1] < floor:
-            ids.pop()
-    return Merged(ids, floor)
+    while ids and ids[-1] < floor:
+        ids.pop()
+    return Source(ids, complete=floor == 0)

@@ -7,7 +7,7 @@ from ..errors import StoreFull
 from ..models import Strategy
 from ..store.data import Data
 from .log_cache import LogCache
-from .merge import Merged, Source, merge
+from .merge import Source, merge
 from .rebuild import merged_logs, rebuild
 
 MAX_IDS = 2_000
@@ -38,7 +38,7 @@ class Reader:
                 merged = self._fetch(before, count)
                 # Where many posts were deleted, small steps would take a round trip for each.
                 count = min(2 * count, MAX_IDS)
-                waiting, before, complete = merged.ids, merged.floor, merged.floor == 0
+                waiting, before, complete = merged.ids, merged.floor, merged.complete
             need = wanted - len(found)
             asked, waiting = waiting[:need], waiting[need:]
             missing = [post for post in asked if post not in self._known]
@@ -46,12 +46,12 @@ class Reader:
             found |= {post: body for post in asked if (body := self._known[post])}
         return found
 
-    def _fetch(self, before: int, count: int) -> Merged:
+    def _fetch(self, before: int, count: int) -> Source:
         """At least `count` ids below `before`, or all there are."""
         merged = None if self._strategy == "read" else self._from_timeline(before, count)
         return merged or self._from_logs(before, count)
 
-    def _from_timeline(self, before: int, count: int) -> Merged | None:
+    def _from_timeline(self, before: int, count: int) -> Source | None:
         """None where the timeline has nothing to say: it is missing, or ends above `before`."""
         data, timelines, user_id = self._data, self._data.timelines, self._user_id
         pulled_authors = data.pulled_authors.author_ids()
@@ -70,7 +70,7 @@ class Reader:
             with suppress(StoreFull):
                 timelines.keep(user_id)
         if not page.pulled_authors:
-            return Merged(page.ids, 0 if page.at_end else page.ids[-1])
+            return Source(page.ids, page.at_end)
         if self._strategy == "hybrid":
             logs = self._log_cache.pages(page.pulled_authors, before, count)
         else:
@@ -81,7 +81,7 @@ class Reader:
         data.counters.cost("log_merge", len(logs), time.perf_counter_ns() - begun)
         return merged
 
-    def _from_logs(self, before: int, count: int) -> Merged:
+    def _from_logs(self, before: int, count: int) -> Source:
         if self._authors is None:
             self._authors = [*self._data.graph.following(self._user_id), self._user_id]
         return merged_logs(self._data, self._authors, before, count)

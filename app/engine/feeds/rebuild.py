@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from ..store.data import Data
-from .merge import Merged, Source, merge
+from .merge import Source, merge
 
 
-def merged_logs(data: Data, authors: Sequence[int], before: int, count: int) -> Merged:
+def merged_logs(data: Data, authors: Sequence[int], before: int, count: int) -> Source:
     """At least `count` ids below `before` (0: from the newest) of the authors' logs, or all."""
     shards = data.posts.latest(authors, before, count)
     return merge(Source.asked(ids, count) for ids in shards)

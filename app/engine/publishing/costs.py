@@ -6,11 +6,8 @@ producer posts rarely compared with how often the consumer reads. Here it is sum
 followers of an author, since an author is pushed or pulled as a whole, and it knows that a
 process which pulls keeps the author's log for a moment.
 
-    push  posts/s * followers * H
-    pull  reads/s by followers * l1  +  fetches/s * l0
-
-H is the time of one delivery, l1 that of merging a log which is at hand into a page, l0 that of
-fetching the log. All three are measured by the running system.
+    push  posts/s * followers * delivery
+    pull  reads/s by followers * log_merge  +  fetches/s * log_fetch
 """
 
 from dataclasses import dataclass
@@ -22,7 +19,7 @@ third from minute to minute, and each change costs a release or a slower page.""
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Measured seconds: one delivery (H), fetching one log (l0), merging one log at hand (l1)."""
+    """Measured seconds: of one delivery, of fetching one log, of merging one log at hand."""
 
     delivery: float
     log_fetch: float

@@ -78,11 +78,10 @@ class Hybrid:
 
     def _posting_rate(self, author_id: int) -> float:
         """Posts per second: the last RECENT_POSTS and the one to be decided."""
-        log = self._data.posts.log_pages([author_id], 0, RECENT_POSTS)[author_id]
+        (log,) = self._data.posts.log_pages([author_id], 0, RECENT_POSTS).values()
         if not log:
             return 0.0
-        span = max(1.0, time.time() - millis_of(log[-1]) / 1000)
-        return (len(log) + 1) / span
+        return (len(log) + 1) / max(1.0, time.time() - millis_of(log[-1]) / 1000)
 
 
 def choice(settings: EngineSettings, counts: Counts) -> Choice:

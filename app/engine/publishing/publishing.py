@@ -17,9 +17,9 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class Publishing:
     """Accepts posts, and chooses push or pull for each."""
 
-    def __init__(self, data: Data, hybrid: Hybrid, log_cache: LogCache) -> None:
+    def __init__(self, data: Data, log_cache: LogCache) -> None:
         self._data = data
-        self._hybrid = hybrid
+        self._hybrid = Hybrid(data)
         self._log_cache = log_cache
 
     def publish(
@@ -33,8 +33,10 @@ class Publishing:
         begun = time.perf_counter()
         # Followers on a node that is away are counted, and served, when it is back.
         counts = self._data.graph.follower_counts(author_id, partial=True)
+        reason: PullReason | None = "read" if strategy == "read" else None
         try:
-            reason = self._pull_reason(author_id, strategy, sum(counts))
+            if strategy == "hybrid":
+                reason = self._hybrid.pull_reason(author_id, sum(counts))
             accepted = self._data.posts.accept(
                 author_id, text, strategy, pull_reason=reason, counts=counts, repeat_key=key
             )
@@ -51,15 +53,11 @@ class Publishing:
                 counters.add("deferred")
         counters.seen(author_id)
         post = Post(accepted.id, author_id, text, created_at(accepted.id), strategy)
-        status: FanoutStatus = "pull" if accepted.pull_reason else "queued"
-        return post, Fanout(post.id, status, accepted.recipients, pull_reason=accepted.pull_reason)
+        reason = accepted.pull_reason
+        status: FanoutStatus = "pull" if reason else "queued"
+        return post, Fanout(post.id, status, accepted.recipients, pull_reason=reason)
 
     def _forget(self, author_id: int) -> None:
         """Drops this process's copies of what a pulled post changes."""
         self._data.pulled_authors.forget()
         self._log_cache.forget(author_id)
-
-    def _pull_reason(self, author_id: int, strategy: Strategy, followers: int) -> PullReason | None:
-        if strategy == "hybrid":
-            return self._hybrid.pull_reason(author_id, followers)
-        return "read" if strategy == "read" else None
