@@ -70,10 +70,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "  do",
     ),
     Mutant(
-        "an insert near the head does not look whether the id is there",
+        "an insert does not look whether the id is there",
         LUA + "20_timeline.lua",
-        "elseif tonumber(pivot) == id then",
-        "elseif false then",
+        "if tonumber(pivot) == id then return true end",
+        "",
     ),
     Mutant(
         "an install marks a cut timeline as complete",
@@ -246,14 +246,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "large authors pass the limit",
         LUA + "70_publish.lua",
-        "if large and (deferring or backlog + recipients > limit) then",
-        "if large and not deferring then\n    elseif large then",
+        "if options.large and (deferring or full) then",
+        "if options.large and not deferring then\n    elseif options.large then",
     ),
     Mutant(
         "large authors are never deferred",
         LUA + "70_publish.lua",
-        "if large and (deferring or",
-        "if large and (false and",
+        "if options.large and (deferring or",
+        "if options.large and (false and",
     ),
     Mutant(
         "a post deferred during a release moves the next mark to the latest",
@@ -295,14 +295,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a log that goes on is read from one too far",
         LUA + "30_posts.lua",
-        "key, start + step, found[#found]",
-        "key, start + step + 1, found[#found]",
+        "logs[i], starts[i] + step, found[#found]",
+        "logs[i], starts[i] + step + 1, found[#found]",
     ),
     Mutant(
         "the next page begins one step too far",
         "app/engine/feeds/feeds.py",
-        "cursors.encode(user_id, items[-1].id)",
-        "cursors.encode(user_id, found[-1].id)",
+        "bodies.popitem()\n            last = next(reversed(bodies))",
+        "last, _ = bodies.popitem()",
     ),
     Mutant(
         "the logs are kept over the process's own posts",

@@ -1,8 +1,7 @@
 -- Names of all keys that the server functions build.
 -- Builds on: nothing.
 --
--- `app/engine/store/keys.py` is the catalogue of keys. PREFIX and VERSION stand at the library's
--- head, see `app/engine/store/library.py`.
+-- `app/engine/store/keys.py` is their catalogue; `library.py` puts PREFIX and VERSION before this.
 
 -- Names <prefix><family>:<tag>, one for each shard.
 local function of_shard(family)
@@ -15,15 +14,13 @@ local function of_member(family)
   return function(tag, member) return stem .. tag .. ':' .. (member or '') end
 end
 
-local last_id_key, users_key = of_shard('last_id'), of_shard('users')
-local watermark_key = of_shard('watermark')
-local jobs_key, open_key = of_shard('jobs'), of_shard('open')
-local heartbeats_key = of_shard('heartbeats')
-local backlog_key, pulled_key, dead_key = of_shard('backlog'), of_shard('pulled'), of_shard('dead')
-
+local last_id_key, users_key, jobs_key = of_shard('last_id'), of_shard('users'), of_shard('jobs')
+local watermark_key, heartbeats_key = of_shard('watermark'), of_shard('heartbeats')
+local open_key, backlog_key = of_shard('open'), of_shard('backlog')
+local pulled_key, dead_key = of_shard('pulled'), of_shard('dead')
 local post_key, log_key, replay_key = of_member('post'), of_member('log'), of_member('repeat')
 local following_key, followers_key = of_member('following'), of_member('followers')
-local timeline_key = of_member('timeline')
-local record_key, cursor_key = of_member('job'), of_member('cursor')
+local timeline_key, record_key = of_member('timeline'), of_member('job')
+local cursor_key = of_member('cursor')
 
 local WAKE_UP_CHANNEL = PREFIX .. 'wake-up'

@@ -1,17 +1,14 @@
 -- Helpers that all server functions share.
 -- Builds on: 05_keys.lua.
 --
--- KEYS: each function declares one key. It also touches keys that it builds from the same hash
--- tag, some of them only known from what it reads. All share the declared key's slot, so this is
--- safe on a Cluster; the tests prove it on a real one. Where all shards share one server two
--- functions save round trips by touching several: `timeline_page` for the bodies, and `ask`.
+-- KEYS: each function declares one key, and may touch others of the same hash tag. They share its
+-- slot, so this is safe on a Cluster; the tests prove it on a real one. Only `ask` and
+-- `timeline_page` (for the bodies) touch other tags, where all shards share one server.
 
 local EPOCH_MS = 1767225600000
 
 -- An id as text. Ids have 53 bits: tostring() would print them as 1e+15.
-local function num(n)
-  return string.format('%.0f', n)
-end
+local function num(n) return string.format('%.0f', n) end
 
 -- The server's wall clock, in milliseconds.
 local function now_ms()
@@ -20,61 +17,50 @@ local function now_ms()
 end
 
 -- An error reply that begins with a code, by which the caller knows it.
-local function fail(code, text)
-  return redis.error_reply(code .. ' ' .. text)
-end
+local function fail(code, text) return redis.error_reply(code .. ' ' .. text) end
 
--- Calls a function for one of many jobs: what it returns, or why it failed as a text, so that one
--- broken key does not fail a call that speaks for all of them.
+-- What a function returns for one of many jobs, or why it failed as a text: one broken key must not
+-- fail a call that speaks for all of them.
 local function attempt(callback, ...)
   local fine, answer = pcall(callback, ...)
   if fine then return answer end
   return tostring(type(answer) == 'table' and answer.err or answer)
 end
 
-local function number_at(key)
-  return tonumber(redis.call('GET', key) or '0')
-end
+local function number_at(key) return tonumber(redis.call('GET', key) or '0') end
 
 local function raise_to(key, value)
   if value > number_at(key) then redis.call('SET', key, num(value)) end
 end
 
--- Allocates the next id of a shard: max(last + 1, now), so a clock that jumps back is harmless. With
--- a clock before the epoch ids begin at 1: one below would not tell its shard.
+-- The next id of a shard, as text: max(last + 1, now), so a clock that jumps back is harmless.
+-- Before the epoch now counts as 1 ms: an id below zero would not tell its shard.
 local function new_id(tag)
-  local shard = tonumber(string.sub(tag, 2, -2))
-  local last = number_at(last_id_key(tag))
+  local shard, last = tonumber(string.sub(tag, 2, -2)), number_at(last_id_key(tag))
   local id = math.max(1, now_ms() - EPOCH_MS) * 4096 + shard * 16
   if id <= last then
     id = last + 1
     if id % 16 == 0 then id = id + 4096 - 16 end -- used up: borrow the next millisecond
   end
   redis.call('SET', last_id_key(tag), num(id))
-  return id
+  return num(id)
 end
 
 -- Registers a server function under a name that carries the library's version.
 local function register(name, callback, flags)
-  redis.register_function{
-    function_name = 'fanout_' .. name .. '_' .. VERSION, callback = callback, flags = flags}
+  name = 'fanout_' .. name .. '_' .. VERSION
+  redis.register_function{function_name = name, callback = callback, flags = flags}
 end
 
 -- The server incarnation: the first word that a caller offered since this server process started.
--- A restart forgets it, and may have lost the last writes, so whoever remembers more must look
--- again. Callers offer a new word each time: with a constant one nobody would see a restart.
+-- A restart forgets it, and may have lost the last writes. Each caller's word is new, or nobody
+-- would see a restart.
 local incarnation
 
 -- Pages of feeds read in this incarnation: somebody waits for each of them.
 local pages_read = 0
 
-local function note_page()
-  pages_read = pages_read + 1
-end
-
 -- Checks that the server takes writes; one that is out of memory refuses the call.
 --   KEYS     any
 --   Returns  1
-register('writable', function()
-  return 1
-end)
+register('writable', function() return 1 end)

@@ -2,43 +2,32 @@
 -- Builds on: 05_keys.lua, 10_common.lua.
 --
 -- A timeline is strictly descending. Its last element may be something else than an id:
---
 --   0          nothing older exists: the timeline is complete to the very beginning
 --   -<token>   a rebuild is under way: not complete yet, posts that arrive are kept on top of it
---
 -- A reader without the key is dormant: deliveries skip them, and the next read rebuilds it.
 --
 -- `watermark:{t}` bounds the ids in all timelines of the shard. An id that is not below it is newer
--- than every head and pushed unconditionally; any other is an ordered insert, which takes about
--- 1.7 times as long (docs/decisions/002-unconditional-push.md).
+-- than every head and pushed unconditionally; any other takes an ordered insert, which is slower
+-- (docs/decisions/002-unconditional-push.md).
 
 local REBUILD_TIMEOUT_MS = 5000
 
 -- Whether a timeline's last element is the marker of a rebuild.
-local function is_marker(element)
-  return string.sub(element, 1, 1) == '-'
-end
+local function is_marker(element) return string.sub(element, 1, 1) == '-' end
 
--- The index of the first element below `id`, or the list's length; second: whether `id` was seen.
--- It gallops from the head, since late deliveries belong near it, then halves.
-local function position(key, id, length)
-  local low, high, step = 0, 0, 1
-  while high < length do
-    local element = tonumber(redis.call('LINDEX', key, high))
-    if element == id then return high + 1, true end
-    if element < id then break end
-    low = high + 1
-    high = high + step
-    step = step * 2
+-- How many ids of a list are above `id`, which is the index of the first that is not. The search
+-- gallops from the head, since late deliveries belong near it, then halves.
+local function count_above(key, id)
+  local length, low, high = redis.call('LLEN', key), 0, 1
+  while high <= length and tonumber(redis.call('LINDEX', key, high - 1)) > id do
+    low, high = high, 2 * high
   end
-  high = math.min(high, length)
+  high = math.min(high - 1, length)
   while low < high do
     local middle = math.floor((low + high) / 2)
-    local element = tonumber(redis.call('LINDEX', key, middle))
-    if element == id then return middle + 1, true end
-    if element < id then high = middle else low = middle + 1 end
+    if tonumber(redis.call('LINDEX', key, middle)) > id then low = middle + 1 else high = middle end
   end
-  return low, false
+  return low
 end
 
 -- Cuts a list at `cap`. Without its marker a list would look complete: it is dropped instead.
@@ -55,20 +44,15 @@ local NEAR_HEAD = 4
 
 -- The ordered insert: puts `id` at its position. Returns whether the reader has a timeline at all.
 local function insert(key, id, cap, slack)
-  local near = redis.call('LRANGE', key, 0, NEAR_HEAD - 1)
+  local near, at = redis.call('LRANGE', key, 0, NEAR_HEAD - 1), 1
   if #near == 0 then return false end
-  local at = 1
   while at <= #near and tonumber(near[at]) > id do at = at + 1 end
   local pivot = near[at] -- the first below `id`, which both special elements are, or `id` itself
   if not pivot then
-    local length = redis.call('LLEN', key)
-    local index, seen = position(key, id, length)
-    -- seen: delivered before. index == length: older than the last element, read from the logs.
-    if seen or index == length then return true end
-    pivot = redis.call('LINDEX', key, index)
-  elseif tonumber(pivot) == id then
-    return true
+    pivot = redis.call('LINDEX', key, count_above(key, id))
+    if not pivot then return true end -- older than the last element: read from the logs
   end
+  if tonumber(pivot) == id then return true end -- delivered before
   local length = at == 1 and redis.call('LPUSHX', key, num(id))
     or redis.call('LINSERT', key, 'BEFORE', pivot, num(id))
   if length > cap + slack then trim(key, cap) end
@@ -84,10 +68,7 @@ for shard = 0, 255 do POST_STEMS[shard] = post_key('{' .. shard .. '}') end
 -- this is only for one server that holds all keys.
 local function bodies_of(ids)
   local names = {}
-  for i = 1, #ids do
-    local low = ids[i] % 4096 -- shard and sequence
-    names[i] = POST_STEMS[(low - low % 16) / 16] .. ids[i]
-  end
+  for i = 1, #ids do names[i] = POST_STEMS[math.floor(ids[i] % 4096 / 16)] .. ids[i] end
   local bodies = redis.call('MGET', unpack(names))
   for i = 1, #bodies do bodies[i] = bodies[i] or '' end
   return table.concat(bodies, '\n')
@@ -98,13 +79,12 @@ end
 --   ARGV     tag, user
 --            before       the page's ids are below it; 0: from the top
 --            count        ids at most
---            with_bodies  1: also the posts' bodies, which saves a second round trip; 0 on a
---                         Cluster, where each shard has to be asked
+--            with_bodies  1: also the posts' bodies; 0 on a Cluster, where they lie elsewhere
 --            author...    pulled authors; '*' as the first: all whom the user follows
 --   Returns  {ids, at_end, ttl_ms, followed, bodies}, ids joined by commas, bodies by line breaks;
 --            nil where no timeline is, or a rebuild is under way
 register('timeline_page', function(keys, args)
-  note_page()
+  pages_read = pages_read + 1
   local key, following = keys[1], following_key(args[1], args[2])
   local before, count = tonumber(args[3]), tonumber(args[4])
   local tail = redis.call('LINDEX', key, -1)
@@ -118,25 +98,21 @@ register('timeline_page', function(keys, args)
       if flags[i] == 1 then followed[#followed + 1] = args[5 + i] end
     end
   end
-  local start = before > 0 and position(key, before, redis.call('LLEN', key)) or 0
+  local start = before > 0 and count_above(key, before - 1) or 0
   local ids = redis.call('LRANGE', key, start, start + count - 1)
-  local at_end = 0
-  if ids[#ids] == '0' then
-    ids[#ids] = nil
-    at_end = 1
-  end
+  local at_end = ids[#ids] == '0' and 1 or 0
+  if at_end == 1 then ids[#ids] = nil end
   local bodies = args[5] == '1' and #ids > 0 and bodies_of(ids) or ''
   return {table.concat(ids, ','), at_end, redis.call('PTTL', key), followed, bodies}
 end, {'no-writes'})
 
 -- Begins a rebuild: puts a marker where there is no timeline.
 --   KEYS     timeline:{t}:<user>
---   ARGV     nonce        makes the marker unique
+--   ARGV     nonce (makes the marker unique)
 --   Returns  the marker; '' when there is nothing to rebuild or somebody else rebuilds it
 register('rebuild_begin', function(keys, args)
-  local key = keys[1]
+  local key, now = keys[1], now_ms()
   local tail = redis.call('LINDEX', key, -1)
-  local now = now_ms()
   if tail then
     if not is_marker(tail) then return '' end
     local age = now - tonumber(string.match(tail, '^%-(%d+)'))
@@ -155,28 +131,24 @@ end)
 --            marker       what rebuild_begin returned
 --            cap          ids that a timeline holds
 --            ttl          seconds until the timeline of a dormant reader expires
---            complete     1: nothing older exists; 0: `cap` ids were read, and the cut at `cap`
---                         takes what arrived below the lowest of them
+--            complete     1: nothing older exists; 0: `cap` ids were read
 --            id...        what was read
 --   Returns  1; 0 when the marker is gone, as after a follow: the reading is out of date
 register('rebuild_install', function(keys, args)
   local key, tag, marker = keys[1], args[1], args[2]
   local cap, complete = tonumber(args[3]), args[5] == '1'
   if redis.call('LINDEX', key, -1) ~= marker then return 0 end
-  local all, seen = {}, {}
-  local function add(elements, first)
-    for i = first, #elements do
-      local id = tonumber(elements[i])
-      if not seen[id] then all[#all + 1] = id end
-      seen[id] = true
-    end
+  local all, seen, texts = {}, {}, redis.call('LRANGE', key, 0, -2)
+  for i = 6, #args do texts[#texts + 1] = args[i] end
+  for i = 1, #texts do
+    local id = tonumber(texts[i])
+    if not seen[id] then all[#all + 1] = id end
+    seen[id] = true
   end
-  add(args, 6)
-  add(redis.call('LRANGE', key, 0, -2), 1)
   table.sort(all, function(a, b) return a > b end)
   redis.call('DEL', key)
-  local last = math.min(#all, cap)
-  local texts = {}
+  local last = math.min(#all, cap) -- also cuts what arrived below the lowest of `cap` ids read
+  texts = {}
   for i = 1, last do texts[i] = num(all[i]) end
   if complete and last == #all then texts[last + 1] = '0' end
   for i = 1, #texts, 1000 do -- Lua hands over a few thousand at once

@@ -3,17 +3,13 @@
 
 -- Reads a page of each author's log.
 --   KEYS     log:{s}:<author> of any of them
---   ARGV     tag
---            before       ids below it; 0: from the newest
---            count        ids of each log at most
---            author...
+--   ARGV     tag, before (ids below it; 0: from the newest), count (of each log at most), author...
 --   Returns  a list of ids for each author, descending
 register('log_pages', function(_, args)
-  local tag, before, count = args[1], tonumber(args[2]), tonumber(args[3])
-  local pages = {}
+  local before, count, pages = tonumber(args[2]), tonumber(args[3]), {}
   for i = 4, #args do
-    local key = log_key(tag, args[i])
-    local start = before > 0 and position(key, before, redis.call('LLEN', key)) or 0
+    local key = log_key(args[1], args[i])
+    local start = before > 0 and count_above(key, before - 1) or 0
     pages[#pages + 1] = redis.call('LRANGE', key, start, start + count - 1)
   end
   return pages
@@ -21,44 +17,38 @@ end, {'no-writes'})
 
 -- Reads the newest ids of several authors' logs together.
 --   KEYS     log:{s}:<author> of any of them
---   ARGV     tag
---            before       ids below it; 0: from the newest
---            count        ids at most
---            author...
+--   ARGV     tag, before (ids below it; 0: from the newest), count (at most), author...
 --   Returns  ids, ascending; fewer than `count`: there are no more
 --
--- Most logs have nothing in a page. So each is asked for a few ids first, and for more only while
--- its last one could still belong to the answer.
+-- Each log is asked for a few ids first, and for more only while its last one could still belong to
+-- the answer (docs/decisions/011-logs-are-merged-on-their-shard.md).
 register('latest_posts', function(_, args)
-  note_page()
-  local tag, before, count = args[1], tonumber(args[2]), tonumber(args[3])
-  local step = math.ceil(count / (#args - 3)) + 1
-  local found, logs, nexts, lasts = {}, {}, {}, {} -- the last three: of logs that go on
-  local call, stem = redis.call, log_key(tag)
-  local function fetch(key, start)
-    local ids = call('LRANGE', key, start, start + step - 1)
-    local size = #found
-    for i = 1, #ids do found[size + i] = tonumber(ids[i]) end
-    if #ids == step then
-      size = #logs + 1
-      logs[size], nexts[size], lasts[size] = key, start + step, found[#found]
-    end
+  pages_read = pages_read + 1
+  local before, count, open, call = tonumber(args[2]), tonumber(args[3]), #args - 3, redis.call
+  local logs, starts, lasts, stem = {}, {}, {}, log_key(args[1]) -- the first `open` of each go on
+  for i = 1, open do
+    logs[i], lasts[i] = stem .. args[i + 3], math.huge
+    starts[i] = before > 0 and count_above(logs[i], before - 1) or 0
   end
-  for i = 4, #args do
-    local key = stem .. args[i]
-    fetch(key, before > 0 and position(key, before, call('LLEN', key)) or 0)
-  end
+  local latest, floor, step = {}, 0, math.ceil(count / open) + 1
   while true do
-    table.sort(found)
-    local latest = {}
-    for i = math.max(1, #found - count + 1), #found do latest[#latest + 1] = found[i] end
-    local size, floor = #latest, #latest < count and 0 or latest[1]
-    local open, starts, last = logs, nexts, lasts
-    found, logs, nexts, lasts, step = latest, {}, {}, {}, 2 * step
-    for i = 1, #open do
-      if last[i] > floor then fetch(open[i], starts[i]) end
+    local found, asked = latest, open
+    local size = #found
+    open, latest = 0, {}
+    for i = 1, asked do
+      if lasts[i] > floor then
+        local ids = call('LRANGE', logs[i], starts[i], starts[i] + step - 1)
+        for n = 1, #ids do found[#found + 1] = tonumber(ids[n]) end
+        if #ids == step then
+          open = open + 1
+          logs[open], starts[open], lasts[open] = logs[i], starts[i] + step, found[#found]
+        end
+      end
     end
     if #found == size then return found end
+    table.sort(found)
+    for i = math.max(1, #found - count + 1), #found do latest[#latest + 1] = found[i] end
+    floor, step = #latest < count and 0 or latest[1], 2 * step
   end
 end, {'no-writes'})
 

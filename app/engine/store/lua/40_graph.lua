@@ -1,16 +1,13 @@
--- Edges: `following:{t}:<user>` and `followers:{t}:<author>`, both on the follower's shard.
+-- Edges: the set `following:{t}:<user>`, and the list `followers:{t}:<author>` of those on shard t.
 -- Builds on: 05_keys.lua, 10_common.lua.
---
--- `following` is a set; `followers` lists those followers of the author who live on shard t.
 
 -- Makes a user follow an author, and drops the user's timeline: the next read rebuilds it.
 --   KEYS     following:{t}:<user>
---   ARGV     tag, user, author
---            limit        authors that one user may follow
+--   ARGV     tag, user, author, limit (authors that one user may follow)
 --   Returns  1; 0 when the user followed already. Error FOLLOWLIMIT
 --
--- New followers go to the tail of the list. A running job moves its cursor to the head and never
--- meets them; they get the post from the log when their timeline is rebuilt.
+-- New followers go to the tail of the list, behind the cursors of running jobs: they get the posts
+-- from the log when their timeline is rebuilt.
 register('follow', function(keys, args)
   local tag, user, author = args[1], args[2], args[3]
   if redis.call('SISMEMBER', keys[1], author) == 1 then return 0 end
@@ -29,7 +26,7 @@ end)
 --   Returns  1; 0 when the user did not follow
 --
 -- Later followers of the list move one position to the head, so a running job may meet one of them
--- twice. The watermark is raised, so that the job uses ordered inserts from now on.
+-- twice. The raised watermark makes it use ordered inserts from now on.
 register('unfollow', function(keys, args)
   local tag, user, author = args[1], args[2], args[3]
   if redis.call('SREM', keys[1], author) == 0 then return 0 end
@@ -42,8 +39,7 @@ end, {'allow-oom'})
 
 -- Counts the followers of several authors on a shard.
 --   KEYS     watermark:{t}
---   ARGV     tag
---            author...
+--   ARGV     tag, author...
 --   Returns  the count for each author; 1 where it cannot be told, since the key holds no list
 register('count_followers', function(_, args)
   local lists, counts = {}, {}

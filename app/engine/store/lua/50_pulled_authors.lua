@@ -5,10 +5,8 @@
 --   last       while a release is under way: the last post it delivers; otherwise 0
 --   following  the first post deferred after that release began; otherwise 0
 --   why        read (the author chose it) | costs, threshold (what decided in hybrid) |
---              deferred (by backpressure) |
+--              deferred (by backpressure, until the shard's backlog has drained) |
 --              returning (the author went back to push; the deferred posts wait for their release)
---
--- Workers release `returning` authors, and `deferred` ones when the shard's backlog has drained.
 
 -- What is kept of a pulled author, as named fields; nil for an author who is pushed.
 local function pulled_author(tag, author)

@@ -2,7 +2,6 @@
 -- Builds on: 05_keys.lua, 10_common.lua.
 --
 -- The job record `job:{s}:<job>`, where <job> is the post's id, or a release's own, holds:
---
 --   author      whose followers get the posts
 --   since last  the posts to deliver: since == last for one post, the deferred posts for a release
 --   strategy    of the post; `release` delivers deferred posts, `drop` drops the timelines
@@ -14,9 +13,9 @@
 --   pull_reason   of a pulled post, also after its release: the `why` of 50_pulled_authors.lua
 --   seen        followers that its cursors had passed when it was last reclaimed
 --
--- `open:{s}` has the ids of the unfinished jobs: one whose stream entry got lost is found by it.
--- `heartbeats:{s}` counts each entry's heartbeats, and under <entry>! its reclaims without progress.
--- `backlog:{s}` has the deliveries accepted and not yet made, and whether the shard defers.
+-- `open:{s}` has the ids of the unfinished jobs, to find one whose stream entry got lost.
+-- `heartbeats:{s}` counts an entry's heartbeats, and under <entry>! its reclaims without progress;
+-- `backlog:{s}` the deliveries accepted and not yet made, with whether the shard defers.
 
 local GROUP = 'workers'
 local RECORD_TTL = 3600 -- seconds for which a finished job's record is kept
@@ -83,9 +82,7 @@ local function dequeue(tag, entry, job)
 end
 
 -- The lag in milliseconds of what was accepted at that time.
-local function lag_since(accepted)
-  return math.max(0, now_ms() - tonumber(accepted))
-end
+local function lag_since(accepted) return math.max(0, now_ms() - tonumber(accepted)) end
 
 -- Adds the records of up to `count` new jobs of a shard to `records`, for a worker.
 local function take(tag, worker, count, records)

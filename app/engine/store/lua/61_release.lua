@@ -9,10 +9,8 @@ local RELEASE_MAX = 200
 --   KEYS     pulled:{s}
 --   ARGV     tag, author
 --            options      a JSON object of
---              recipients   the author's followers
---              counts       the same for each shard, "12,0,3,..."
---              low, high    marks of the backlog, in deliveries
---              limit        deliveries that the backlog may hold
+--              recipients   the author's followers; counts: on each shard, "12,0,3,..."
+--              low, high    marks of the backlog; limit: what it may hold; all in deliveries
 --   Returns  1; 0 when there is nothing to do or no headroom
 --
 -- The job takes as many of the oldest posts as fit under the high mark; the rest stay deferred
@@ -25,7 +23,7 @@ register('release', function(_, args)
   local state = pulled_author(tag, author)
   if not state or state.last ~= '0' then return 0 end
   local log = log_key(tag, author)
-  local deferred = position(log, tonumber(state.since), redis.call('LLEN', log))
+  local deferred = count_above(log, tonumber(state.since) - 1)
   if deferred == 0 then
     redis.call('HDEL', pulled_key(tag), author)
     return 1
@@ -44,8 +42,7 @@ register('release', function(_, args)
   state.last = redis.call('LINDEX', log, at)
   state.following = at > 0 and redis.call('LINDEX', log, at - 1) or '0'
   set_pulled_author(tag, author, state)
-  add_job(tag, num(new_id(tag)), author, state.since, state.last, strategy, options.counts,
-    deliveries)
+  add_job(tag, new_id(tag), author, state.since, state.last, strategy, options.counts, deliveries)
   return 1
 end)
 
@@ -53,8 +50,7 @@ end)
 -- The author is pushed again, unless posts were deferred meanwhile.
 local function finish_release(tag, author, since, last, delivered, skipped)
   local log = log_key(tag, author)
-  local length = redis.call('LLEN', log)
-  local from, to = position(log, tonumber(last) + 1, length), position(log, tonumber(since), length)
+  local from, to = count_above(log, tonumber(last)), count_above(log, tonumber(since) - 1)
   for _, post in ipairs(redis.call('LRANGE', log, from, to - 1)) do
     local key = record_key(tag, post)
     local record = redis.call('HMGET', key, 'status', 'accepted')

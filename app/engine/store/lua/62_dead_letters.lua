@@ -4,7 +4,7 @@
 local MAX_FAILS = 5 -- then a job is dead-lettered
 local DEAD_CAP = 1000 -- dead letters kept on a shard
 
--- Gives up a dead-lettered job: its record expires, and what it was to release is deferred as before.
+-- Gives up a dead-lettered job: its record expires, and what it was to release stays deferred.
 local function give_up(tag, key)
   redis.call('EXPIRE', key, RECORD_TTL)
   local record = redis.call('HMGET', key, 'author', 'last')
@@ -27,15 +27,14 @@ local function move_to_dead_letters(tag, entry, job, reason)
     give_up(tag, record_key(tag, oldest[2][2]))
     redis.call('XDEL', dead, oldest[1])
   end
-  redis.call('XADD', dead, num(new_id(tag)) .. '-0', 'job', job)
+  redis.call('XADD', dead, new_id(tag) .. '-0', 'job', job)
   return 1
 end
 
 -- Notes that a job failed. It stays taken and is reclaimed after its lease time-out; after
 -- MAX_FAILS failures it is dead-lettered.
 --   KEYS     jobs:{s}
---   ARGV     tag, entry, job
---            reason       what the failure said
+--   ARGV     tag, entry, job, reason (what the failure said)
 --   Returns  1 when it was dead-lettered, else 0
 register('fail_job', function(_, args)
   local tag, entry, job, reason = unpack(args)
@@ -48,8 +47,7 @@ end, {'allow-oom'})
 
 -- Lists dead letters, newest first.
 --   KEYS     dead:{s}
---   ARGV     tag
---            count        at most
+--   ARGV     tag, count (at most)
 --   Returns  {id, job record} of each
 register('dead_letters', function(keys, args)
   local rows = redis.call('XREVRANGE', keys[1], '+', '-', 'COUNT', args[2])
@@ -79,7 +77,7 @@ register('resolve_dead_letter', function(keys, args)
     redis.call('PERSIST', key)
     redis.call('SADD', open_key(tag), job)
     add_backlog(tag, remaining)
-    enqueue(tag, num(new_id(tag)), job, 'fails', 0)
+    enqueue(tag, new_id(tag), job, 'fails', 0)
   end
   return 1
 end, {'allow-oom'})

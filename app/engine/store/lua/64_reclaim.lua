@@ -8,8 +8,7 @@ local MAX_RECLAIMS = 5 -- without progress; then a job is dead-lettered: it seem
 
 -- Lists jobs that were taken and not finished.
 --   KEYS     jobs:{s}
---   ARGV     tag
---            count        at most
+--   ARGV     tag, count (at most)
 --   Returns  {entry, worker, heartbeats, reclaims without progress} of each
 register('watch_jobs', function(keys, args)
   if redis.call('EXISTS', keys[1]) == 0 then return {} end
@@ -23,9 +22,7 @@ end, {'no-writes'})
 
 -- Takes over a job, provided that no heartbeat came since it was watched.
 --   KEYS     jobs:{s}
---   ARGV     tag, entry
---            worker       who takes it over
---            heartbeats   which the worker saw last
+--   ARGV     tag, entry, worker (who takes it over), heartbeats (which the worker saw last)
 --   Returns  the job record; {} when there is nothing to take over
 --
 -- The reclaim is counted before any worker reads the record, which may be what makes them crash.
@@ -52,8 +49,7 @@ end)
 
 -- Clears the count of reclaims when the job's cursors have moved since the last one.
 --   KEYS     jobs:{s}
---   ARGV     tag, entry, job
---            processed    deliveries made or skipped, by the cursors that the new worker found
+--   ARGV     tag, entry, job, processed (deliveries made or skipped, by the cursors)
 --   Returns  1 when there was a count to clear, else 0
 register('note_progress', function(_, args)
   local tag, entry, job = args[1], args[2], args[3]

@@ -3,24 +3,19 @@
 
 -- Queues unfinished jobs again whose stream entry is gone.
 --   KEYS     jobs:{s}
---   ARGV     tag
---            cursor       of the scan; 0 at the start
---            count        jobs to look at, about
+--   ARGV     tag, cursor (of the scan; 0 at the start), count (of jobs to look at, about)
 --   Returns  {next cursor, how many were queued}; the cursor is 0 after the last job
 register('sweep_jobs', function(keys, args)
-  local tag = args[1]
-  if redis.call('EXISTS', keys[1]) == 1 then -- the group may be gone: its readers would fail
-    redis.pcall('XGROUP', 'CREATE', keys[1], GROUP, '0')
-  end
+  local tag, found = args[1], 0
+  redis.pcall('XGROUP', 'CREATE', keys[1], GROUP, '0') -- it may be gone: its readers would fail
   local page = redis.call('SSCAN', open_key(tag), args[2], 'COUNT', args[3])
-  local found = 0
   for _, job in ipairs(page[2]) do
     local entry = redis.call('HGET', record_key(tag, job), 'entry')
     if not entry then
       redis.call('SREM', open_key(tag), job)
     elseif #redis.call('XRANGE', keys[1], entry, entry) == 0 then
       redis.call('HDEL', heartbeats_key(tag), entry, entry .. '!')
-      enqueue(tag, num(new_id(tag)), job)
+      enqueue(tag, new_id(tag), job)
       found = found + 1
     end
   end
@@ -29,8 +24,7 @@ end)
 
 -- Removes the stream's consumers that are no live worker and have nothing taken.
 --   KEYS     jobs:{s}
---   ARGV     tag
---            worker...    live ones
+--   ARGV     tag, worker... (live ones)
 --   Returns  how many were removed
 register('forget_workers', function(keys, args)
   if redis.call('EXISTS', keys[1]) == 0 then return 0 end

@@ -99,8 +99,7 @@ end
 --   ARGV     tag
 --            cap, slack   ids that a timeline holds, and how many more before it is trimmed
 --            chunks       a JSON list of [job, author, followers at most, [id...]], ids as texts:
---                         one post; several, oldest first: a release; none: drop the timelines, so
---                         that the next read rebuilds them
+--                         one post; several, oldest first: a release; none: drop the timelines
 --   Returns  for each chunk {followers remaining, delivered, skipped so far, delivered, skipped by
 --            this call}, in followers; or a text, why it failed
 --

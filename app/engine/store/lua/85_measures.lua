@@ -1,15 +1,13 @@
 -- Figures that processes report about themselves.
 -- Builds on: 10_common.lua.
 --
--- Allowed when the store is out of memory: they are needed most then, and have few fields. Each is
--- one call, so it counts wholly or not at all.
+-- Allowed when the store is out of memory: they are needed most then, and have few fields.
 
 local FLUSHED_TTL = 86400 -- seconds after which a process is taken for gone
 
 -- Adds to the totals and to one slice of time.
 --   KEYS     metrics total
---   ARGV     slice        key of the slice of time
---            seconds      for which the slice is kept
+--   ARGV     slice        key of the slice of time; seconds: for which it is kept
 --            flushed      key of the last number that this process sent
 --            number       of this call: a repetition counts nothing
 --            name amount...
@@ -26,9 +24,8 @@ end, {'allow-oom'})
 
 -- Counts users as active.
 --   KEYS     metrics active
---   ARGV     seconds      for which the count is kept
---            user...
---   Returns  whether the key existed
+--   ARGV     seconds (for which the count is kept), user...
+--   Returns  nothing
 register('seen', function(keys, args)
   for i = 2, #args do redis.call('PFADD', keys[1], args[i]) end
   redis.call('EXPIRE', keys[1], args[1])
