@@ -1,10 +1,8 @@
 """Counters and latency buckets, summed in the store over all processes.
 
-A process counts in memory and adds its counts to the store a few times a second, so counting costs
-next to nothing; a killed process loses half a second of counts at most. A count may come late, and
-never twice: what got no answer is sent again under its old number. Each count goes into a total
-(since the dataset was loaded) and into a slice of SLICE_SECONDS; the last slices make the window
-that the page shows.
+A process counts in memory and sends its counts twice a second; a killed one loses no more. A count
+may come late, and never twice: what got no answer is sent again under its old number. Each goes
+into a total since the dataset was loaded and into a slice of time; the last slices are the window.
 """
 
 import secrets
@@ -29,14 +27,13 @@ SLICE_KEPT_SECONDS = 2 * WINDOW_SECONDS
 ACTIVE_MINUTES = 5
 FLUSH_SECONDS = 0.5
 FLUSH_PATIENCE_SECONDS = 0.1
-"""How long a thread waits for another one's flush: many times what it takes while the store
-answers."""
+"""How long a thread waits for another one's flush; while the store answers it takes far less."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the store has summed up: values by the counters' names. `recent` is the part of the last
-    one or two slices, and `recent_seconds` the time it covers."""
+    """What the store has summed up: values by the counters' names. `recent` is of the last two
+    slices, which cover `recent_seconds`."""
 
     total: dict[str, int]
     window: dict[str, int]
@@ -84,11 +81,9 @@ class Metrics:
             self._seen.add(user_id)
 
     def flush(self, *, force: bool = False) -> None:
-        """Adds the counts to the store when it is time to. Raises `StoreDown` and keeps them.
-
-        What may have arrived is sent again as it was, under its old number, before anything new.
-        When another thread is flushing for longer than FLUSH_PATIENCE_SECONDS, it does it alone.
-        """
+        """Adds the counts to the store when it is time to. Raises `StoreDown` and keeps them. What
+        may have arrived is sent again before anything new. A thread that has been flushing for
+        FLUSH_PATIENCE_SECONDS does it alone."""
         if not force and time.monotonic() < self._next_flush:
             return
         if not self._flushing.acquire(timeout=FLUSH_PATIENCE_SECONDS):
@@ -113,8 +108,7 @@ class Metrics:
     def _flush_for_ever(self) -> None:
         while True:
             time.sleep(FLUSH_SECONDS)
-            # The counts wait until the store answers, or takes them.
-            with suppress(StoreDown, Refused):
+            with suppress(StoreDown, Refused):  # the counts wait until the store takes them
                 self.flush(force=True)
 
     def _send(self) -> None:
@@ -124,12 +118,11 @@ class Metrics:
         now, keys, batch = time.time(), self._store.keys, self._store.batch()
         self._drop_future(batch, now)
         if seen:
-            active = keys.active_users(int(now // 60))
-            batch.call("seen", active, 60 * (ACTIVE_MINUTES + 1), *seen)
+            minute = keys.active_users(int(now // 60))
+            batch.call("seen", minute, 60 * (ACTIVE_MINUTES + 1), *seen)
         current = keys.metrics_slice(int(now // SLICE_SECONDS)), SLICE_KEPT_SECONDS
         flushed = keys.metrics_flushed(self._process), self._number
-        names_and_amounts = chain.from_iterable(counts.items())
-        batch.call("count", keys.metrics_total, *current, *flushed, *names_and_amounts)
+        batch.call("count", keys.metrics_total, *current, *flushed, *chain(*counts.items()))
         batch.run()
         self._unsent = Counter(), set()
 
@@ -140,8 +133,7 @@ class Metrics:
         current = int(now // SLICE_SECONDS)
         if latest > current + 1:
             oldest = max(current + 1, latest - SLICE_KEPT_SECONDS // SLICE_SECONDS)
-            slices = range(oldest, latest + 1)
-            batch.add("DEL", *map(self._store.keys.metrics_slice, slices))
+            batch.add("DEL", *map(self._store.keys.metrics_slice, range(oldest, latest + 1)))
 
     def read(self) -> Counts:
         """The sums over all processes."""
@@ -152,9 +144,8 @@ class Metrics:
             batch.add("HGETALL", keys.metrics_slice(number))
         batch.add("PFCOUNT", *(keys.active_users(minute - i) for i in range(ACTIVE_MINUTES)))
         *replies, active = batch.run()
-        total, *slices = [
-            {name.decode(): int(value) for name, value in pairs(reply)} for reply in replies
-        ]
+        tables = [{name.decode(): int(n) for name, n in pairs(reply)} for reply in replies]
+        total, *slices = tables
         recent_seconds = now % SLICE_SECONDS + SLICE_SECONDS
         return Counts(total, _sum(slices), _sum(slices[:2]), recent_seconds, int(active))
 
@@ -162,11 +153,9 @@ class Metrics:
 def buckets(table: dict[str, int], operation: str, strategy: str) -> dict[int, int]:
     """The latency buckets of one operation and strategy."""
     prefix = f"{operation}:{strategy}:"
-    return {
-        int(name[len(prefix) :]): count
-        for name, count in table.items()
-        if name.startswith(prefix) and name[-1] != "s"
-    }
+    found = {name[len(prefix) :]: n for name, n in table.items() if name.startswith(prefix)}
+    found.pop("sum_us", None)
+    return {int(bucket): count for bucket, count in found.items()}
 
 
 def _sum(tables: list[dict[str, int]]) -> dict[str, int]:

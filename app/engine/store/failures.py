@@ -11,8 +11,7 @@ from ..errors import NoAnswer, StoreDown, StoreFull
 from .pipelining import Unanswered
 
 Refused = redis.ResponseError
-"""The server understood and said no. By this name the layers above know it: none of them imports
-the client library."""
+"""The server understood and said no; the layers above do not import the client library."""
 _DOWN_PREFIXES = ("MISCONF", "BUSY ")  # of answers that redis-py has no class for
 PROBE_WAIT_SECONDS = 0.1
 """How long a caller waits for another one to find out whether the store is back."""
@@ -30,9 +29,7 @@ _DOWN_ERRORS = (
 
 def is_down(error: Exception) -> bool:
     """Whether the error says that the store cannot serve now, rather than that it refused."""
-    if isinstance(error, _DOWN_ERRORS):
-        return True
-    return isinstance(error, redis.RedisError) and str(error).startswith(_DOWN_PREFIXES)
+    return isinstance(error, _DOWN_ERRORS) or str(error).startswith(_DOWN_PREFIXES)
 
 
 @contextmanager

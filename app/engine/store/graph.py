@@ -13,9 +13,7 @@ class Graph:
     """Users and edges."""
 
     def __init__(self, store: Store, settings: EngineSettings) -> None:
-        self._store = store
-        self._keys = store.keys
-        self._settings = settings
+        self._store, self._keys, self._settings = store, store.keys, settings
 
     def add(self, user_ids: Iterable[int]) -> None:
         """Makes the users exist. Raises `BadRequest` before any is added."""
@@ -51,10 +49,9 @@ class Graph:
 
     def some_followers(self, author: int, per_shard: int) -> list[int]:
         """Up to `per_shard` followers of the author from each shard, in one round trip."""
-        batch = self._store.batch()
-        for shard in range(self._store.shards):
-            batch.add("LRANGE", self._keys.followers(shard, author), 0, per_shard - 1)
-        return [int(follower) for followers in batch.run() for follower in followers]
+        lists = [self._keys.followers(shard, author) for shard in range(self._store.shards)]
+        found = self._store.run([("LRANGE", name, 0, per_shard - 1) for name in lists])
+        return [int(follower) for followers in found for follower in followers]
 
     def degrees(self, user_ids: Sequence[int]) -> list[tuple[int, int]]:
         """(followers, following) of each user, in one round trip."""
@@ -72,10 +69,8 @@ class Graph:
         return list(map(int, self._store.command("SMEMBERS", self._keys.following(user))))
 
     def follow(self, user: int, author: int) -> bool:
-        """Adds the edge and drops the user's timeline. False: it was there already.
-
-        Raises `BadRequest` when the user follows as many authors as the settings allow.
-        """
+        """Adds the edge and drops the user's timeline. False: it was there already. Raises
+        `BadRequest` when the user follows as many authors as the settings allow."""
         limit = self._settings.following_limit
         try:
             return self._change("follow", user, author, limit)

@@ -1,7 +1,6 @@
 """The names of all keys and channels. `lua/05_keys.lua` gives the server functions the same names.
 
-All names start with one prefix, FANOUT_KEY_PREFIX. What does not start with it belongs to somebody
-else and is never read, changed, counted or deleted. So several installations share a server.
+All names start with FANOUT_KEY_PREFIX; what does not is somebody else's, never read or changed.
 
 `{s}` is the hash tag of an author's shard, `{t}` of a reader's. A user lives on shard
 `user_id mod SHARDS`, so all that must change together sits in one Cluster slot.
@@ -40,10 +39,8 @@ from ..ids import shard_of_post
 
 MAX_USER_ID = 2**27
 """User ids lie in [0, MAX_USER_ID): the bitmap of who exists stays under 16 MiB in all."""
-
 GROUP = "workers"
 """The consumer group in `jobs`."""
-
 META_TAG = "{m}"
 """The hash tag of what belongs to no shard."""
 
@@ -56,9 +53,8 @@ def tag(shard: int) -> str:
 class Keys:
     """The names under one prefix, with the users spread over so many shards.
 
-    Each attribute below is a name, or a function that makes one of what the key belongs to. A
-    function finds the shard of a user or a post itself; one that takes a shard names something
-    that every shard has.
+    Each attribute is a name, or a function that makes one of what the key belongs to: a user or a
+    post, whose shard it finds itself, or a shard.
     """
 
     def __init__(self, prefix: str, shards: int) -> None:
@@ -111,10 +107,6 @@ class Keys:
     def timelines(self, shard: int) -> str:
         """What the names of all timelines of a shard begin with."""
         return f"{self.prefix}timeline:{{{shard}}}:"
-
-    def shard(self, user: int) -> int:
-        """The shard a user lives on."""
-        return user % self.shards
 
     def tag(self, user: int) -> str:
         """The hash tag of the user's shard."""

@@ -28,16 +28,14 @@ class PulledAuthor:
 class PulledAuthors:
     """The pulled authors, with a short-lived copy for the readers of this process.
 
-    A copy may miss an author whom another process added less than `cache_seconds` ago; readers here
-    get such a post late by that much. What this process changes it sees at once: `forget` raises
-    the generation, and a copy that was being fetched meanwhile is not kept.
+    Readers here get the posts of an author whom another process added late by `cache_seconds` at
+    most. What this process changes it sees at once: `forget` raises the generation, and a copy that
+    was being fetched meanwhile is not kept.
     """
 
     def __init__(self, store: Store, cache_seconds: float, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._keys = store.keys
-        self._cache_seconds = cache_seconds
-        self._clock = clock
+        self._store, self._keys = store, store.keys
+        self._cache_seconds, self._clock = cache_seconds, clock
         self._copy: frozenset[int] = frozenset()
         self._fresh_until = 0.0
         self._generation = 0
@@ -66,13 +64,9 @@ class PulledAuthors:
     def all(self, *, partial: bool = False) -> list[PulledAuthor]:
         """All pulled authors as they stand in the store; with `partial` without those on a
         Cluster's node that is away."""
-        shards = range(self._store.shards)
-        commands = [("HGETALL", self._keys.pulled(shard)) for shard in shards]
-        return [
-            _pulled_author(int(author), value)
-            for reply in self._store.run(commands, partial=partial)
-            for author, value in pairs(reply or ())
-        ]
+        names = map(self._keys.pulled, range(self._store.shards))
+        replies = self._store.run([("HGETALL", name) for name in names], partial=partial)
+        return [_pulled_author(*row) for reply in replies for row in pairs(reply or ())]
 
     def release(self, author: int, counts: Sequence[int], settings: EngineSettings) -> bool:
         """Queues the delivery of deferred posts: of the oldest as many as fit under the backlog's
@@ -84,11 +78,11 @@ class PulledAuthors:
             "high": settings.backlog_high,
             "limit": settings.backlog_limit,
         }
-        shard = self._keys.shard(author)
+        key = self._keys.pulled(author % self._keys.shards)
         args = (self._keys.tag(author), author, orjson.dumps(options))
-        return bool(self._store.call("release", self._keys.pulled(shard), *args))
+        return bool(self._store.call("release", key, *args))
 
 
-def _pulled_author(author: int, value: bytes) -> PulledAuthor:
+def _pulled_author(author: bytes, value: bytes) -> PulledAuthor:
     since, last, _, why = value.decode().split(",")
-    return PulledAuthor(author, int(since), last != "0", cast("Why", why))
+    return PulledAuthor(int(author), int(since), last != "0", cast("Why", why))

@@ -16,9 +16,8 @@ tells whom the user follows instead, which FANOUT_FOLLOWING_LIMIT bounds."""
 
 @dataclass(frozen=True, slots=True)
 class TimelinePage:
-    """A part of a timeline. `at_end`: nothing older exists anywhere. `pulled_authors`: those of the
-    asked ones whom the user follows. `bodies`: of the ids' posts, as `Posts.bodies` has them; none
-    where a Cluster keeps them apart."""
+    """A part of a timeline. `at_end`: nothing older exists anywhere. `pulled_authors`: those asked
+    for whom the user follows. `bodies`: as `Posts.bodies` has them; none on a Cluster."""
 
     ids: list[int]
     at_end: bool
@@ -31,9 +30,7 @@ class Timelines:
     """Timelines by user."""
 
     def __init__(self, store: Store, settings: EngineSettings) -> None:
-        self._store = store
-        self._keys = store.keys
-        self._settings = settings
+        self._store, self._keys, self._settings = store, store.keys, settings
 
     def page(
         self, user: int, before: int, count: int, pulled_authors: Set[int]
@@ -67,14 +64,12 @@ class Timelines:
 
     def begin_rebuild(self, user: int) -> str | None:
         """Puts a marker where there is no timeline; None when somebody else is at it."""
-        key, nonce = self._keys.timeline(user), secrets.randbelow(10**9)
-        marker: bytes = self._store.call("rebuild_begin", key, nonce)
+        nonce = secrets.randbelow(10**9)
+        marker: bytes = self._store.call("rebuild_begin", self._keys.timeline(user), nonce)
         return marker.decode() or None
 
     def install(self, user: int, marker: str, ids: Sequence[int], *, complete: bool) -> bool:
         """Installs what was read since the marker was put. False: it was out of date already."""
-        key, tag = self._keys.timeline(user), self._keys.tag(user)
-        limits = self._settings.timeline_cap, self._settings.timeline_ttl
-        return bool(
-            self._store.call("rebuild_install", key, tag, marker, *limits, int(complete), *ids)
-        )
+        key, tag, settings = self._keys.timeline(user), self._keys.tag(user), self._settings
+        args = marker, settings.timeline_cap, settings.timeline_ttl, int(complete), *ids
+        return bool(self._store.call("rebuild_install", key, tag, *args))
