@@ -72,10 +72,8 @@ class Settings(EngineSettings, BaseSettings):
 
 def variables(name: str, field: FieldInfo) -> list[str]:
     """The environment variables of a setting: the present one, then older names."""
-    alias = field.validation_alias
-    if isinstance(alias, AliasChoices):
-        return [str(choice) for choice in alias.choices]
-    return [str(alias or f"FANOUT_{name.upper()}")]
+    alias = field.validation_alias or f"FANOUT_{name.upper()}"
+    return list(map(str, alias.choices)) if isinstance(alias, AliasChoices) else [str(alias)]
 
 
 def table() -> list[dict[str, Any]]:

@@ -6,7 +6,10 @@ collector of ours hands it the sums that are kept in the store. No label is ever
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from itertools import accumulate
+from operator import getitem
+from typing import Any
 
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -18,7 +21,6 @@ from app.current import services
 from app.engine.histogram import LAST_BUCKET, upper_bound
 from app.engine.models import STRATEGIES
 from app.engine.store.counters import buckets
-from app.web.pages.exports import flat
 
 bp = Blueprint("prometheus", __name__)
 
@@ -58,7 +60,7 @@ class StoreCollector:
 
     def collect(self) -> Iterator[Metric]:
         """All families; most of their names are those of `HISTOGRAMS`, `COUNTERS` and `GAUGES`."""
-        now = flat(self.services.snapshot())  # adds this process's own counts first
+        now: Any = self.services.snapshot()  # adds this process's own counts first
         total = self.services.engine.counters.read().total
         for operation, (name, text) in HISTOGRAMS.items():
             histogram = HistogramMetricFamily(name, text, labels=["strategy"])
@@ -76,11 +78,11 @@ class StoreCollector:
             "fanout_backpressure_stage", "1 for the stage in force.", labels=["stage"]
         )
         for name in ("normal", "deferring", "shedding"):
-            stage.add_metric([name], int(now["backpressure.stage"] == name))
+            stage.add_metric([name], int(now["backpressure"]["stage"] == name))
         yield from (posts, stage)
         for name, (text, path) in GAUGES.items():
-            value = (now[path] or 0) / (1000 if path.endswith("_ms") else 1)
-            yield GaugeMetricFamily(name, text, value=value)
+            value = reduce(getitem, path.split("."), now) or 0
+            yield GaugeMetricFamily(name, text, value / 1000 if path.endswith("_ms") else value)
 
 
 def _cumulative(found: dict[int, int]) -> list[tuple[str, float]]:

@@ -61,11 +61,9 @@ def _keys_of_post(store: Store, post: Post) -> list[Key]:
 
 
 def _keys_of_reader(store: Store, reader: User) -> list[Key]:
-    return _with_lengths(
-        store,
-        Key(store.keys.timeline(reader.id), "list", "post ids, newest first"),
-        Key(store.keys.following(reader.id), "set", "whom the reader follows"),
-    )
+    timeline = Key(store.keys.timeline(reader.id), "list", "post ids, newest first")
+    following = Key(store.keys.following(reader.id), "set", "whom the reader follows")
+    return _with_lengths(store, timeline, following)
 
 
 def _with_lengths(store: Store, *keys: Key) -> list[Key]:

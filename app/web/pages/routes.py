@@ -6,11 +6,14 @@ JavaScript the same templates are fetched in parts (`/parts/...`), so nothing is
 
 import csv
 import io
+from collections.abc import Iterator
+from typing import Any
 
+import orjson
 from flask import Blueprint, Response, jsonify, render_template, request
 
 from app.current import services
-from app.web.pages import demo_page, exports, inspector, status_page, story
+from app.web.pages import demo_page, inspector, status_page, story
 from app.web.problems import ANSWERS
 
 bp = Blueprint("pages", __name__)
@@ -62,16 +65,28 @@ def part_inspector() -> str:
 @bp.get("/numbers.json")
 def numbers_json() -> Response:
     """All live numbers, flat: `{"queue.backlog": 0, ...}`."""
-    return jsonify(exports.flat(services().snapshot()))
+    return jsonify(dict(_numbers()))
 
 
 @bp.get("/numbers.csv")
 def numbers_csv() -> Response:
     """All live numbers as `name,value`; nothing measured is an empty field."""
-    rows, out = exports.flat(services().snapshot()).items(), io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([("name", "value"), *rows])
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([("name", "value"), *_numbers()])
     head = {"Content-Disposition": "attachment; filename=fanout-numbers.csv"}
     return Response(out.getvalue(), mimetype="text/csv", headers=head)
+
+
+def _numbers() -> Iterator[tuple[str, Any]]:
+    return _flat(orjson.loads(orjson.dumps(services().snapshot())), "")
+
+
+def _flat(node: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, (dict, list)):
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node
 
 
 @bp.get("/how-it-works")

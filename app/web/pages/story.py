@@ -9,7 +9,7 @@ from typing import Any
 from app.bootstrap import Services
 from app.datasets.users import User
 from app.engine.errors import UnknownPost
-from app.engine.models import Comparison, Fanout, FanoutStatus, Feed, Post, Strategy
+from app.engine.models import Comparison, Fanout, Feed, Post
 
 PAGE = 8
 """Posts in each column of the comparison."""
@@ -24,15 +24,6 @@ class Story:
     fanout: Fanout
     reader: User | None
     read: Feed | None
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How many posts each page lacks, and how many of these posts are in which state; None is the
-    state of a post without a job record."""
-
-    missing: dict[Strategy, int]
-    states: Counter[FanoutStatus | None]
 
 
 def stories(services: Services, posts: Iterable[Post], reader: User | None) -> list[Story]:
@@ -60,23 +51,22 @@ def compare(services: Services, reader: User, fresh: Iterable[Post]) -> dict[str
     }
 
 
-def difference(services: Services, comparison: Comparison) -> Difference | None:
-    """What some strategies lack; None for equal pages.
+def difference(services: Services, comparison: Comparison) -> dict[str, Any] | None:
+    """How many posts each page lacks (`missing`), and how many of these are in which state
+    (`states`; None for a post without a job record). None for equal pages.
 
-    The missing posts' job records are looked up in one round trip. They tell how the posts stand
-    after the reads, which were made one after the other: so states are told, not causes.
+    The job records are looked up in one round trip. They tell how the posts stand after the reads,
+    which were made one after the other: so states are told, not causes.
     """
     if comparison.identical:
         return None
     seen = {post.id for feed in comparison.strategies.values() for post in feed.items}
-    missing = {key: _missing(seen, feed) for key, feed in comparison.strategies.items()}
+    missing = {}
+    for strategy, feed in comparison.strategies.items():
+        last = feed.items[-1].id if feed.next_cursor else 0  # what lies below it is not missing
+        shown = {post.id for post in feed.items}
+        missing[strategy] = {post_id for post_id in seen - shown if post_id > last}
     records = services.engine.jobs.fanouts(set().union(*missing.values()))
     states = Counter(record.status if record else None for record in records)
     states["queued"] += states.pop("running", 0)
-    return Difference({key: len(posts) for key, posts in missing.items()}, states)
-
-
-def _missing(seen: set[int], feed: Feed) -> set[int]:
-    """The posts that others have; what lies below the last of a page is not missing there."""
-    last = feed.items[-1].id if feed.next_cursor else 0
-    return {post_id for post_id in seen if post_id > last} - {post.id for post in feed.items}
+    return {"missing": {name: len(lacks) for name, lacks in missing.items()}, "states": states}
