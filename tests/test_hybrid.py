@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.bootstrap import Services
-from app.engine.publishing.costs import Costs, Habits, prefers_pull, pull_cost, push_cost
+from app.engine.publishing.costs import Costs, prefers_pull
 from app.engine.publishing.hybrid import MIN_MEASUREMENTS
 from tests.conftest import Backend, add_users, small_settings
 
@@ -12,20 +12,19 @@ COSTS = Costs(delivery=2e-6, log_fetch=300e-6, log_merge=10e-6)
 
 
 def test_rare_posts_are_pushed_and_frequent_ones_pulled() -> None:
-    rare = Habits(followers=20_000, posts=1 / 3600, reads=20_000 / 60)
-    frequent = Habits(followers=20_000, posts=2, reads=20)
-    assert not prefers_pull(COSTS, rare, 4, pulled_now=False)
-    assert prefers_pull(COSTS, frequent, 4, pulled_now=False)
+    rare = COSTS.push(20_000, posts=1 / 3600), COSTS.pull(20_000 / 60, max_fetches=4)
+    frequent = COSTS.push(20_000, posts=2), COSTS.pull(20, max_fetches=4)
+    assert not prefers_pull(*rare, pulled_now=False)
+    assert prefers_pull(*frequent, pulled_now=False)
 
 
 @given(st.floats(0, 10), st.floats(0, 1e5), st.integers(1, 10**6), st.floats(0, 100), st.booleans())
 def test_hysteresis_keeps_an_authors_mode_once_it_was_chosen(
     posts: float, reads: float, followers: int, fetches: float, pulled: bool
 ) -> None:
-    habits = Habits(followers, posts, reads)
-    chosen = prefers_pull(COSTS, habits, fetches, pulled_now=pulled)
-    assert prefers_pull(COSTS, habits, fetches, pulled_now=chosen) == chosen
-    push, pull = push_cost(COSTS, habits), pull_cost(COSTS, habits, fetches)
+    push, pull = COSTS.push(followers, posts), COSTS.pull(reads, fetches)
+    chosen = prefers_pull(push, pull, pulled_now=pulled)
+    assert prefers_pull(push, pull, pulled_now=chosen) == chosen
     if push > 2 * pull:
         assert chosen
     if pull > 2 * push:

@@ -25,28 +25,16 @@ class Costs:
     log_fetch: float
     log_merge: float
 
+    def push(self, followers: int, posts: float) -> float:
+        """Seconds of work per second while an author with so many posts per second is pushed."""
+        return posts * followers * self.delivery
 
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """One author's posts and that author's followers' reads, each per second."""
-
-    followers: int
-    posts: float
-    reads: float
-
-
-def push_cost(costs: Costs, habits: Habits) -> float:
-    """Seconds of work per second while the author is pushed."""
-    return habits.posts * habits.followers * costs.delivery
+    def pull(self, reads: float, max_fetches: float) -> float:
+        """Seconds of work per second while an author is pulled whose followers read so many pages
+        per second. Each fetches the log, but all processes together at most `max_fetches` times."""
+        return reads * self.log_merge + min(reads, max_fetches) * self.log_fetch
 
 
-def pull_cost(costs: Costs, habits: Habits, max_fetches: float) -> float:
-    """Seconds of work per second while the author is pulled. Each read fetches the log, but all
-    processes together at most `max_fetches` times a second."""
-    return habits.reads * costs.log_merge + min(habits.reads, max_fetches) * costs.log_fetch
-
-
-def prefers_pull(costs: Costs, habits: Habits, max_fetches: float, *, pulled_now: bool) -> bool:
-    """Whether pull is the better mode, with hysteresis around the present one."""
-    push, pull = push_cost(costs, habits), pull_cost(costs, habits, max_fetches)
+def prefers_pull(push: float, pull: float, *, pulled_now: bool) -> bool:
+    """Whether pull is the better mode by the two costs, with hysteresis around the present one."""
     return push * HYSTERESIS > pull if pulled_now else push > pull * HYSTERESIS

@@ -16,7 +16,7 @@ from ..models import STRATEGIES, PullReason
 from ..settings import EngineSettings
 from ..store.counters import WINDOW_SECONDS, Counts, buckets
 from ..store.data import Data
-from .costs import Costs, Habits, prefers_pull
+from .costs import Costs, prefers_pull
 
 REFRESH_SECONDS = 2.0
 RECENT_POSTS = 10
@@ -57,13 +57,12 @@ class Hybrid:
         costs = self._measured_costs()
         if settings.hybrid_rule == "followers" or costs is None:
             return "threshold" if followers >= settings.celebrity_followers else None
-        reads = self._reads_per_user * followers
-        habits = Habits(followers, self._posting_rate(author_id), reads)
         # Each process keeps a log that long, and fetches it no sooner.
         max_fetches = settings.web_workers / max(0.001, settings.log_cache_ms / 1000)
+        push = costs.push(followers, self._posting_rate(author_id))
+        pull = costs.pull(self._reads_per_user * followers, max_fetches)
         pulled_now = author_id in self._data.pulled_authors.author_ids()
-        pulls = prefers_pull(costs, habits, max_fetches, pulled_now=pulled_now)
-        return "costs" if pulls else None
+        return "costs" if prefers_pull(push, pull, pulled_now=pulled_now) else None
 
     def _measured_costs(self) -> Costs | None:
         """None until all were measured. Looks up the readers' rate too."""
