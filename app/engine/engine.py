@@ -133,11 +133,9 @@ class Engine:
         limit: int = 20,
         cursor: str | None = None,
     ) -> Feed:
-        """One page of the user's feed, newest first: at most `limit` posts.
-
-        `cursor` is `next_cursor` of the page before; None there means the feed's end.
-        Raises `BadRequest`, `BadCursor`, `UnknownUser`.
-        """
+        """One page of the user's feed, newest first: at most `limit` posts. `cursor` is the
+        `next_cursor` of the page before, which is None at the feed's end. Raises `BadRequest`,
+        `BadCursor`, `UnknownUser`."""
         return self.feeds.page(user_id, strategy, limit, cursor)
 
     def feed_json(
@@ -166,11 +164,9 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
         first: Callable[[Worker], object] = lambda _: False,
     ) -> Worker:
-        """A worker for this process; `name` is by default its host and process id.
-
-        `first` is called in every iteration before the deliveries; what it returns tells whether it
-        had anything to do, and the deliveries wait for the next iteration then.
-        """
+        """A worker for this process; `name` is by default its host and process id. `first` is
+        called in every iteration before the deliveries; when it returns that it had something to
+        do, they wait for the next iteration."""
         chores = (self.releases.run, self.maintenance.run)
         return Worker(self.data, self.deliverer, chores, name, clock, first)
 

@@ -16,10 +16,8 @@ def length(text: str) -> int:
 
 
 def clean(text: str, limit: int) -> str:
-    """The text as it is stored: NFC, without white space around it.
-
-    Raises `BadText` for what is empty, too long, or holds what no text may hold.
-    """
+    """The text as it is stored: NFC, without white space around it. Raises `BadText` for what is
+    empty, too long, or holds what no text may hold."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise BadText(HALF_A_PAIR)
     if "\x00" in text:

@@ -77,10 +77,8 @@ class Deliverer:
         return bool(finished or taken or any(delivered))
 
     def run_until_idle(self, patience: float = 60.0) -> None:
-        """Iterates until nothing is left. For tests, loading and commands.
-
-        Raises `TimeoutError` after `patience` seconds.
-        """
+        """Iterates until nothing is left: for tests, loading and commands. Raises `TimeoutError`
+        after `patience` seconds."""
         end = time.monotonic() + patience
         while self.run_iteration() or self.open_jobs:
             if time.monotonic() > end:

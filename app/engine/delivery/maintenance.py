@@ -11,10 +11,8 @@ FORGET_SECONDS = 10.0
 
 
 class Maintenance:
-    """Finds jobs whose stream entry is gone; removes the streams' consumers that died.
-
-    Every worker does it: both are harmless to repeat, so no worker needs to be elected.
-    """
+    """Finds jobs whose stream entry is gone; removes the streams' consumers that died. Both are
+    harmless to repeat, so every worker does it and none needs to be elected."""
 
     def __init__(self, data: Data) -> None:
         self._data = data

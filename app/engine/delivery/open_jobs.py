@@ -22,11 +22,8 @@ log = logging.getLogger("fanout.deliveries")
 
 @dataclass(slots=True)
 class OpenJobs:
-    """One worker's open jobs, in the order in which they get their next chunks.
-
-    What goes wrong with one job is that job's failure: it is noted, the job is closed to be
-    reclaimed and tried again, and the others go on.
-    """
+    """One worker's open jobs, in the order in which they get their next chunks. What goes wrong
+    with one is that job's failure: it is closed, to be reclaimed and tried again."""
 
     data: Data
     clock: Callable[[], float]
@@ -64,8 +61,7 @@ class OpenJobs:
         self._open.clear()
 
     def fail(self, job: Job | Unreadable, reason: str) -> None:
-        """Closes a job and notes its failure. It is not acknowledged, so after its lease time-out
-        it is reclaimed and tried again."""
+        """Closes a job and notes its failure. As it is not acknowledged, it is reclaimed later."""
         self._open.pop(job.position, None)
         self.data.counters.add("failures")
         try:

@@ -25,10 +25,8 @@ class Releases:
     _next_check: float = 0.0
 
     def run(self, *, force: bool = False) -> int:
-        """Queues a release for every author who is due. Returns how many.
-
-        Raises `StoreDown`, on a Cluster while any node is away: a release needs all counts.
-        """
+        """Queues a release for every author who is due; returns how many. Raises `StoreDown`, on a
+        Cluster while any node is away: a release needs all counts."""
         begun = time.monotonic()
         if not force and begun < self._next_check:
             return 0

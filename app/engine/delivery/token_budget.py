@@ -9,11 +9,9 @@ slow one does not lower the rate, and too short for anybody to see a burst."""
 
 
 class TokenBudget:
-    """One worker's share of a limit that several keep together. A token is a delivery.
-
-    Spending more than there is makes a debt, which the next tokens pay: a piece of work that cannot
-    be divided goes through, and the average holds. It begins paused. Not shared between threads.
-    """
+    """One worker's share of a limit that several keep together. A token is a delivery. Spending
+    more than there is makes a debt, which the next tokens pay: a piece of work that cannot be
+    divided goes through, and the average holds. It begins paused. Not shared between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -24,10 +22,7 @@ class TokenBudget:
 
     def limit(self, rate: float | None, sharers: int = 1) -> None:
         """Sets the limit in deliveries a second over all `sharers`; None: full speed, 0: a pause.
-
-        A new rate begins with nothing: what was saved up or owed under the old one is void. Other
-        `sharers` change the speed alone.
-        """
+        A new rate begins without savings or debts; other `sharers` change the speed alone."""
         self._fill()
         if rate != self._rate:
             self._tokens = 0.0

@@ -25,12 +25,9 @@ class Source:
 
 
 def merge(sources: Iterable[Source]) -> Source:
-    """The union, descending and without duplicates, cut where it stops being certain.
-
-    A source that goes on below its last element may have anything there, so the union is certain
-    down to the highest such element. This is the stop rule of the threshold algorithm (Fagin,
-    Lotem, Naor 2001) for lists that are sorted by the key itself.
-    """
+    """The union, descending and without duplicates. A source that goes on below its last element
+    may have anything there, so the union is cut at the highest such element: the stop rule of the
+    threshold algorithm (Fagin, Lotem, Naor 2001) for lists that are sorted by the key itself."""
     union: set[int] = set()
     floor = 0
     for source in sources:

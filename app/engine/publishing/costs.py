@@ -4,10 +4,7 @@ The rule is that of Silberstein, Terrace, Cooper and Ramakrishnan, "Feeding Fren
 materializing users' event feeds" (SIGMOD 2010): for a producer and a consumer, push when the
 producer posts rarely compared with how often the consumer reads. Here it is summed over all
 followers of an author, since an author is pushed or pulled as a whole, and it knows that a
-process which pulls keeps the author's log for a moment.
-
-    push  posts/s * followers * delivery
-    pull  reads/s by followers * log_merge  +  fetches/s * log_fetch
+process which pulls keeps the author's log for a moment. The running system measures all costs.
 """
 
 from dataclasses import dataclass

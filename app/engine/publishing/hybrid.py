@@ -1,10 +1,10 @@
 """The hybrid strategy's choice: push or pull, for each post of each author.
 
 `cost` compares measured costs (`costs.py`); `followers` is the fixed rule that most articles
-describe: pull from so many followers on. Authors with few followers are always pushed, since each
-pulled author makes the list longer that every reader is checked against. `cost` falls back on the
-fixed rule until the costs have been measured. Weakness: all readers are assumed to read equally
-often. Alternative: rates for each edge, as in the paper, at the price of state for each edge.
+describe: pull from so many followers on, and what `cost` does until all costs are measured.
+Authors with few followers are always pushed: every reader is checked against all pulled authors.
+Weakness: all readers are assumed to read equally often. Alternative: rates for each edge, as in
+the paper, at the price of state for each edge.
 """
 
 import time
