@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
+import orjson
+
 from .delivery.deliverer import Deliverer
 from .delivery.maintenance import Maintenance
 from .delivery.releases import Releases
@@ -19,6 +21,7 @@ from .store.client import Store
 from .store.connecting import connect
 from .store.data import Data
 from .store.dead_letters import DeadLetters
+from .store.posts import spliced
 from .store.queue import Queue, read_queue
 
 
@@ -145,10 +148,9 @@ class Engine:
         limit: int = 20,
         cursor: str | None = None,
     ) -> bytes:
-        """The same page as a JSON text for an HTTP answer. The posts' stored texts go into it as
-        they are, so it takes less than half the time of parsing and writing them. Raises as
-        `feed`."""
-        return self.feeds.page_json(user_id, strategy, limit, cursor)
+        """The same page as a JSON text for an HTTP answer, in less than half the time: the posts'
+        stored texts go into it as they are. Raises as `feed`."""
+        return orjson.dumps(self.feeds.page(user_id, strategy, limit, cursor, spliced))
 
     def compare(self, user_id: int, limit: int = 20) -> Comparison:
         """The newest page under every strategy, and whether all are the same. Raises as `feed`."""

@@ -17,12 +17,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import orjson
-
 from ..errors import BadRequest
 from ..models import STRATEGIES, Comparison, Feed, Strategy, checked_strategy
 from ..store.data import Data
-from ..store.posts import parsed, spliced
+from ..store.posts import parsed
 from . import page_cursor as cursors
 from .log_cache import LogCache
 from .reader import Reader
@@ -36,26 +34,14 @@ class Feeds:
         self._log_cache = log_cache
 
     def page(
-        self, user_id: int, strategy: Strategy, limit: int = 20, cursor: str | None = None
-    ) -> Feed:
-        """One page; see `Engine.feed`."""
-        return self._page(parsed, user_id, strategy, limit, cursor)
-
-    def page_json(
-        self, user_id: int, strategy: Strategy, limit: int = 20, cursor: str | None = None
-    ) -> bytes:
-        """The same as JSON; see `Engine.feed_json`."""
-        return orjson.dumps(self._page(spliced, user_id, strategy, limit, cursor))
-
-    def _page(
         self,
-        made_of: Callable[[Mapping[int, bytes]], Any],
         user_id: int,
         strategy: Strategy,
-        limit: int,
-        cursor: str | None,
+        limit: int = 20,
+        cursor: str | None = None,
+        items_of: Callable[[Mapping[int, bytes]], Any] = parsed,
     ) -> Feed:
-        """A page whose items are `made_of` the posts' bodies."""
+        """One page; see `Engine.feed`. `items_of` makes its items of the posts' bodies."""
         strategy = checked_strategy(strategy)
         most = self._data.settings.page_limit
         if not 1 <= limit <= most:
@@ -71,7 +57,7 @@ class Feeds:
         if len(bodies) > limit:
             bodies.popitem()
             last = next(reversed(bodies))
-        items = made_of(bodies)
+        items = items_of(bodies)
         spent = time.perf_counter() - begun
         self._data.counters.time("feed", strategy, spent)
         self._data.counters.seen(user_id)
