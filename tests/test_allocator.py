@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 import redis
 
-from app.engine.store.server_info import allocator
+from app.engine.store.inspection import allocator
 from bench import servers
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from app.bootstrap import Services
-from app.engine.store.wake_ups import WakeUps
+from app.engine.store.control import WakeUps
 from tests.conftest import add_users
 
 SLEEP_SECONDS = 5.0

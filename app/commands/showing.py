@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from app.bootstrap import Services
 from app.datasets.loads import Loaded
 from app.engine import errors
-from app.engine.store.server_info import read_server
+from app.engine.store.inspection import read_server
 
 ADVICE: dict[type[errors.FanoutError], str] = {
     errors.Busy: "Wait until it is ready, then try again.",

@@ -14,8 +14,8 @@ from .publishing.hybrid import Choice, choice
 from .settings import EngineSettings
 from .store.counters import WINDOW_SECONDS, Counts, buckets
 from .store.data import Data
+from .store.inspection import Server, read_server
 from .store.queue import Queue, read_queue
-from .store.server_info import Server, read_server
 from .store.workers import WorkerState
 
 Operation = Literal["accept", "lag", "feed"]

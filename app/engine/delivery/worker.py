@@ -8,9 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from ..errors import StoreDown
-from ..store.control import RateLimit
+from ..store.control import RateLimit, WakeUps
 from ..store.data import Data
-from ..store.wake_ups import WakeUps
 from ..store.workers import WorkerState
 from .deliverer import Deliverer
 from .token_budget import TokenBudget

@@ -61,11 +61,9 @@ class Store:
                 raise does_not_answer()
             try:
                 if self._opened is None:
-                    client = self._open_client()
-                    if isinstance(client, RedisCluster):
-                        self._opened = Nodes(client)
-                    else:
-                        self._opened = Server(client)
+                    client: Any = self._open_client()
+                    kind = Nodes if isinstance(client, RedisCluster) else Server
+                    self._opened = kind(client)
             finally:
                 self._opening.release()
         return self._opened
@@ -91,8 +89,8 @@ class Store:
 
     @property
     def groups(self) -> list[range]:
-        """The shards, in groups that one call may touch: all on one server, each alone on a
-        Cluster. Raises `StoreDown`."""
+        """The shards that one call may touch: all on one server, each alone on a Cluster. Raises
+        `StoreDown`."""
         size = 1 if self.is_cluster else self.shards
         return [range(first, first + size) for first in range(0, self.shards, size)]
 

@@ -1,9 +1,12 @@
-"""The control that an operator has over all workers: their rate limit."""
+"""What workers are told while they run: their rate limit, and that there is something to do."""
 
 from dataclasses import dataclass
 
+from redis.client import PubSub
+
 from ..errors import BadRequest
 from .client import Store
+from .failures import store_errors
 from .replies import pairs
 
 MAX_DELIVERIES_PER_SECOND = 100_000_000
@@ -26,10 +29,10 @@ class Control:
 
     def set(self, paused: bool = False, deliveries_per_second: int | None = None) -> None:
         """Tells all workers; each obeys within a second. Raises `BadRequest`."""
-        limit = MAX_DELIVERIES_PER_SECOND
-        if deliveries_per_second is not None and not 1 <= deliveries_per_second <= limit:
+        rate, limit = deliveries_per_second, MAX_DELIVERIES_PER_SECOND
+        if rate is not None and not 1 <= rate <= limit:
             raise BadRequest(f"deliveries_per_second must lie between 1 and {limit}.")
-        values = ("paused", int(paused), "deliveries_per_second", deliveries_per_second or 0)
+        values = ("paused", int(paused), "deliveries_per_second", rate or 0)
         self._store.call("note", self._key, *values)
         self._store.command("PUBLISH", self._store.keys.wake_up_channel, "rate")
 
@@ -38,3 +41,25 @@ class Control:
         fields = dict(pairs(self._store.command("HGETALL", self._key)))
         rate = int(fields.get(b"deliveries_per_second", 0)) or None
         return RateLimit(fields.get(b"paused") == b"1", rate)
+
+
+class WakeUps:
+    """One process's subscription to the wake-up notifications."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._subscription: PubSub | None = None
+
+    def wait(self, seconds: float) -> None:
+        """Returns with the next notification, or after so many seconds. Raises `StoreDown`."""
+        with store_errors():
+            if self._subscription is None:
+                self._subscription = self._store.redis.pubsub()
+                self._subscription.subscribe(self._store.keys.wake_up_channel)
+            self._subscription.get_message(ignore_subscribe_messages=True, timeout=seconds)
+
+    def close(self) -> None:
+        """Ends the subscription; the next `wait` begins a new one."""
+        if self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None

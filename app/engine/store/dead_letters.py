@@ -46,8 +46,9 @@ class DeadLetters:
             for shard, rows in enumerate(batch.run(partial=True))
             for entry, record in rows or ()
         ]
-        newest = sorted(found, key=lambda row: row[0], reverse=True)[:limit]
-        return [_dead_letter(f"{shard}-{number}", record) for number, shard, record in newest]
+        found.sort(key=lambda row: row[0], reverse=True)
+        latest = found[:limit]
+        return [_dead_letter(f"{shard}-{number}", record) for number, shard, record in latest]
 
     def requeue(self, name: str) -> None:
         """Queues the job again; it goes on from its cursors. Raises `UnknownDeadLetter`, or

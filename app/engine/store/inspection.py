@@ -1,16 +1,64 @@
-"""What only health checks and a page about the store ask of it."""
+"""What health checks, figures and pages ask of the store itself."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import redis
+from typing_extensions import TypedDict
 
 from .client import Store
 
-LENGTH_COMMANDS = {
-    "string": "STRLEN",
-    "list": "LLEN",
-    "set": "SCARD",
-    "hash": "HLEN",
-    "stream": "XLEN",
-}
+PRELOADED = {"libjemalloc": "jemalloc", "libtbbmalloc_proxy": "tbbmalloc"}
+"""The libraries that ./start.sh preloads into its server, and the allocators in them."""
+LENGTHS = {"string": "STRLEN", "list": "LLEN", "set": "SCARD", "hash": "HLEN", "stream": "XLEN"}
+"""The command that tells a key's length, by the key's type."""
+
+
+class Server(TypedDict):
+    """The store's server and its allocator. The memory is None where it may not be asked."""
+
+    mode: Literal["single", "cluster"]
+    server: str
+    allocator: str
+    memory_bytes: int | None
+
+
+def read_server(store: Store) -> Server:
+    """Name, version, allocators and memory, summed over a Cluster's nodes that answer.
+
+    Raises `StoreDown`."""
+    try:
+        nodes = store.everywhere("INFO")
+    except redis.ResponseError:
+        unknown = "unknown"
+        return {"mode": "single", "server": unknown, "allocator": unknown, "memory_bytes": None}
+    name = "valkey" if "valkey_version" in nodes[0] else "redis"
+    return {
+        "mode": "cluster" if store.is_cluster else "single",
+        "server": f"{name} {nodes[0].get(f'{name}_version', '?')}",
+        "allocator": ", ".join(sorted({allocator(node) for node in nodes})),
+        "memory_bytes": sum(int(node.get("used_memory", 0)) for node in nodes),
+    }
+
+
+def allocator(info: dict[str, Any]) -> str:
+    """The memory allocator of the server that answered INFO with `info`.
+
+    INFO names the one that the server was built for. A library that is preloaded takes the place of
+    libc's; it is found where the server's process can be seen. On another machine or in a container
+    the process id is another program's.
+    """
+    named = str(info.get("mem_allocator", "unknown"))
+    process = Path(f"/proc/{info.get('process_id')}")
+    try:
+        if named != "libc" or not (process / "exe").samefile(info.get("executable", "")):
+            return named
+        maps = (process / "maps").read_text()
+    except OSError:
+        return named
+    seen = (f"{name} (preloaded)" for library, name in PRELOADED.items() if f"/{library}." in maps)
+    return next(seen, named)
 
 
 def key_lengths(store: Store, keys: Sequence[tuple[str, str]]) -> list[int | None]:
@@ -19,7 +67,7 @@ def key_lengths(store: Store, keys: Sequence[tuple[str, str]]) -> list[int | Non
     batch = store.batch()
     for name, kind in keys:
         batch.add("EXISTS", name)
-        batch.add(LENGTH_COMMANDS[kind], name)
+        batch.add(LENGTHS[kind], name)
     replies = batch.run()
     return [
         length if there else None for there, length in zip(replies[::2], replies[1::2], strict=True)

@@ -97,10 +97,8 @@ class Keys:
         """Ends a worker's sleep. A hint only: a lost notification costs a short wait."""
         self.everything = f"{prefix}*"
         """The pattern of all our keys, for SCAN; a prefix has no characters of patterns in it."""
-        self.lasting = (
-            *(self.dataset, self.control, self.workers, self.limits),
-            *(f"{prefix}last_id:", f"{prefix}loader:"),
-        )
+        lasting = self.dataset, self.control, self.workers, self.limits
+        self.lasting = (*lasting, f"{prefix}last_id:", f"{prefix}loader:")
         """Beginnings of the names that outlive a dataset. No id is ever given out twice, so
         `last_id` is among them; loading itself needs `dataset` and `loader`."""
 
