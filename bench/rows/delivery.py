@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from app.engine.store.transactions import SHARDS_IN_FLIGHT, pushes
-from app.engine.store.wire import READ_BYTES, Wire
+from app.engine.store.wire import READ_BYTES, Wire, pack
 from bench import baselines
 from bench.context import Context
 from bench.fixture import Fixture
@@ -186,7 +186,7 @@ def _bare_shard(fixture: Fixture, author: int, shard: int, post_id: int) -> Iter
     batch, data = fixture.store.batch(), b""
     sent: list[bytes] = []
     for start in itertools.count(0, settings.chunk):
-        wire.send(data + wire.pack(("LRANGE", name, start, start + settings.chunk - 1)))
+        wire.send(data + pack(("LRANGE", name, start, start + settings.chunk - 1)))
         yield
         *lengths, followers = wire.answers(len(sent) + 1)
         longest = settings.timeline_cap + settings.timeline_slack

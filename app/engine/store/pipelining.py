@@ -1,18 +1,21 @@
 """Commands on a server's connections without redis-py's work for every command.
 
 A pipeline of redis-py spends more time on a command than the server does on most of ours. Here
-hiredis packs all in one go; connecting, pooling, time-outs and parsing stay redis-py's. Nothing is
-ever sent twice.
+hiredis packs all in one go; connecting, time-outs and parsing stay redis-py's. Nothing is ever sent
+twice.
 
 A server runs all that it has received from one client before it turns to the next. So heavy
 commands are sent in parts: the next part leaves when half of what is under way has been answered.
 The server is never idle, and other clients never wait for more than `limit` of work.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import redis
+
+from .pool import Pool
+from .wire import pack
 
 Command = tuple[Any, ...]
 Commands = Sequence[Command]
@@ -32,11 +35,13 @@ class Server:
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
+        self._pool = Pool(client.connection_pool)
 
     def exchange(self, commands: Commands, weights: Sequence[int], limit: int) -> list[Any]:
         """Sends the commands; what became of each, in order: see `steps`."""
         replies: list[Any] = []
-        for _ in steps(self.client, commands, weights, limit, replies):
+        callbacks = self.client.response_callbacks
+        for _ in steps(self._pool, callbacks, commands, weights, limit, replies):
             pass
         return replies
 
@@ -46,15 +51,21 @@ class Server:
 
 
 def steps(
-    client: Any, commands: Commands, weights: Sequence[int], limit: int, replies: list[Any]
+    pool: Any,
+    callbacks: Mapping[str, Any],
+    commands: Commands,
+    weights: Sequence[int],
+    limit: int,
+    replies: list[Any],
 ) -> Generator[None, None, None]:
-    """Sends the commands and appends to `replies` what became of each: its answer, its refusal as
-    an exception, `Unanswered`, or why it could not be sent. Yields after each part that it sent, so
-    that the caller can send something to another server before this one's answers are read.
+    """Sends the commands over a connection of the pool and appends to `replies` what became of
+    each: its answer, its refusal as an exception, `Unanswered`, or why it could not be sent. Yields
+    after each part that it sent, so that the caller can send something to another server before
+    this one's answers are read.
 
     `weights` says how much work each command is; only a single heavier one passes the `limit`.
     """
-    pool, connection, callbacks = client.connection_pool, None, client.response_callbacks
+    connection = None
     sent = under_way = 0
     try:
         connection = pool.get_connection()
@@ -67,7 +78,7 @@ def steps(
                     under_way += weights[sent]
                     sent += 1
                 if sent > first:
-                    connection.send_packed_command(connection.pack_commands(commands[first:sent]))
+                    connection.send_packed_command([pack(*commands[first:sent])])
                     yield
             under_way -= weights[len(replies)]
             replies.append(_reply(connection, callbacks.get(command[0])))

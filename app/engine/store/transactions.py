@@ -34,7 +34,7 @@ from .client import Store
 from .failures import store_errors
 from .job_records import Cursor
 from .keys import Keys, tag
-from .wire import READ_BYTES, Wire
+from .wire import READ_BYTES, Wire, pack
 
 SHARDS_IN_FLIGHT = 3
 """Shards under way on a server: it works on one, the next one's transaction lies there already, and
@@ -79,23 +79,23 @@ class _Lane:
             pool.release(connection)
 
     def _push(self, wire: Wire) -> Generator[None]:
-        wire.send(self._look(wire, self.chunks[0]))
+        wire.send(self._look(self.chunks[0]))
         yield
         for chunk, following in zip_longest(self.chunks, self.chunks[1:]):
             seen = wire.answers(LOOK_ANSWERS)
-            data, answers = self._transaction(wire, chunk, seen)
-            wire.send(data + self._look(wire, following) if following else data)
+            data, answers = self._transaction(chunk, seen)
+            wire.send(data + self._look(following) if following else data)
             yield
             outcome = wire.answers(answers)[-1]
             self.answers.append(self._answer(chunk, seen[-2], outcome))
 
-    def _look(self, wire: Wire, chunk: Chunk) -> bytes:
+    def _look(self, chunk: Chunk) -> bytes:
         """The fence, and what is read behind it."""
         cursor = self.keys.cursor(self.shard, chunk.job.id)
         watermark = self.keys.watermark(self.shard)
         followers = self.keys.followers(self.shard, chunk.job.author_id)
         end = chunk.cursor.remaining
-        return wire.pack(
+        return pack(
             ("WATCH", cursor, watermark, followers),
             ("HGET", cursor, "remaining"),
             ("GET", watermark),
@@ -105,7 +105,7 @@ class _Lane:
             ("MULTI",),  # refused by an access list, it must not let the pushes through
         )
 
-    def _transaction(self, wire: Wire, chunk: Chunk, seen: list[Any]) -> tuple[bytes, int]:
+    def _transaction(self, chunk: Chunk, seen: list[Any]) -> tuple[bytes, int]:
         """The transaction and how many answers it has; without pushes where they are not certain
         to be right."""
         for answer in seen:
@@ -136,7 +136,7 @@ class _Lane:
         commands.append(("EXEC",))
         followers.sort(key=len)
         stem = self.keys.timelines(self.shard).encode()
-        data = b"".join((*pushes(stem, followers, b"%d" % job.id), wire.pack(*commands)))
+        data = b"".join((*pushes(stem, followers, b"%d" % job.id), pack(*commands)))
         return data, len(followers) + len(commands)
 
     def _answer(self, chunk: Chunk, followers: list[bytes], outcome: Any) -> Delivered | None:

@@ -11,6 +11,11 @@ READ_BYTES = 1 << 16
 _pack: Any = hiredis.pack_command  # its types know commands of one word only
 
 
+def pack(*commands: tuple[Any, ...]) -> bytes:
+    """The commands' bytes."""
+    return b"".join(map(_pack, commands))
+
+
 class Wire:
     """Sends to and reads from a redis-py connection, which has been made ready by redis-py.
 
@@ -27,10 +32,6 @@ class Wire:
             notEnoughData=Ellipsis,
         )
         self._answers: list[Any] = []
-
-    def pack(self, *commands: tuple[Any, ...]) -> bytes:
-        """The commands' bytes."""
-        return b"".join(map(_pack, commands))
 
     def send(self, data: bytes) -> None:
         """Sends packed commands."""
