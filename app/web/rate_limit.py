@@ -84,10 +84,9 @@ def _storage(store: Store) -> RedisStorage | RedisClusterStorage:
         return RedisStorage("redis://", connection_pool=pool, key_prefix=store.keys.limits)
     node = client.get_primaries()[0]
     known = node.redis_connection.get_connection_kwargs()
-    options = {name: known.get(name) for name in ("socket_timeout", "username", "password")}
     return RedisClusterStorage(
         f"redis+cluster://{node.host}:{node.port}",
         key_prefix=store.keys.limits,
         retry=client.retry,  # none: a hit whose answer got lost may have been counted
-        **options,
+        **{name: known.get(name) for name in ("socket_timeout", "username", "password")},
     )
