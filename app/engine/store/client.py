@@ -95,10 +95,8 @@ class Store:
         return [range(first, first + size) for first in range(0, self.shards, size)]
 
     def call(self, function: str, key: str, *args: Any) -> Any:
-        """Runs a function of our library on the server that holds `key`.
-
-        Raises `StoreDown`, `NoAnswer` when it may have happened, `Refused` when the function did.
-        """
+        """Runs a function of our library on the server that holds `key`. Raises `StoreDown`,
+        `NoAnswer` when it may have happened, `Refused` when the function did."""
         return self.run([self.fcall(function, key, *args)])[0]
 
     def fcall(self, function: str, key: str, *args: Any) -> Command:
@@ -126,11 +124,14 @@ class Store:
         if not commands:
             return []
         with self.attempt():
-            replies = self._exchange(commands, weights or [0] * len(commands), limit)
+            if cost := self.meter.cost:
+                cost.commands += len(commands)
+                cost.round_trips += 1
+            replies = self._server.exchange(commands, weights or [0] * len(commands), limit)
             failed = [i for i, reply in enumerate(replies) if isinstance(reply, Exception)]
             if missing := [i for i in failed if _MISSING in str(replies[i])]:
                 self.load_library()
-                again = self._exchange([commands[i] for i in missing], [0] * len(missing), 0)
+                again = self._server.exchange([commands[i] for i in missing], [0] * len(missing), 0)
                 for i, reply in zip(missing, again, strict=True):
                     replies[i] = reply
             errors = {i: replies[i] for i in failed if isinstance(replies[i], Exception)}
@@ -152,12 +153,6 @@ class Store:
             if answers := [reply for reply in replies if not isinstance(reply, Exception)]:
                 return answers
             raise replies[0]
-
-    def _exchange(self, commands: Commands, weights: Sequence[int], limit: int) -> list[Any]:
-        if cost := self.meter.cost:
-            cost.commands += len(commands)
-            cost.round_trips += 1
-        return self._server.exchange(commands, weights, limit)
 
     @contextmanager
     def attempt(self) -> Iterator[None]:

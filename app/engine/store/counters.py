@@ -50,11 +50,9 @@ class Metrics:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._seen: set[int] = set()
-        self._process = secrets.token_hex(8)
-        self._number = 0
+        self._process, self._number = secrets.token_hex(8), 0
         self._unsent: tuple[Counter[str], set[int]] = Counter(), set()  # of that number
-        self._flushing = threading.Lock()
-        self._next_flush = 0.0
+        self._flushing, self._next_flush = threading.Lock(), 0.0
         self._offset = time.time() - time.monotonic()
         self._flusher: threading.Thread | None = None
 
@@ -159,7 +157,4 @@ def buckets(table: dict[str, int], operation: str, strategy: str) -> dict[int, i
 
 
 def _sum(tables: list[dict[str, int]]) -> dict[str, int]:
-    result: Counter[str] = Counter()
-    for table in tables:
-        result.update(table)
-    return dict(result)
+    return sum(map(Counter, tables), Counter())

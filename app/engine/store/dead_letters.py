@@ -17,8 +17,8 @@ _ID = re.compile(r"(\d{1,3})-(\d{1,16})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A job in the dead-letter queue. `id` is its shard and its number there; `post_id` is the
-    newest post that the job was to deliver."""
+    """A dead letter. `id` is its shard and its number there; `post_id` the newest post that the job
+    was to deliver."""
 
     id: str
     post_id: int

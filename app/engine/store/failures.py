@@ -8,28 +8,20 @@ import redis
 from redis.exceptions import ClusterError, OutOfMemoryError, RedisClusterException, TryAgainError
 
 from ..errors import NoAnswer, StoreDown, StoreFull
-from .pipelining import Unanswered
+from .pipelining import BROKEN, Unanswered
 
 Refused = redis.ResponseError
 """The server understood and said no; the layers above do not import the client library."""
-_DOWN_PREFIXES = ("MISCONF", "BUSY ")  # of answers that redis-py has no class for
 PROBE_WAIT_SECONDS = 0.1
 """How long a caller waits for another one to find out whether the store is back."""
-_DOWN_ERRORS = (
-    redis.ConnectionError,
-    redis.TimeoutError,
-    OutOfMemoryError,
-    redis.ReadOnlyError,
-    TryAgainError,
-    ClusterError,  # CLUSTERDOWN and MASTERDOWN as well
-    RedisClusterException,  # no node answers, or none serves the slot; not a RedisError
-    OSError,
-)
+_CLUSTER_DOWN = (ClusterError, RedisClusterException)  # a node is away, or nobody serves the slot
+_DOWN = (*BROKEN, *_CLUSTER_DOWN, OutOfMemoryError, redis.ReadOnlyError, TryAgainError)
+_DOWN_PREFIXES = ("MISCONF", "BUSY ")  # of answers that redis-py has no class for
 
 
 def is_down(error: Exception) -> bool:
     """Whether the error says that the store cannot serve now, rather than that it refused."""
-    return isinstance(error, _DOWN_ERRORS) or str(error).startswith(_DOWN_PREFIXES)
+    return isinstance(error, _DOWN) or str(error).startswith(_DOWN_PREFIXES)
 
 
 @contextmanager
@@ -40,10 +32,10 @@ def store_errors() -> Iterator[None]:
     except (redis.RedisError, RedisClusterException, OSError) as error:
         if not is_down(error):
             raise
-        raise _down(error) from error
+        raise _store_down(error) from error
 
 
-def _down(error: Exception) -> StoreDown:
+def _store_down(error: Exception) -> StoreDown:
     no_writes = "and takes no writes. Reading still works."
     if isinstance(error, OutOfMemoryError):
         return StoreFull(f"The store is out of memory {no_writes}")

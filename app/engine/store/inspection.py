@@ -25,9 +25,7 @@ class Server(TypedDict):
 
 
 def read_server(store: Store) -> Server:
-    """Name, version, allocators and memory, summed over a Cluster's nodes that answer.
-
-    Raises `StoreDown`."""
+    """Name, version, allocators and memory of all nodes that answer. Raises `StoreDown`."""
     try:
         nodes = store.everywhere("INFO")
     except redis.ResponseError:
@@ -45,9 +43,9 @@ def read_server(store: Store) -> Server:
 def allocator(info: dict[str, Any]) -> str:
     """The memory allocator of the server that answered INFO with `info`.
 
-    INFO names the one that the server was built for. A library that is preloaded takes the place of
-    libc's; it is found where the server's process can be seen. On another machine or in a container
-    the process id is another program's.
+    INFO names the one that the server was built for. A preloaded library that takes the place of
+    libc's is found where the server's process can be seen; in a container or on another machine its
+    process id is another program's.
     """
     named = str(info.get("mem_allocator", "unknown"))
     process = Path(f"/proc/{info.get('process_id')}")

@@ -57,9 +57,8 @@ class Jobs:
     def finish(
         self, batch: Batch, shard: int, jobs: Sequence[tuple[Job, Progress]], incarnation: str
     ) -> None:
-        """Acknowledges jobs of one shard. The answer has for each of them (1, lag in ms) to the
-        first to say so, (0, 0) to others, (-1, 0) when the shard's server is in another
-        incarnation, or a text, why it failed."""
+        """Acknowledges jobs of one shard. The answer has for each (1, lag in ms) to the first to
+        say so, (0, 0) to others, (-1, 0) in another incarnation, or a text, why it failed."""
         described = orjson.dumps([(job.entry, str(job.id), *progress) for job, progress in jobs])
         batch.call("finish_jobs", self._keys.jobs(shard), tag(shard), incarnation, described)
 
@@ -125,11 +124,9 @@ class Jobs:
         self._store.call("note_progress", *self._entry(job), job.id, processed)
 
     def sweep(self, cursors: list[int] | None = None) -> int:
-        """Queues unfinished jobs again whose stream entry is gone; how many.
-
-        With `cursors`, one for each shard and 0 at first, it looks at about SWEEP_COUNT jobs of
-        each shard and moves them on; without, at all jobs.
-        """
+        """Queues unfinished jobs again whose stream entry is gone; how many. With `cursors`, one
+        for each shard and 0 at first, it looks at about SWEEP_COUNT jobs of each and moves them on;
+        without, at all jobs."""
         positions = cursors if cursors is not None else [0] * self._store.shards
         found = 0
         while True:

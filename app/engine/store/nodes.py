@@ -69,8 +69,7 @@ class Nodes:
     def _send(
         self, homes: list[ClusterNode], commands: Commands, weights: Sequence[int], limit: int
     ) -> list[Any]:
-        """Sends each command to its home; the replies. When a node turns out to be away, the
-        layout is asked for anew."""
+        """Sends each command to its home. When one is found away, the layout is asked for anew."""
         parts: dict[ClusterNode, list[int]] = {}
         for i, node in enumerate(homes):
             parts.setdefault(node, []).append(i)
@@ -106,8 +105,7 @@ class Nodes:
         return replies
 
     def _is_back(self, node: ClusterNode, lost: list[ClusterNode]) -> bool:
-        """Whether a node that did not answer does so again. Only one caller asks it, and none
-        while it rests."""
+        """Whether a node answers again. Only one caller asks it, and none while it rests."""
         if time.monotonic() < self._rests_until.get(node, 0.0):
             return False
         self._rests_until[node] = time.monotonic() + NODE_SECONDS + REST_SECONDS

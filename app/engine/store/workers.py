@@ -12,7 +12,7 @@ from .replies import pairs
 WORKER_TIMEOUT_SECONDS = 3.0
 """A worker without a heartbeat for so long is not counted as live."""
 FORGET_SECONDS = 20 * WORKER_TIMEOUT_SECONDS
-"""A worker without a heartbeat for so long is removed from the registry."""
+"""Then it is removed from the registry."""
 RECENT_LOOK_SECONDS = 5 * WORKER_TIMEOUT_SECONDS
 """A process that looked at the heartbeats so recently can tell by their change who is live."""
 
