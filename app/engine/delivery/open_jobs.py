@@ -66,8 +66,7 @@ class OpenJobs:
         self.data.counters.add("failures")
         try:
             self.data.jobs.fail(job, reason)
-        except Refused:
-            # Its record takes no notes any more. Reclaims without progress are counted elsewhere.
+        except Refused:  # its record takes no notes any more; its reclaims are counted elsewhere
             log.exception("job %d failed, and that could not be noted: %s", job.id, reason)
 
     @contextmanager

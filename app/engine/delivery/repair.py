@@ -1,7 +1,7 @@
 """Finds what differs from the truth and puts it right.
 
-The engine keeps timelines right by itself. This is for what it cannot know of: a Cluster that lost
-writes in a failover, keys changed by hand, dead letters that were discarded, or a bug of ours.
+This is for what the engine cannot know of: a Cluster that lost writes in a failover, keys changed
+by hand, dead letters that were discarded, or a bug of ours.
 """
 
 import time

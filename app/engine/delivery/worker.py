@@ -84,8 +84,7 @@ class Worker:
                 self._wake_up.close()
                 self._deliverer.reclaiming.forget_heartbeats()
                 self._stopping.wait(CONTROLS_SECONDS)
-            except Exception:
-                # Nothing unexpected may take the open jobs of this process with it.
+            except Exception:  # nothing unexpected may take the open jobs with it
                 log.exception("something unexpected went wrong; going on")
                 self._stopping.wait(REFUSED_SECONDS)
         self._leave()

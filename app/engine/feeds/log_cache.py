@@ -63,9 +63,7 @@ class LogCache:
         with self._lock:
             if generation == self._generation:
                 oldest = now - self._max_age
-                self._logs = {
-                    **{author: kept for author, kept in self._logs.items() if kept[0] >= oldest},
-                    **{author: (now, ids) for author, ids in pages.items()},
-                }
+                fresh = {author: kept for author, kept in self._logs.items() if kept[0] >= oldest}
+                self._logs = fresh | {author: (now, ids) for author, ids in pages.items()}
         self._data.counters.cost("log_fetch", len(authors), time.perf_counter_ns() - begun)
         return pages
