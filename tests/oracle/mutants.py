@@ -264,8 +264,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an author is no longer pulled as soon as one post is pushed",
         LUA + "50_pulled_authors.lua",
-        "    state.why = 'returning'\n    set_pulled_author(tag, author, state)",
-        "    redis.call('HDEL', pulled_key(tag), author)",
+        "  state.why = 'returning'\n  set_pulled_author(tag, author, state)",
+        "  redis.call('HDEL', pulled_key(tag), author)",
     ),
     Mutant(
         "a release without counted followers drops the deferred posts",

@@ -53,8 +53,7 @@ local function register(name, callback, flags)
 end
 
 -- The server incarnation: the first word that a caller offered since this server process started.
--- A restart forgets it, and may have lost the last writes. Each caller's word is new, or nobody
--- would see a restart.
+-- A restart may undo the last writes. Callers' words are always new, or nobody would see it.
 local incarnation
 
 -- Pages of feeds read in this incarnation: somebody waits for each of them.

@@ -63,9 +63,8 @@ end
 local POST_STEMS = {}
 for shard = 0, 255 do POST_STEMS[shard] = post_key('{' .. shard .. '}') end
 
--- The bodies of these posts, one a line: JSON texts hold no line break, and one long reply costs a
--- third of many short ones. A line is empty where a post was deleted. The posts lie on any shard, so
--- this is only for one server that holds all keys.
+-- The bodies of these posts on any shard of one server, one a line: JSON texts hold no line break,
+-- and one long reply costs a third of many short ones. A line is empty where a post was deleted.
 local function bodies_of(ids)
   local names = {}
   for i = 1, #ids do names[i] = POST_STEMS[math.floor(ids[i] % 4096 / 16)] .. ids[i] end
@@ -76,9 +75,7 @@ end
 
 -- Reads a page of a timeline, and which of the given pulled authors the user follows.
 --   KEYS     timeline:{t}:<user>
---   ARGV     tag, user
---            before       the page's ids are below it; 0: from the top
---            count        ids at most
+--   ARGV     tag, user, before (ids below it; 0: from the top), count (ids at most)
 --            with_bodies  1: also the posts' bodies; 0 on a Cluster, where they lie elsewhere
 --            author...    pulled authors; '*' as the first: all whom the user follows
 --   Returns  {ids, at_end, ttl_ms, followed, bodies}, ids joined by commas, bodies by line breaks;
@@ -127,9 +124,7 @@ end)
 
 -- Ends a rebuild: installs what was read from the logs, with what arrived since the marker was put.
 --   KEYS     timeline:{t}:<user>
---   ARGV     tag
---            marker       what rebuild_begin returned
---            cap          ids that a timeline holds
+--   ARGV     tag, marker (what rebuild_begin returned), cap (ids that a timeline holds)
 --            ttl          seconds until the timeline of a dormant reader expires
 --            complete     1: nothing older exists; 0: `cap` ids were read
 --            id...        what was read
@@ -159,3 +154,23 @@ register('rebuild_install', function(keys, args)
   if last > 0 then raise_to(watermark_key(tag), all[1] + 1) end
   return 1
 end)
+
+-- Trims timelines that are too long, and drops what is no list: what a fenced transaction leaves.
+--   KEYS     any key of the shard
+--   ARGV     tag
+--            cap, slack   ids that a timeline holds, and how many more before it is trimmed
+--            user...
+--   Returns  1
+register('tidy_timelines', function(_, args)
+  local cap, slack = tonumber(args[2]), tonumber(args[3])
+  for i = 4, #args do
+    local key = timeline_key(args[1], args[i])
+    local length = redis.pcall('LLEN', key)
+    if type(length) ~= 'number' then
+      redis.call('DEL', key)
+    elseif length > cap + slack then
+      trim(key, cap)
+    end
+  end
+  return 1
+end, {'allow-oom'})

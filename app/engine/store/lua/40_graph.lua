@@ -5,9 +5,6 @@
 --   KEYS     following:{t}:<user>
 --   ARGV     tag, user, author, limit (authors that one user may follow)
 --   Returns  1; 0 when the user followed already. Error FOLLOWLIMIT
---
--- New followers go to the tail of the list, behind the cursors of running jobs: they get the posts
--- from the log when their timeline is rebuilt.
 register('follow', function(keys, args)
   local tag, user, author = args[1], args[2], args[3]
   if redis.call('SISMEMBER', keys[1], author) == 1 then return 0 end
@@ -15,7 +12,7 @@ register('follow', function(keys, args)
     return fail('FOLLOWLIMIT', 'follows as many as allowed')
   end
   redis.call('SADD', keys[1], author)
-  redis.call('RPUSH', followers_key(tag, author), user)
+  redis.call('RPUSH', followers_key(tag, author), user) -- the tail: running jobs have passed it
   redis.call('DEL', timeline_key(tag, user))
   return 1
 end)
@@ -24,14 +21,13 @@ end)
 --   KEYS     following:{t}:<user>
 --   ARGV     tag, user, author
 --   Returns  1; 0 when the user did not follow
---
--- Later followers of the list move one position to the head, so a running job may meet one of them
--- twice. The raised watermark makes it use ordered inserts from now on.
 register('unfollow', function(keys, args)
   local tag, user, author = args[1], args[2], args[3]
   if redis.call('SREM', keys[1], author) == 0 then return 0 end
   redis.call('LREM', followers_key(tag, author), 1, user)
   redis.call('DEL', timeline_key(tag, user))
+  -- Later followers moved one position to the head, so a running job may meet one of them twice: it
+  -- must use ordered inserts from now on.
   local watermark = watermark_key(tag)
   raise_to(watermark, math.max(number_at(watermark) + 1, (now_ms() - EPOCH_MS) * 4096))
   return 1

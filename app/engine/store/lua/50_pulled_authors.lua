@@ -32,8 +32,7 @@ end
 -- Notes that a post was pushed: a pulled author goes back to push.
 local function return_to_push(tag, author)
   local state = pulled_author(tag, author)
-  if state and state.why ~= 'returning' then
-    state.why = 'returning'
-    set_pulled_author(tag, author, state)
-  end
+  if not state or state.why == 'returning' then return end
+  state.why = 'returning'
+  set_pulled_author(tag, author, state)
 end

@@ -103,10 +103,8 @@ end
 
 -- Asks a server for new jobs, once in each iteration of a worker.
 --   KEYS     jobs:{s} of any of the shards
---   ARGV     word         becomes the incarnation's name if it has none yet
---            worker
---            count        jobs of each shard at most; 0: none
---            tag...       shards that share this server
+--   ARGV     word (names the incarnation if nothing did yet), worker
+--            count (jobs of each shard at most; 0: none), tag... (shards that share this server)
 --   Returns  {incarnation, pages read in it, records of the new jobs}
 register('ask', function(_, args)
   local records = {}

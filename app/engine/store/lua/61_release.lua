@@ -13,10 +13,9 @@ local RELEASE_MAX = 200
 --              low, high    marks of the backlog; limit: what it may hold; all in deliveries
 --   Returns  1; 0 when there is nothing to do or no headroom
 --
--- The job takes as many of the oldest posts as fit under the high mark; the rest stay deferred
--- until the next release. With the backlog at or below the low mark one post is released even if it
--- passes the high mark, so that the steady traffic of other authors starves nobody. What passes the
--- limit is not released: an author with more followers than the limit stays pulled for good.
+-- The job takes as many of the oldest posts as fit under the high mark, and one at least when the
+-- backlog is at the low mark or below (docs/decisions/023-releases-under-steady-traffic.md). An
+-- author with more followers than the limit stays pulled for good.
 register('release', function(_, args)
   local tag, author, options = args[1], args[2], cjson.decode(args[3])
   local recipients, high = options.recipients, options.high

@@ -57,8 +57,7 @@ end, {'no-writes'})
 
 -- Requeues or discards a dead letter.
 --   KEYS     dead:{s}
---   ARGV     tag
---            id           of the dead letter
+--   ARGV     tag, id (of the dead letter)
 --            requeue      1: the job goes on from its cursors; 0: it is discarded
 --            limit        deliveries that the backlog may hold
 --   Returns  1; 0 when there is no such dead letter; -1 when the backlog has no headroom for it

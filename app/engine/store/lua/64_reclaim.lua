@@ -24,8 +24,6 @@ end, {'no-writes'})
 --   KEYS     jobs:{s}
 --   ARGV     tag, entry, worker (who takes it over), heartbeats (which the worker saw last)
 --   Returns  the job record; {} when there is nothing to take over
---
--- The reclaim is counted before any worker reads the record, which may be what makes them crash.
 register('reclaim_job', function(keys, args)
   local tag, entry, worker = args[1], args[2], args[3]
   if redis.call('EXISTS', keys[1]) == 0 then return {} end -- a new dataset has cleared it
@@ -38,6 +36,7 @@ register('reclaim_job', function(keys, args)
     dequeue(tag, entry, job)
     return {}
   end
+  -- Counted before the worker reads the record, which may be what makes workers crash.
   redis.call('HINCRBY', heartbeats_key(tag), entry, 1)
   if redis.call('HINCRBY', heartbeats_key(tag), entry .. '!', 1) > MAX_RECLAIMS then
     move_to_dead_letters(tag, entry, job,

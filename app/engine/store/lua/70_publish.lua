@@ -18,8 +18,6 @@ local REPEAT_TTL = 86400 -- seconds for which an Idempotency-Key is remembered
 --              repeat_key, fingerprint  with an Idempotency-Key: digests of it and of the body
 --   Returns  {id, push | pull, why, recipients, 0}; for a repeat_key that was used before what was
 --            returned then, and 1. Errors NOUSER, KEYREUSED, OVERLOADED
---
--- A repetition never meets a publish "in progress", since all of it is one call.
 register('publish', function(keys, args)
   local tag, author, options = args[1], args[2], cjson.decode(args[4])
   local mode, why, recipients = options.mode, options.why, options.recipients
