@@ -3,11 +3,14 @@
 import contextlib
 import os
 import re
+import shutil
 import socket
+import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -23,7 +26,7 @@ from app.engine.store.job_records import Job, read_job
 from app.engine.store.replies import pairs
 from app.engine.store.transactions import Transactions
 from app.engine.store.wire import Wire
-from bench.processes import wait_until
+from bench.processes import free_port, wait_until
 from tests.conftest import Backend, add_users, store_of
 
 AUTHOR, READERS, DORMANT = 0, range(1, 25), (5, 13)
@@ -464,6 +467,49 @@ def test_a_user_with_a_password_pushes(crowd: Services, server: redis.Redis) -> 
     assert is_whole(push(crowd, chunks_of(crowd, job, 4), store_of(client, 4)))
     client.close()
     server.execute_command("ACL", "DELUSER", "all")
+
+
+def test_a_connection_with_tls_pushes(
+    crowd: Services, server: redis.Redis, backend: Backend, tmp_path: Path
+) -> None:
+    if backend.name != "redis" or shutil.which("openssl") is None:
+        pytest.skip("needs Debian's redis-server, which speaks TLS, and openssl")
+    key, certificate, port = tmp_path / "key.pem", tmp_path / "certificate.pem", free_port()
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            *subject,
+            "-days",
+            "2",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    for name, value in (
+        ("tls-cert-file", certificate),
+        ("tls-key-file", key),
+        ("tls-ca-cert-file", certificate),
+        ("tls-auth-clients", "no"),
+        ("tls-port", port),
+    ):
+        server.config_set(name, str(value))
+    client = redis.Redis(host="localhost", port=port, ssl=True, ssl_ca_certs=str(certificate))
+    try:
+        job = publish(crowd)
+        assert is_whole(push(crowd, chunks_of(crowd, job, 4), store_of(client, 4)))
+    finally:
+        client.close()
+        server.config_set("tls-port", 0)
 
 
 @pytest.mark.parametrize("queued", [False, True])
