@@ -52,7 +52,7 @@ class Aging:
 
 def dead_lettered_alone(crowd: Services, aging: Aging, bad: int, good: list[int]) -> DeadLetter:
     """The dead letter of the bad post, which held up none of the good ones."""
-    for _ in range(4):
+    for _ in range(5):
         aging.worker.run_iteration()
     assert {crowd.engine.fanout(post).status for post in good} == {"done"}, "at once"
     aging.works(40)

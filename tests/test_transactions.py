@@ -200,6 +200,17 @@ def _noting(pushes: list[bool]) -> Any:
     return noted
 
 
+def test_a_worker_pushes_an_authors_posts_one_after_the_other(crowd: Services) -> None:
+    pushes: list[bool] = []
+    with patch.object(Transactions, "push", _noting(pushes)):
+        jobs = [publish(crowd) for _ in range(3)]
+        finish(crowd)
+    # The author's shard has seen the newest of the posts when they were accepted.
+    assert pushes.count(True) == 3 * 8 - pushes.count(False)
+    assert pushes.count(False) <= 2 * 2
+    assert_everybody_has(crowd, *jobs)
+
+
 def test_a_worker_leaves_small_jobs_to_the_server_function(
     crowd: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

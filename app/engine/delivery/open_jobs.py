@@ -89,21 +89,29 @@ class OpenJobs:
                 self.data.jobs.heartbeat(batch, opened.job, opened.progress())
 
     def plan(self, deliveries: int, size: int, away: Set[int]) -> list[Chunk]:
-        """The chunks of an iteration: one of at most `size` deliveries for every job, then further
-        rounds until there are so many `deliveries` or nothing remains."""
+        """The chunks of an iteration: one of at most `size` deliveries for every author, then
+        further rounds until there are so many `deliveries` or nothing remains.
+
+        An author's posts go one after the other, oldest first: an older one that a newer one has
+        overtaken must look for its position in every timeline.
+        """
+        authors: dict[int, list[OpenJob]] = {}
         for opened in self._open.values():
             opened.planned.clear()
+            authors.setdefault(opened.job.author_id, []).append(opened)
         plan: list[Chunk] = []
-        waiting = deque(self)
+        waiting = deque(sorted(jobs, key=lambda each: each.job.id) for jobs in authors.values())
         while waiting and deliveries > 0:
-            opened = waiting.popleft()
+            opened, *later = jobs = waiting.popleft()
             chunks = opened.next_chunks(min(size, deliveries), away=away)
             if chunks:
                 plan += chunks
                 deliveries -= sum(chunk.deliveries for chunk in chunks)
-                waiting.append(opened)
+                waiting.append(jobs)
                 # Served last next time, so that a few tokens go round as well.
                 self._open.move_to_end(opened.job.position)
+            elif later:
+                waiting.appendleft(later)
         return plan
 
     def _deferred_posts(self, job: Job) -> list[int]:
