@@ -45,7 +45,7 @@ class EngineSettings(BaseModel):
     """Followers that one transaction or server function delivers to (at most 4,000)."""
     chunk_while_read: Positive = 50
     """The same while pages are being read, so that readers wait for one or two of them only."""
-    chunks_in_flight: Positive = 16
+    chunks_in_flight: Positive = 32
     """Chunks of FANOUT_CHUNK followers in a worker's iteration; two or three are under way."""
     open_jobs: Positive = 64
     """Jobs that one worker keeps open at once, a chunk per iteration."""
