@@ -47,7 +47,6 @@ def test_a_page_cursor_of_another_users_feed_is_refused() -> None:
 
 @pytest.mark.parametrize("character", ["a", "\u00e9", "e\u0301", "👨‍👩‍👧‍👦", "🇩🇪", "नि"])
 def test_a_texts_length_is_counted_in_grapheme_clusters(character: str) -> None:
-    assert text.length(character * 500) == 500
     assert text.clean(character * 500, 500)
     with pytest.raises(BadText, match="501 characters"):
         text.clean(character * 501, 500)

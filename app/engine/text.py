@@ -7,12 +7,8 @@ import regex
 from .errors import BadText
 
 HALF_A_PAIR = "The text holds half of a surrogate pair, which is not valid Unicode."
-_GRAPHEME = regex.compile(r"\X")
-
-
-def length(text: str) -> int:
-    """Characters as people count them: grapheme clusters (Unicode UAX #29)."""
-    return len(text) if text.isascii() else sum(1 for _ in _GRAPHEME.finditer(text))
+GRAPHEME = regex.compile(r"\X")
+"""A character as people count them (Unicode UAX #29)."""
 
 
 def clean(text: str, limit: int) -> str:
@@ -28,6 +24,7 @@ def clean(text: str, limit: int) -> str:
     # A character may consist of many code points, so their number is bounded as well.
     if len(text) > 10 * limit:
         raise BadText(f"The text has {len(text)} code points; the limit is {10 * limit}.")
-    if (count := length(text)) > limit:
+    count = len(text) if text.isascii() else len(GRAPHEME.findall(text))
+    if count > limit:
         raise BadText(f"The text has {count} characters; the limit is {limit} characters.")
     return text
