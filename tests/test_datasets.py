@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from app.bootstrap import Services
@@ -63,10 +64,9 @@ def test_packing_keeps_every_value() -> None:
     found: list[tuple[int, int]] = []
     total = 0
     for text, count in grouped(owners, values, size=1_000):
-        assert len(text) % 16 == 0
-        numbers = np.frombuffer(text, dtype="<u4").tolist()
+        numbers = orjson.loads(text)
         at = 0
-        while at + 1 < len(numbers) and numbers[at + 1]:
+        while at < len(numbers):
             owner, length = numbers[at : at + 2]
             assert length <= LONGEST
             found += [(owner, value) for value in numbers[at + 2 : at + 2 + length]]
@@ -74,9 +74,7 @@ def test_packing_keeps_every_value() -> None:
         total += count
     assert found == list(zip(owners.tolist(), values.tolist(), strict=True))
     assert total == len(owners)
-    assert packed(np.array([1, 258, 2**27 - 1], dtype=np.int32))[:12] == (
-        b"\1\0\0\0\2\1\0\0\xff\xff\xff\7"
-    )
+    assert packed(np.array([1, 258, 2**27 - 1], dtype=np.int32)) == b"[1,258,134217727]"
     assert list(grouped(owners[:0], values[:0])) == []
 
 
@@ -386,7 +384,8 @@ def test_an_empty_store_is_seeded_by_the_first_worker(store: Store) -> None:
     services = Services(small_settings(dataset="small", owns_store=1), store)
     assert services.loading.run_pending()
     assert services.datasets.current()["preset"] == "small"
-    assert not services.loading.request_first(), "not a second time"
+    time.sleep(0.3)
+    assert not services.loading.run_pending(), "not a second time"
 
 
 def test_a_store_with_users_is_left_alone(store: Store) -> None:

@@ -1,20 +1,21 @@
 """`flask seed`, `flask load-edges`, `flask verify`: datasets from the command line."""
 
 import gzip
-import io
 import random
-import sys
 import zlib
-from pathlib import Path
-from typing import IO, cast
+from collections.abc import Callable
+from functools import partial
+from typing import IO
 
 import click
 from flask.cli import with_appcontext
 
-from app.commands.showing import Bar, failing_clearly, memory_bytes, tell
+from app.commands.showing import Bar, failing_clearly
 from app.current import services
 from app.datasets import verify as verifying
+from app.datasets.loads import Loaded, Progress
 from app.datasets.presets import MAX_SEED, PRESETS
+from app.engine.store.inspection import read_server
 from app.engine.store.truth import Truth
 
 SHOWN_DIFFERENCES = 10
@@ -33,11 +34,8 @@ def seed(preset: str, number: int | None) -> None:
     """Replace all users and posts by a generated dataset: small, medium, large or huge."""
     number = services().settings.seed if number is None else number
     with failing_clearly(), Bar("starting") as progress:
-        before = memory_bytes(services())
-        loaded = services().loading.load_preset(preset, number, progress.show)
-        progress.show("ready", 1.0)
-        after = memory_bytes(services())
-    tell(loaded, before, after)
+        told = _load(partial(services().loading.load_preset, preset, number), progress)
+    click.echo(told)
 
 
 @click.command("load-edges")
@@ -53,23 +51,20 @@ def load_edges(file: str, undirected: bool) -> None:
     """
     loading = services().loading
     with failing_clearly(), Bar("checking the file", None) as progress:
-        before = memory_bytes(services())
+        opened: Callable[..., IO[str]] = gzip.open if file.endswith(".gz") else click.open_file
         try:
-            with _opened(file) as binary:
-                # Bytes that are no UTF-8 become a broken line with its number, not a traceback.
-                lines = io.TextIOWrapper(binary, encoding="utf-8", errors="replace")
+            # Bytes that are no UTF-8 become a broken line with its number, not a traceback.
+            with opened(file, "rt", encoding="utf-8", errors="replace") as lines:
                 graph = loading.parse(lines, undirected=undirected)
         except (OSError, EOFError, zlib.error) as error:
             message = f"{file} cannot be read: {error}. Nothing was loaded."
             raise click.ClickException(message) from error
-        loaded = loading.load_graph(graph.population, progress.show)
-        progress.show("ready", 1.0)
-        after = memory_bytes(services())
+        told = _load(partial(loading.load_graph, graph.population), progress)
     click.echo(
         f"Read {graph.lines:,} lines; left out {graph.duplicates:,} repeated edges and "
         f"{graph.self_loops:,} from a user to itself."
     )
-    tell(loaded, before, after)
+    click.echo(told)
 
 
 @click.command("verify")
@@ -96,31 +91,42 @@ def verify(posts: int, users: str, number: int) -> None:
         progress.show("comparing", 0.0)
         verdict = verifying.compare(engine, chosen, progress.count)
     engine.counters.flush(force=True)
+    differences = verdict.differences
     click.echo(
         f"{verdict.users:,} users, {verdict.feeds:,} feeds, {verdict.pages:,} pages, "
-        f"{verdict.posts:,} posts compared with the truth: "
-        f"{len(verdict.differences):,} feeds differ."
+        f"{verdict.posts:,} posts compared with the truth: {len(differences):,} feeds differ."
     )
-    for found in verdict.differences[:SHOWN_DIFFERENCES]:
-        line = f"  user {found.user_id}, {found.strategy}: "
-        click.echo(f"{line}{found.missing} posts missing, {found.extra} too many", err=True)
-    if verdict.differences:
+    for found in differences[:SHOWN_DIFFERENCES]:
+        wrong = f"{found.missing} posts missing, {found.extra} too many"
+        click.echo(f"  user {found.user_id}, {found.strategy}: {wrong}", err=True)
+    if differences:
         raise SystemExit(1)
 
 
-def _opened(file: str) -> IO[bytes]:
-    if file == "-":
-        return sys.stdin.buffer
-    path = Path(file)
-    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+def _load(load: Callable[[Progress], Loaded], bar: Bar) -> str:
+    """Runs the load; says what was loaded, how fast, and how much memory it takes."""
+    store = services().engine.store
+    before = read_server(store)["memory_bytes"]
+    loaded = load(bar.show)
+    bar.show("ready", 1.0)
+    after = read_server(store)["memory_bytes"]
+    stages = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in loaded.seconds.items())
+    told = (
+        f"Loaded {loaded.users:,} users and {loaded.edges:,} edges in "
+        f"{sum(loaded.seconds.values()):.1f} s: {stages}. "
+        f"{loaded.edges / loaded.seconds['loading']:,.0f} edges a second while loading."
+    )
+    if after and not loaded.removed_keys:
+        grown = after - (before or 0)
+        each = grown / max(1, loaded.edges)
+        told += f"\nThe store grew by {grown / 1e6:,.1f} MB, {each:.1f} bytes for each edge."
+    return told
 
 
 def _chosen(everyone: list[int], wanted: str, number: int) -> list[int]:
     if wanted == "all":
         return everyone
     if not (wanted.isascii() and wanted.isdecimal() and 0 < int(wanted) <= len(everyone)):
-        raise click.BadParameter(
-            f"{wanted!r} is neither `all` nor a number from 1 to {len(everyone)}",
-            param_hint="--users",
-        )
+        message = f"{wanted!r} is neither `all` nor a number from 1 to {len(everyone)}"
+        raise click.BadParameter(message, param_hint="--users")
     return sorted(random.Random(number).sample(everyone, int(wanted)))

@@ -48,11 +48,10 @@ def list_dead_letters(limit: int) -> None:
         found = services().engine.dead_letters.list(limit)
     if not found:
         click.echo("The dead-letter queue is empty.")
-    for dead_letter in found:
+    for each in found:
         click.echo(
-            f"{dead_letter.id}  post {dead_letter.post_id} by {dead_letter.author_id}, "
-            f"{dead_letter.delivered:,} of {dead_letter.recipients:,} delivered, "
-            f"{dead_letter.tries} failures: {dead_letter.reason}"
+            f"{each.id}  post {each.post_id} by {each.author_id}, {each.delivered:,} of "
+            f"{each.recipients:,} delivered, {each.tries} failures: {each.reason}"
         )
 
 
@@ -77,12 +76,11 @@ def discard(ids: tuple[str, ...], every: bool) -> None:
 def _each(action: Callable[[str], object], ids: tuple[str, ...], every: bool) -> int:
     """Does it to the dead letters that are named, or to all; to how many."""
     if every == bool(ids):
-        raise click.UsageError(
-            "Name the dead letters, or say --all. `flask dead-letters list` shows them."
-        )
+        advice = "`flask dead-letters list` shows them."
+        raise click.UsageError(f"Name the dead letters, or say --all. {advice}")
     with failing_clearly():
-        if every:
-            ids = tuple(found.id for found in services().engine.dead_letters.list(LIST_LIMIT))
-        for name in ids:
+        listed = services().engine.dead_letters.list(LIST_LIMIT) if every else ()
+        names = ids or [dead_letter.id for dead_letter in listed]
+        for name in names:
             action(name)
-    return len(ids)
+    return len(names)

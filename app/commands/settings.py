@@ -23,9 +23,7 @@ def show(markdown: bool) -> None:
 def as_markdown() -> str:
     """The table as README.md shows it; a test compares the two."""
     lines = ["| variable | default | what it does |", "|---|---|---|"]
-    lines += [f"| `{row['env']}` | {_code(row['default'])} | {row['help']} |" for row in table()]
+    for row in table():
+        default = "(empty)" if row["default"] == "" else f"`{row['default']}`"
+        lines.append(f"| `{row['env']}` | {default} | {row['help']} |")
     return "\n".join(lines)
-
-
-def _code(value: object) -> str:
-    return f"`{value}`" if value != "" else "(empty)"

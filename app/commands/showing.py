@@ -1,4 +1,4 @@
-"""What the commands have in common: a progress bar, clear errors, the closing lines of a load."""
+"""What the commands have in common: a progress bar and clear errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +7,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from app.bootstrap import Services
-from app.datasets.loads import Loaded
 from app.engine import errors
-from app.engine.store.inspection import read_server
 
-ADVICE: dict[type[errors.FanoutError], str] = {
+ADVICE: dict[type[Exception], str] = {
     errors.Busy: "Wait until it is ready, then try again.",
     errors.NoAnswer: "Look before you try again; ./status.sh tells how Redis is.",
     errors.Overloaded: "Try again when it has drained.",
@@ -25,16 +22,13 @@ ADVICE: dict[type[errors.FanoutError], str] = {
 
 
 class Bar(Progress):
-    """A progress bar on standard error, so that the result can be piped.
-
-    `total` is None while nobody knows how far it is.
-    """
+    """A progress bar on standard error, so that the result can be piped. `total` is None while
+    nobody knows how far it is."""
 
     def __init__(self, stage: str, total: float | None = 1.0) -> None:
-        columns = BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-        super().__init__(
-            TextColumn("{task.description:24}"), *columns, console=Console(stderr=True)
-        )
+        stages = TextColumn("{task.description:24}")
+        columns = (stages, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        super().__init__(*columns, console=Console(stderr=True))
         self._task = self.add_task(stage, total=total)
 
     def show(self, stage: str, share: float) -> None:
@@ -51,30 +45,6 @@ def failing_clearly() -> Iterator[None]:
     """Turns what may go wrong into one line and exit code 1."""
     try:
         yield
-    except errors.FanoutError as error:
+    except (errors.FanoutError, TimeoutError) as error:
         advice = ADVICE.get(type(error), "")
-        raise click.ClickException(f"{error.detail} {advice}".rstrip()) from error
-    except TimeoutError as error:
-        raise click.ClickException(str(error)) from error
-
-
-def memory_bytes(services: Services) -> int | None:
-    """The store's memory; None where it does not tell. Raises `StoreDown`."""
-    return read_server(services.engine.store)["memory_bytes"]
-
-
-def tell(loaded: Loaded, before: int | None, after: int | None) -> None:
-    """Prints what was loaded, how fast, and what it takes; the store's memory is in bytes."""
-    seconds = loaded.seconds
-    stages = ", ".join(f"{stage} {spent:.1f} s" for stage, spent in seconds.items())
-    click.echo(
-        f"Loaded {loaded.users:,} users and {loaded.edges:,} edges in "
-        f"{sum(seconds.values()):.1f} s: {stages}. "
-        f"{loaded.edges / seconds['loading']:,.0f} edges a second while loading."
-    )
-    if after and not loaded.removed_keys:
-        grown = after - (before or 0)
-        click.echo(
-            f"The store grew by {grown / 1e6:,.1f} MB, {grown / max(1, loaded.edges):.1f} bytes "
-            "for each edge."
-        )
+        raise click.ClickException(f"{error} {advice}".rstrip()) from error

@@ -116,8 +116,7 @@ class Bulk:
             users = self._local_users(population, shard)
             for start in range(0, len(users), PER_CALL):
                 part = users[start : start + PER_CALL]
-                args = (self._timeline_ttl, len(part), packed(part))
-                yield 0, self._call("bulk_timelines", home, *args)
+                yield 0, self._call("bulk_timelines", home, self._timeline_ttl, packed(part))
 
     def _local_users(self, population: Population, shard: int) -> Ids:
         users: Ids = population.user_ids[population.user_ids % self._store.shards == shard]

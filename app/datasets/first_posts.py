@@ -1,7 +1,9 @@
 """Publishes the first posts of a fresh dataset through the engine, like any other post."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 
 from app.datasets.data import lines
 from app.datasets.kinds import KINDS, Kind
@@ -36,34 +38,30 @@ def plan(
     for kind in reversed(KINDS):
         texts = texts_of(kind)
         authors = list(directories.get(kind, ()))[: len(texts)]
-        rounds = -(-len(texts) // len(authors)) if authors else 0
+        times = -(-len(texts) // len(authors)) if authors else 0
         if kind == "celebrity":
-            authors = _affordable(authors, rounds, followers)
-        chosen.append(list(zip(authors * rounds, texts, strict=False)))
-    longest = max(map(len, chosen))
-    return [posts[i] for i in reversed(range(longest)) for posts in chosen if i < len(posts)]
+            authors = _affordable(authors, times, followers)
+        chosen.append(list(zip(authors * times, texts, strict=False)))
+    rounds = [*zip_longest(*chosen)]
+    return [post for one_of_each_kind in reversed(rounds) for post in one_of_each_kind if post]
 
 
-def _affordable(authors: list[int], rounds: int, followers: Mapping[int, int]) -> list[int]:
+def _affordable(authors: list[int], times: int, followers: Mapping[int, int]) -> list[int]:
     """The first (largest) author, and of the others as many as possible, in their order, when
-    each posts `rounds` times."""
+    each posts so many times."""
     remaining = MAX_DELIVERIES
     kept = set(authors[:1])
     for author in sorted(authors[1:], key=lambda one: followers.get(one, 0)):
-        remaining -= rounds * followers.get(author, 0)
+        remaining -= times * followers.get(author, 0)
         if remaining >= 0:
             kept.add(author)
     return [author for author in authors if author in kept]
 
 
-def publish_all(
-    engine: Engine,
-    posts: Sequence[tuple[int, str]],
-    deliver: Callable[[], object],
-    report: Report,
-) -> None:
-    """Publishes with the write strategy. `deliver` makes the deliveries that wait; it is called
-    whenever more than FANOUT_BACKLOG_LOW of them do, and at the end."""
+def publish_all(engine: Engine, posts: Sequence[tuple[int, str]], report: Report) -> None:
+    """Publishes with the write strategy, and makes the deliveries: whenever more than
+    FANOUT_BACKLOG_LOW of them wait, and at the end."""
+    deliver = engine.deliverer(f"loader-{os.getpid()}").run_until_idle
     waiting = 0
     for done, (author, text) in enumerate(posts, 1):
         waiting += _publish(engine, author, text, deliver)

@@ -1,7 +1,6 @@
 """One load of a dataset from beginning to end, by one process."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -78,8 +77,7 @@ class Loader:
             users = [user for ids in directories.values() for user in ids]
             followers = counts[np.searchsorted(population.user_ids, users)].tolist()
             posts = first_posts.plan(directories, dict(zip(users, followers, strict=True)))
-            deliver = engine.deliverer(f"loader-{os.getpid()}").run_until_idle
-            first_posts.publish_all(engine, posts, deliver, report)
+            first_posts.publish_all(engine, posts, report)
             engine.counters.flush(force=True)
         bulk.let_go()
         size = {"users": population.users, "edges": population.edges}

@@ -6,10 +6,11 @@ It needs numpy and holds whole graphs in memory: only `Services.loading` imports
 import logging
 import secrets
 import time
+from contextlib import suppress
 
 from app.datasets import edgelist
 from app.datasets.loader import Loader
-from app.datasets.loads import Loaded, LoadStopped, Progress
+from app.datasets.loads import Loaded, LoadStopped, Progress, unreported
 from app.datasets.population import Population
 from app.datasets.presets import checked_seed, preset_of
 from app.datasets.state import DatasetState
@@ -25,10 +26,6 @@ FILE_PRESET = "file"
 log = logging.getLogger("fanout.datasets")
 
 
-def _untold(stage: str, share: float) -> None:
-    """The `Progress` of a load that nobody watches."""
-
-
 class Loading:
     """Loads what a page asked for, or what a command names."""
 
@@ -40,7 +37,7 @@ class Loading:
         self._state = DatasetState(engine.store)
         self._next_look = 0.0
 
-    def run_pending(self, progress: Progress = _untold) -> bool:
+    def run_pending(self, progress: Progress = unreported) -> bool:
         """For a worker's loop: loads what was asked for, what a dead loader left, or the first
         dataset of an empty store. Returns whether it loaded; looks every LOOK_SECONDS only.
 
@@ -49,7 +46,7 @@ class Loading:
         if time.monotonic() < self._next_look:
             return False
         self._next_look = time.monotonic() + LOOK_SECONDS
-        self.request_first()
+        self._request_first()
         token = secrets.token_hex(8)
         work = self._state.lease_work(token)
         if work is None:
@@ -67,17 +64,17 @@ class Loading:
             log.exception("loading dataset %s failed", preset)
         return True
 
-    def request_first(self) -> bool:
-        """Asks for the dataset of the settings if the store is empty; whether it did. On a server
-        that others may use only a command does."""
-        preset = self._settings.dataset
-        if not self._settings.owns_store or preset == "none":
-            return False
-        if self._state.current()["status"] != "empty" or self._engine.graph.count():
-            return False
-        return self._state.request_first(preset, self._settings.seed)
+    def _request_first(self) -> None:
+        """Asks for the dataset of the settings if the store is empty. On a server that others may
+        use only a command does."""
+        wanted = self._settings.dataset
+        if not self._settings.owns_store or wanted == "none":
+            return
+        if self._state.current()["status"] == "empty" and not self._engine.graph.count():
+            with suppress(Busy):  # another worker was first
+                self._state.request(wanted, self._settings.seed, only_new=True)
 
-    def load_preset(self, preset: str, seed: int, progress: Progress = _untold) -> Loaded:
+    def load_preset(self, preset: str, seed: int, progress: Progress = unreported) -> Loaded:
         """Replaces everything by a generated dataset, here and now.
 
         Raises `BadRequest` for an unknown preset, `Busy` while another load is under way.
@@ -85,7 +82,7 @@ class Loading:
         preset_of(preset)
         return self._load(preset, checked_seed(seed), progress)
 
-    def load_graph(self, graph: Population, progress: Progress = _untold) -> Loaded:
+    def load_graph(self, graph: Population, progress: Progress = unreported) -> Loaded:
         """Replaces everything by this graph. Raises `Busy` while another load is under way."""
         return self._load(FILE_PRESET, self._settings.seed, progress, graph)
 

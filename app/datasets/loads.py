@@ -10,8 +10,8 @@ Report = Callable[[float, float], None]
 """Called with (done, total)."""
 
 
-def unreported(done: float, total: float) -> None:
-    """The `Report` to nobody."""
+def unreported(*_: object) -> None:
+    """The `Progress` or `Report` to nobody."""
 
 
 class LoadStopped(Exception):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from app.datasets.draws import Ids
@@ -14,9 +15,8 @@ PER_CALL = 4_000
 
 
 def packed(numbers: NDArray[np.integer]) -> bytes:
-    """Four bytes for each number, the lowest first; zeros up to a multiple of 16 bytes."""
-    text = numbers.astype("<u4").tobytes()
-    return text + bytes(-len(text) % 16)
+    """The numbers as a JSON array."""
+    return orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def grouped(owners: Ids, values: Ids, size: int = PER_CALL) -> Iterator[tuple[bytes, int]]:

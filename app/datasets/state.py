@@ -101,22 +101,16 @@ class DatasetState:
             "edges": dataset["edges"],
         }
 
-    def request(self, preset: str, seed: int) -> None:
+    def request(self, preset: str, seed: int, *, only_new: bool = False) -> None:
         """Asks the workers for a generated dataset. Everything now in the store will go.
 
-        Raises `BadRequest` for an unknown preset, `Busy` while another load is under way.
+        Raises `BadRequest` for an unknown preset, `Busy` while another load is under way and, with
+        `only_new`, when any dataset was loaded before.
         """
         preset_of(preset)
-        if not self._request(preset, seed):
+        args = (preset, checked_seed(seed), int(only_new))
+        if not self._call("dataset_request", self._lease_timeout_ms, *args):
             raise Busy("A dataset is being loaded.")
-
-    def request_first(self, preset: str, seed: int) -> bool:
-        """Asks for it unless any dataset is known or asked for; whether it did."""
-        return self._request(preset, seed, only_new=1)
-
-    def _request(self, preset: str, seed: int, only_new: int = 0) -> bool:
-        args = (preset, checked_seed(seed), only_new)
-        return bool(self._call("dataset_request", self._lease_timeout_ms, *args))
 
     def lease(self, token: str, preset: str, seed: int) -> bool:
         """Makes `token` the loader of this dataset. False: another loader is alive.

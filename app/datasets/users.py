@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from app.datasets.kinds import KINDS, UNREACHED, Kind, Thresholds, kind_of
 from app.datasets.names import name_of
@@ -54,4 +53,5 @@ class Users:
 
     def of_each_kind(self, limit: int) -> Sequence[User]:
         """Up to `limit` users of each kind, celebrities first, in three round trips."""
-        return self.get_many([*chain(*self._dataset.directories(limit).values())])
+        directories = self._dataset.directories(limit)
+        return self.get_many([user for users in directories.values() for user in users])
