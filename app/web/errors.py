@@ -1,15 +1,13 @@
 """Errors as problem+json for the API and as a page for people. No stack trace gets out."""
 
 import logging
-from typing import cast
 
 import orjson
 from flask import Flask, Response, make_response, render_template, request
-from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.engine.errors import BadRequest, FanoutError
+from app.engine.errors import FanoutError
 from app.web.problems import Answer, answer_to
 
 log = logging.getLogger("fanout.web")
@@ -22,15 +20,6 @@ def install(app: Flask) -> None:
     app.register_error_handler(FanoutError, _fanout_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unforeseen)
-
-
-def refuse_invalid(error: ValidationError) -> Response:
-    """Called by the API library with what pydantic found."""
-    found = [
-        f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}"
-        for item in error.errors(include_url=False, include_input=False)[:3]
-    ]
-    return problem(answer_to(BadRequest("; ".join(found) + ". See /api/docs.")))
 
 
 def problem(error: Answer) -> Response:
@@ -55,8 +44,6 @@ def _fanout_error(error: FanoutError) -> AnyResponse | tuple[str, int]:
 
 
 def _http_error(error: HTTPException) -> AnyResponse | tuple[str, int]:
-    if error.response is not None:
-        return cast(AnyResponse, error.response)
     code = error.code or 500
     detail = _ADVICE.get(code, error.description or "")
     response = make_response(_answer(Answer(code, error.name, detail=detail)))

@@ -3,19 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-from flask import Request, Response, jsonify, render_template
+from flask import Response, jsonify, render_template
 from flask_openapi import Info, OpenAPI
 from flask_openapi_swagger.plugins import RegisterPlugin
 
 from app import __version__
-from app.engine.errors import BadText
-from app.engine.text import HALF_A_PAIR
 from app.web.api import routes
 from app.web.api.description import complete
 from app.web.api.schemas import Problem
-from app.web.errors import refuse_invalid
-from app.web.problems import BrokenJson, NotJson
 
 DESCRIPTION = (
     "Posts, feeds and measurements of write fan-out, read fan-out and a hybrid of both. "
@@ -23,35 +18,14 @@ DESCRIPTION = (
 )
 
 
-class JsonRequest(Request):
-    """A request whose body, when a route asks for it, is a JSON object."""
-
-    def get_json(self, *_: Any, **__: Any) -> dict[str, Any]:
-        """The body's JSON object. Raises `NotJson`, `BrokenJson`, `BadText`."""
-        if not self.is_json:
-            raise NotJson("The content type is not JSON.")
-        try:
-            parsed = orjson.loads(self.get_data())
-        except orjson.JSONDecodeError as error:
-            if error.msg.endswith("surrogate in string"):  # an escape such as \ud800 alone
-                raise BadText(HALF_A_PAIR) from None
-            raise BrokenJson(f"{error}. Check quotes, commas and braces.") from None
-        if not isinstance(parsed, dict):
-            raise BrokenJson("The body must be a JSON object, such as {}.")
-        return parsed
-
-
 class Application(OpenAPI):
     """Flask with the API library; `folder` holds `templates/` and `static/`."""
-
-    request_class = JsonRequest
 
     def __init__(self, folder: str) -> None:
         super().__init__(
             "app",
             info=Info(title="Fanout Demo", version=__version__, description=DESCRIPTION),
             doc_ui=False,
-            validation_error_callback=refuse_invalid,
             validation_error_model=Problem,
             root_path=folder,
         )

@@ -3,17 +3,17 @@
 from typing import Any
 
 from flask import Response, jsonify, request, url_for
-from flask_openapi import APIBlueprint, Tag
+from flask_openapi import Tag
 from pydantic import RootModel
 
 from app.bootstrap import Snapshot
 from app.current import services
 from app.datasets.state import Dataset
 from app.datasets.users import User
-from app.engine.errors import BadRequest
 from app.engine.models import Comparison, Fanout, Feed, Post
 from app.engine.store.control import RateLimit
 from app.web.api import schemas
+from app.web.api.checking import CheckedBlueprint
 from app.web.api.schemas import Problem
 
 Tags = list[Tag | dict[str, Any]]
@@ -25,16 +25,7 @@ SYSTEM: Tags = [{"name": "system"}]
 EDGE = "/users/<int:user_id>/following/<int:author_id>"
 NO_CONTENT = "", 204
 
-api = APIBlueprint("api", __name__, url_prefix="/api")
-
-
-@api.before_request
-def refuse_repeated_parameters() -> None:
-    """A parameter that comes twice would be taken for one of the two: nobody could tell which."""
-    if request.query_string:
-        for name, values in request.args.lists():
-            if len(values) > 1:
-                raise BadRequest(f"{name} comes {len(values)} times. Send it once.")
+api = CheckedBlueprint("api", __name__, url_prefix="/api")
 
 
 @api.post("/posts", tags=POSTS, responses={202: RootModel[schemas.Published], 404: Problem})

@@ -2,8 +2,7 @@
 against them and documents both; all other answers are the values of the layers beneath."""
 
 from collections.abc import Sequence
-from functools import cache
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 from typing_extensions import TypedDict
@@ -30,13 +29,6 @@ class Request(BaseModel):
     """Base of all requests: unknown fields are refused, so a typing error does not pass."""
 
     model_config = ConfigDict(extra="forbid")
-
-    @classmethod
-    @cache
-    def model_json_schema(cls, *args: Any, **kw: Any) -> dict[str, Any]:  # type: ignore[override]
-        """As pydantic makes it. The library asks for it anew with every request, only to read it;
-        making it takes longer than all else in a page of posts."""
-        return super().model_json_schema(*args, **kw)
 
 
 class PostBody(Request):
