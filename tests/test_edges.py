@@ -10,7 +10,6 @@ import redis
 from app.bootstrap import Services
 from app.engine.ids import EPOCH_MS, shard_of_post
 from app.engine.models import STRATEGIES
-from app.engine.store.keys import GROUP
 from app.engine.store.timelines import MOST_SENT
 from app.settings import Settings
 from bench import servers
@@ -75,7 +74,7 @@ def test_a_follower_won_between_count_and_post_gets_the_post(
 
 def test_a_lost_consumer_group_is_made_again(crowd: Services) -> None:
     first, _ = crowd.engine.publish(0, "one", "write")
-    crowd.engine.store.command("XGROUP", "DESTROY", crowd.engine.store.keys.jobs(0), GROUP)
+    crowd.engine.store.command("XGROUP", "DESTROY", crowd.engine.store.keys.jobs(0), "workers")
     second, _ = crowd.engine.publish(0, "two", "write")
     deliver(crowd)
     deliver(crowd)

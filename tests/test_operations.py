@@ -12,7 +12,6 @@ from app.engine.store.batch import Batch
 from app.engine.store.chunks import Chunk, ChunkSender
 from app.engine.store.dead_letters import DeadLetter
 from app.engine.store.job_records import Job, Progress
-from app.engine.store.keys import GROUP
 from app.main import create_app
 from tests.conftest import Backend, add_readers, add_users, all_pages, small_settings
 
@@ -346,7 +345,7 @@ def test_dead_workers_without_jobs_are_removed_from_the_streams(crowd: Services)
     crowd.engine.deliverer("live").run_iteration()
     crowd.engine.jobs.forget_workers(["live"])
     stream = crowd.engine.store.keys.jobs(AUTHOR % crowd.engine.store.shards)
-    readers = {row["name"] for row in crowd.engine.store.redis.xinfo_consumers(stream, GROUP)}
+    readers = {row["name"] for row in crowd.engine.store.redis.xinfo_consumers(stream, "workers")}
     assert readers - {b"live"} == {b"busy"}, "busy has taken a job"
 
 

@@ -21,18 +21,17 @@ from .replies import pairs
 Client = redis.Redis | RedisCluster
 _MISSING, _THERE = "Function not found", "already exists"
 OPENING_SECONDS = 0.4
-"""How long a thread waits for another one to connect. With a call's time-out (1 s) this stays under
-the 1.5 s that a refusal may take."""
+"""How long a thread waits for another one to connect: with a call's time-out (1 s) well under the
+1.5 s that a refusal may take."""
 SCAN_COUNT = 2_000
 """Keys that a server looks at for one page of names."""
 
 
 class Store:
-    """Commands and functions of our library on the store. Safe to share between threads.
+    """Runs commands and functions of our library. Safe to share between threads.
 
-    It connects at the first use, and loads the library where it is missing, so a store may start
-    later than its users. Nothing that may have happened is sent again: whoever gets `NoAnswer`
-    decides.
+    It connects at the first use and loads the library where that is missing. Nothing that may have
+    happened is sent again: whoever gets `NoAnswer` decides.
     """
 
     def __init__(

@@ -56,11 +56,8 @@ class DeadLetters:
         self._resolve(name, requeue=True)
 
     def discard(self, name: str) -> None:
-        """Gives the job up. Raises `UnknownDeadLetter`.
-
-        The post stays in its author's log, so whoever reads the logs still gets it; `repair` finds
-        the timelines that lack it.
-        """
+        """Gives the job up. The post stays in its author's log, so whoever reads the logs still
+        gets it; `repair` finds the timelines that lack it. Raises `UnknownDeadLetter`."""
         self._resolve(name, requeue=False)
 
     def could_be(self, name: str) -> bool:

@@ -14,7 +14,7 @@ All names start with FANOUT_KEY_PREFIX; what does not is somebody else's, never 
     followers:{t}:<author>     list     followers of the author on shard t         the graph
     timeline:{t}:<user>        list     post ids, newest first; 20_timeline.lua    the cap
     watermark:{t}              string   latest id in any timeline of the shard     one number
-    jobs:{s}                   stream   unfinished fan-out jobs                    the backlog
+    jobs:{s}                   stream   unfinished fan-out jobs, group `workers`   the backlog
     open:{s}                   set      their ids                                  the backlog
     heartbeats:{s}             hash     stream entry -> heartbeats of its job      the backlog
     job:{s}:<job>              hash     the job record; see 60_jobs.lua            an hour after it
@@ -39,8 +39,6 @@ from ..ids import shard_of_post
 
 MAX_USER_ID = 2**27
 """User ids lie in [0, MAX_USER_ID): the bitmap of who exists stays under 16 MiB in all."""
-GROUP = "workers"
-"""The consumer group in `jobs`."""
 META_TAG = "{m}"
 """The hash tag of what belongs to no shard."""
 

@@ -1,8 +1,7 @@
 """The server library of one prefix: all Lua files, joined in the order of their names.
 
-Functions belong to a whole server. So that other prefixes and other versions of this code live side
-by side on one, the names of library and functions carry digests: nothing is ever replaced, and a
-function that is missing is the only reason to load.
+So that other prefixes and versions of this code live side by side on a server, the names of library
+and functions carry digests: nothing is replaced, and only a missing function is a reason to load.
 """
 
 from collections.abc import Sequence
