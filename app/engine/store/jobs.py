@@ -10,17 +10,7 @@ from ..errors import UnknownPost
 from ..models import Fanout
 from .batch import Batch
 from .client import Store
-from .job_records import (
-    Answer,
-    Cursor,
-    Job,
-    Pending,
-    Progress,
-    StreamEntry,
-    Unreadable,
-    read_fanout,
-    read_job,
-)
+from .job_records import Answer, Cursor, Job, Pending, Progress, Unreadable, read_fanout, read_job
 from .keys import tag
 
 SWEEP_COUNT = 200
@@ -163,7 +153,7 @@ class Jobs:
         records = self._store.run([("HGETALL", self._keys.job(post_id)) for post_id in wanted])
         return list(map(read_fanout, wanted, records))
 
-    def _entry(self, job: StreamEntry) -> tuple[str, str, str]:
+    def _entry(self, job: Job | Unreadable | Pending) -> tuple[str, str, str]:
         """The first arguments of a function for one entry of a stream: key, tag, entry."""
         return self._keys.jobs(job.shard), tag(job.shard), job.entry
 
