@@ -234,7 +234,7 @@ ROWS = [
         5,
         "crash-safe delivery",
         "the same without fence, cursor, heartbeat and acknowledgement",
-        Target(True, 0.95),
+        Target(True, 0.75),
         safety,
     ),
 ]
