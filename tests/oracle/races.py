@@ -25,9 +25,9 @@ class Races(Machine):
         self, author: int, follower: int, alone: bool, how: Strategy
     ) -> None:
         """The new follower is in no count, but has a timeline that waits for the post."""
-        for follower in self.followers(author):
-            if alone or follower == follower:
-                self.unfollow(follower, author)
+        for other in self.followers(author):
+            if alone or other == follower:
+                self.unfollow(other, author)
 
         def follows_and_reads() -> None:
             self.follow(follower, author)
@@ -48,9 +48,9 @@ class Races(Machine):
         self, author: int, follower: int, alone: bool, posts: int, then: Strategy | None
     ) -> None:
         """The release counts followers as well, and a post may come in between."""
-        for follower in self.followers(author):
-            if alone or follower == follower:
-                self.unfollow(follower, author)
+        for other in self.followers(author):
+            if alone or other == follower:
+                self.unfollow(other, author)
         for _ in range(posts):
             self.post(author, "read")
         self.post(author, "write")
