@@ -1,7 +1,7 @@
 """Writes a whole graph into the store, and clears the store of what was there before.
 
 Everything goes through server functions that compare a token (`lua/90_bulk.lua`), so only the
-newest loader can write. Ids travel packed, a few thousand in a call, several calls in a round trip.
+newest loader can write. A call brings a few thousand ids, a round trip several calls.
 Weakness: it holds the graph in memory. Alternative: `Graph.follow`, one edge a call.
 """
 
@@ -71,10 +71,11 @@ class Bulk:
             for name in page:
                 found = _TAG.search(name)
                 by_tag[found[0] if found else name].append(name)
-            # Of no shard of ours: written under another FANOUT_SHARDS.
-            foreign = [by_tag.pop(each) for each in by_tag.keys() - self._tags]
-            self._run(("UNLINK", *names) for names in foreign)
-            self._run(self._call("bulk_drop", each, *names) for each, names in by_tag.items())
+            self._run(
+                # UNLINK: of no shard of ours, written under another FANOUT_SHARDS.
+                self._call("bulk_drop", each, *names) if each in self._tags else ("UNLINK", *names)
+                for each, names in by_tag.items()
+            )
             removed += len(page)
             report(min(removed, total), total)
         return removed
@@ -94,11 +95,10 @@ class Bulk:
                 sending = sender.submit(self._send, some)
             sending.result()
         report(population.edges, population.edges)
-        everyone = [self._local_users(population, shard) for shard in range(self._store.shards)]
         self._run(
             self._call("bulk_users", tag(shard), _bitmap(users // self._store.shards))
-            for shard, users in enumerate(everyone)
-            if len(users)
+            for shard in range(self._store.shards)
+            if len(users := self._local_users(population, shard))
         )
 
     def _calls(self, population: Population) -> Iterator[tuple[int, Command]]:
@@ -128,9 +128,8 @@ class Bulk:
         return sum(count for count, _ in calls)
 
     def _call(self, function: str, hash_tag: str, *args: Any) -> Command:
-        return self._store.fcall(
-            function, self._keys.loader(hash_tag), self._token, hash_tag, *args
-        )
+        key = self._keys.loader(hash_tag)
+        return self._store.fcall(function, key, self._token, hash_tag, *args)
 
     def _run(self, calls: Iterable[Command]) -> None:
         try:

@@ -21,8 +21,8 @@ from app.engine.engine import Engine
 from app.engine.errors import Busy, FanoutError, StoreDown
 
 HEARTBEAT_SECONDS = 0.25
-STAGES = {"generating": 0.3, "clearing": 0.1, "loading": 0.5, "first posts": 0.1}
-"""Rough shares of the whole time, from the preset `large`."""
+STAGES = {"generating": 0.3, "clearing": 0.4, "loading": 0.9, "first posts": 1.0}
+"""The share of the whole time at whose end each is over, roughly, from the preset `large`."""
 
 log = logging.getLogger("fanout.datasets")
 
@@ -37,7 +37,7 @@ class Loader:
     seed: int
     progress: Progress
     _seconds: dict[str, float] = field(default_factory=dict)
-    _percent: int = 0
+    _share: float = 0.0
     _replaced: bool = False
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -90,15 +90,13 @@ class Loader:
     def _stage(self, name: str) -> Iterator[Report]:
         """A part of the load: measures its time, and gives what maps its progress to that of the
         whole. Raises `Busy` there when another loader took over."""
-        names = list(STAGES)
-        before = sum(STAGES[earlier] for earlier in names[: names.index(name)])
+        begin, end = self._share, STAGES[name]
 
         def report(done: float, total: float) -> None:
             if self._replaced:
                 raise Busy(REPLACED)
-            share = before + STAGES[name] * (done / total if total else 1)
-            self._percent = min(99, int(100 * share))
-            self.progress(name, share)
+            self._share = begin + (end - begin) * (done / total if total else 1)
+            self.progress(name, self._share)
 
         begun = time.perf_counter()
         report(0, 1)
@@ -110,7 +108,8 @@ class Loader:
         state = DatasetState(self.engine.store)
         while not self._over.wait(HEARTBEAT_SECONDS) and not self._replaced:
             with suppress(StoreDown):  # the load itself will fail, or the store come back
-                self._replaced = not state.heartbeat(self.token, self._percent)
+                percent = min(99, int(100 * self._share))
+                self._replaced = not state.heartbeat(self.token, percent)
 
     def _note_failure(self, error: BaseException) -> None:
         repeatable = self.preset in PRESETS

@@ -1,8 +1,7 @@
 """Which dataset the store holds, how far its loading is, and whom to offer on the page.
 
 One hash holds the loader's token, its heartbeat and a page's request, so each step is atomic on a
-Cluster too; its fields are in `lua/91_dataset.lua`. Commands for keys of the datasets are sent
-here and by `bulk.py` only.
+Cluster too; its fields are in `lua/91_dataset.lua`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -147,7 +146,6 @@ class DatasetState:
 
     def directories(self, limit: int) -> dict[Kind, list[int]]:
         """Up to `limit` users of each kind, in one round trip."""
-        batch = self._store.batch()
-        for kind in KINDS:
-            batch.add("LRANGE", self._keys.directory(kind), 0, limit - 1)
-        return {kind: list(map(int, ids)) for kind, ids in zip(KINDS, batch.run(), strict=True)}
+        names = map(self._keys.directory, KINDS)
+        found = self._store.run([("LRANGE", name, 0, limit - 1) for name in names])
+        return {kind: list(map(int, ids)) for kind, ids in zip(KINDS, found, strict=True)}

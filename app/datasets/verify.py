@@ -63,16 +63,13 @@ def drain(engine: Engine, patience: float = 120.0) -> None:
         if not (queue.jobs or queue.backlog or queue.shards_away):
             return
         if time.monotonic() > end:
-            raise TimeoutError(
-                f"After {patience:.0f} s there are still {queue.jobs} jobs and "
-                f"{queue.backlog} deliveries waiting."
-            )
+            waiting = f"{queue.jobs} jobs and {queue.backlog} deliveries waiting"
+            raise TimeoutError(f"After {patience:.0f} s there are still {waiting}.")
         _help_or_wait(engine, deliverer)
 
 
 def _help_or_wait(engine: Engine, deliverer: Deliverer) -> None:
-    """Waits for the workers; where none is alive it makes the deliveries itself, those that a
-    dead worker has begun included."""
+    """Waits for the workers; where none is alive it makes their deliveries itself."""
     if not engine.workers.live():
         deliverer.reclaiming.run()
         deliverer.run_until_idle()
