@@ -12,9 +12,9 @@ from app.bootstrap import Services
 from app.commands import COMMANDS
 from app.engine.store.client import Store
 from app.settings import BadSetting, Settings
-from app.web import api, errors, rate_limit, security
-from app.web.api import health, prometheus
-from app.web.pages import formatting, forms
+from app.web import api, errors, formatting, health, rate_limit, security
+from app.web.api import prometheus
+from app.web.pages import forms
 from app.web.pages import routes as pages
 from app.worker import worker_of
 

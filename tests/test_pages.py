@@ -14,7 +14,8 @@ from app.engine.errors import FanoutError, StoreDown, UnknownUser, WrongShards
 from app.engine.store.inspection import key_lengths
 from app.main import create_app
 from app.settings import Settings
-from app.web.pages import formatting, inspector, status_page
+from app.web import formatting
+from app.web.pages import inspector, status_page
 from app.web.problems import ANSWERS, answer_to
 from app.web.security import host_allowed
 from tests.conftest import Backend, add_readers

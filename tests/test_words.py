@@ -74,7 +74,7 @@ def _template(text: str) -> Iterator[str]:
 
 
 def _style(text: str) -> Iterator[str]:
-    yield from re.findall(r"[.#][A-Za-z_][\w-]*|--[\w-]+|\[data-[\w-]+", text)
+    yield from re.findall(r"[.#][A-Za-z_][\w-]*|--[\w-]+|\[data-[\w-]+|@keyframes [\w-]+", text)
 
 
 READERS: dict[str, Callable[[str], Iterator[str]]] = {

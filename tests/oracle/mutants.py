@@ -258,8 +258,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a post deferred during a release moves the next mark to the latest",
         LUA + "50_pulled_authors.lua",
-        "if state.last ~= '0' and state.following == '0' then state.following = id end",
-        "if state.last ~= '0' then state.following = id end",
+        "if state.last ~= '0' and state.next_since == '0' then state.next_since = id end",
+        "if state.last ~= '0' then state.next_since = id end",
     ),
     Mutant(
         "an author is no longer pulled as soon as one post is pushed",
@@ -282,7 +282,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a discarded dead letter is not released anew",
         LUA + "62_dead_letters.lua",
-        "state.last, state.following = '0', '0'\n",
+        "state.last, state.next_since = '0', '0'\n",
         "",
     ),
     # Reading

@@ -21,7 +21,7 @@ from .replies import pairs
 Client = redis.Redis | RedisCluster
 _MISSING, _THERE = "Function not found", "already exists"
 OPENING_SECONDS = 0.4
-"""How long a thread waits for another one to connect: with a call's time-out (1 s) well under the
+"""How long a thread waits for another one to connect: with a call's time-out (1 s) under the
 1.5 s that a refusal may take."""
 SCAN_COUNT = 2_000
 """Keys that a server looks at for one page of names."""

@@ -12,7 +12,8 @@ class Pool:
     """redis-py's pool, with its connections kept at hand. Safe to share between threads.
 
     redis-py takes locks, counts each loan for its telemetry and looks whether the server has closed
-    the connection: together a tenth of a page of posts. It goes on doing so after a rest.
+    the connection: together a tenth of a page of posts. A connection that was idle for longer than
+    FRESH_SECONDS goes through all that again.
     """
 
     def __init__(self, pool: Any) -> None:

@@ -1,5 +1,5 @@
-"""Shapes of requests, and of those answers that only the API has. The library checks requests
-against them and documents both; all other answers are the values of the layers beneath."""
+"""Shapes of requests, and of those answers that only the API has. `checking.py` checks requests
+against them, flask-openapi documents both; other answers are the values of the layers beneath."""
 
 from collections.abc import Sequence
 from typing import Annotated

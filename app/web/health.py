@@ -10,7 +10,7 @@ from app.current import services
 from app.engine.errors import FanoutError, StoreFull
 from app.engine.store.inspection import require_writable
 from app.engine.store.workers import WORKER_TIMEOUT_SECONDS
-from app.web.pages.formatting import count_of
+from app.web.formatting import count_of
 from app.web.problems import answer_to
 
 bp = Blueprint("health", __name__)
