@@ -10,7 +10,7 @@ local function give_up(tag, key)
   local record = redis.call('HMGET', key, 'author', 'last')
   local state = record[1] and pulled_author(tag, record[1])
   if not state or state.last ~= record[2] then return end
-  state.last, state.following = '0', '0'
+  state.last, state.next_since = '0', '0'
   set_pulled_author(tag, record[1], state)
 end
 
