@@ -46,7 +46,7 @@ class EngineSettings(BaseModel):
     chunk_while_read: Positive = 50
     """The same while pages are being read, so that readers wait for one or two of them only."""
     chunks_in_flight: Positive = 32
-    """Chunks of FANOUT_CHUNK followers in a worker's iteration; two or three are under way."""
+    """Chunks of FANOUT_CHUNK followers in a worker's iteration; two are under way."""
     open_jobs: Positive = 64
     """Jobs that one worker keeps open at once, a chunk per iteration."""
     hybrid_rule: Literal["cost", "followers"] = Field("cost", validation_alias="FANOUT_HYBRID")

@@ -36,9 +36,9 @@ from .job_records import Cursor
 from .keys import Keys, tag
 from .wire import READ_BYTES, Wire, pack
 
-SHARDS_IN_FLIGHT = 3
-"""Shards under way on a server: it works on one, the next one's transaction lies there already, and
-the answers of a third are being read."""
+SHARDS_IN_FLIGHT = 2
+"""Shards under way on a server: it works on one, and the next one's transaction lies there already.
+More deliver no more, and readers wait for them."""
 MIN_FOLLOWERS = 200
 """Followers on a shard from which a job is pushed so: below, a script's single call costs less."""
 CURSOR_TTL = 86_400
