@@ -1,5 +1,6 @@
 """What a process makes sure of before it works on a store."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ import redis
 from app.engine.errors import WrongShards
 from app.engine.store.connecting import connect
 from app.engine.store.keys import Keys
+from app.engine.store.pool import FRESH_SECONDS
 from app.settings import Settings
 from bench import servers
 from tests.conftest import small_settings
@@ -24,3 +26,15 @@ def test_data_on_another_number_of_shards_is_refused(settings: Settings) -> None
         client.hset(Keys("fanout:", 1).dataset, "shards", settings.shards + 1)
     with pytest.raises(WrongShards, match=f"over {settings.shards + 1} shards"):
         connect(settings.store_url, settings).command("PING")
+
+
+def test_a_connection_is_lent_again_and_a_closed_one_replaced_after_a_rest(
+    settings: Settings,
+) -> None:
+    store = connect(settings.store_url, settings)
+    first = store.command("CLIENT", "ID")
+    assert store.command("CLIENT", "ID") == first
+    with redis.Redis(port=settings.redis_port) as client:
+        client.client_kill_filter(_id=first)
+    time.sleep(2 * FRESH_SECONDS)
+    assert store.command("CLIENT", "ID") not in (None, first)

@@ -85,12 +85,11 @@ def _is_right(
         return False
     last = ids[-1]  # 0: it claims to be complete to the very beginning
     expected, there = {post for post in feed if post >= last}, set(ids) - {0}
-    missing = list(expected - there)
-    for post, body in zip(missing, data.posts.get_many(missing), strict=True):
-        deleted_or_pulled = body is None or post >= pulled_since.get(body.author_id, post + 1)
-        (fanout,) = data.jobs.fanouts([post])
+    for post in data.posts.get_many(list(expected - there)):
+        pulled = post.id >= pulled_since.get(post.author_id, post.id + 1)
+        (fanout,) = data.jobs.fanouts([post.id])
         on_its_way = fanout is not None and fanout.status in ("queued", "running")
-        if not deleted_or_pulled and not on_its_way:
+        if not pulled and not on_its_way:
             return False
     # An id without a body is a deleted post; readers skip it.
-    return not any(data.posts.get_many(list(there - expected)))
+    return not data.posts.get_many(list(there - expected))

@@ -14,6 +14,7 @@ from .client import Client, Store
 from .failures import store_errors
 from .keys import Keys
 from .nodes import NODE_SECONDS
+from .pool import Pool
 
 LOAD_SECONDS = 60.0
 """Time-out of the calls that load a dataset; a server that writes a lot may stop for seconds."""
@@ -30,7 +31,7 @@ def connect(url: str, settings: EngineSettings, *lua: Path) -> Store:
             "retry": Retry(NoBackoff(), 0),  # a call whose answer got lost may have happened
         }
         with store_errors():
-            client: Client = redis.Redis.from_url(url, **options)
+            client: Client = redis.Redis.from_pool(Pool.from_url(url, **options))
             info: Any = client.info("cluster")  # asks whether the server is part of one
             if info.get("cluster_enabled"):
                 client.close()

@@ -80,8 +80,7 @@ class Nodes:
             if node not in self._rests_until or self._is_back(node, lost):
                 client = self.client.get_redis_connection(node)
                 sent, heavy = [commands[i] for i in part], [weights[i] for i in part]
-                pool, callbacks = client.connection_pool, client.response_callbacks
-                talks.append(steps(pool, callbacks, sent, heavy, limit, answers[node]))
+                talks.append(steps(client, sent, heavy, limit, answers[node]))
             else:
                 away = redis.ConnectionError(f"Node {node.name} does not answer.")
                 answers[node] += [away] * len(part)

@@ -9,12 +9,11 @@ commands are sent in parts: the next part leaves when half of what is under way 
 The server is never idle, and other clients never wait for more than `limit` of work.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import redis
 
-from .pool import Pool
 from .wire import pack
 
 Command = tuple[Any, ...]
@@ -35,13 +34,11 @@ class Server:
 
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
-        self._pool = Pool(client.connection_pool)
 
     def exchange(self, commands: Commands, weights: Sequence[int], limit: int) -> list[Any]:
         """Sends the commands; what became of each, in order: see `steps`."""
         replies: list[Any] = []
-        callbacks = self.client.response_callbacks
-        for _ in steps(self._pool, callbacks, commands, weights, limit, replies):
+        for _ in steps(self.client, commands, weights, limit, replies):
             pass
         return replies
 
@@ -51,21 +48,16 @@ class Server:
 
 
 def steps(
-    pool: Any,
-    callbacks: Mapping[str, Any],
-    commands: Commands,
-    weights: Sequence[int],
-    limit: int,
-    replies: list[Any],
+    client: Any, commands: Commands, weights: Sequence[int], limit: int, replies: list[Any]
 ) -> Generator[None, None, None]:
-    """Sends the commands over a connection of the pool and appends to `replies` what became of
-    each: its answer, its refusal as an exception, `Unanswered`, or why it could not be sent. Yields
-    after each part that it sent, so that the caller can send something to another server before
-    this one's answers are read.
+    """Sends the commands over one connection and appends to `replies` what became of each: its
+    answer, its refusal as an exception, `Unanswered`, or why it could not be sent. Yields after
+    each part that it sent, so that the caller can send something to another server before this
+    one's answers are read.
 
     `weights` says how much work each command is; only a single heavier one passes the `limit`.
     """
-    connection = None
+    pool, connection, callbacks = client.connection_pool, None, client.response_callbacks
     sent = under_way = 0
     try:
         connection = pool.get_connection()

@@ -83,17 +83,14 @@ class Posts:
 
     def get(self, post_id: int) -> Post:
         """The post. Raises `UnknownPost`."""
-        (found,) = self.get_many([post_id])
-        if found is None:
-            raise UnknownPost(f"There is no post {post_id}; it may have been deleted.")
-        return found
+        for post in self.get_many([post_id]):
+            return post
+        raise UnknownPost(f"There is no post {post_id}; it may have been deleted.")
 
-    def get_many(self, post_ids: Sequence[int]) -> list[Post | None]:
-        """The posts in the order of the ids; None for those that were deleted."""
+    def get_many(self, post_ids: Sequence[int]) -> list[Post]:
+        """The posts in the order of the ids, without those that were deleted."""
         bodies = zip(post_ids, self.bodies(post_ids), strict=True)
-        live = parsed({post_id: body for post_id, body in bodies if body})
-        found = {post.id: post for post in live}
-        return [found.get(post_id) for post_id in post_ids]
+        return parsed({post_id: body for post_id, body in bodies if body})
 
     def bodies(self, post_ids: Sequence[int]) -> list[bytes]:
         """What is stored of the posts, JSON texts in the order of the ids; empty for those that

@@ -30,19 +30,14 @@ class CheckedBlueprint(APIBlueprint):
 def _checked(view: Callable[..., Any]) -> Callable[..., Any]:
     """The view, called with the models that its `path`, `query` and `body` are annotated with.
     Raises `BadRequest` for what they refuse."""
-    parts = get_type_hints(view)
-    path_model, query_model, body_model = map(parts.get, ("path", "query", "body"))
+    models = get_type_hints(view)
+    del models["return"]
 
     @wraps(view)
     def call(**path: Any) -> Any:
-        found, query = {}, _query()
+        sent = {"path": path, "query": _query(), "body": _body() if "body" in models else None}
         try:
-            if path_model:
-                found["path"] = path_model.model_validate(path)
-            if query_model:
-                found["query"] = query_model.model_validate(query)
-            if body_model:
-                found["body"] = body_model.model_validate(_body())
+            found = {part: model.model_validate(sent[part]) for part, model in models.items()}
         except ValidationError as error:
             wrong = [
                 f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}"
