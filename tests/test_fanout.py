@@ -77,6 +77,16 @@ def test_a_page_in_json_is_the_page(crowd: Services, how: Strategy) -> None:
         assert answer == expected
 
 
+@pytest.mark.timeout(20)
+def test_a_page_of_a_timeline_out_of_order_ends(crowd: Services) -> None:
+    posts = [crowd.engine.publish(CELEBRITY, f"post {n}", "write")[0] for n in range(6)]
+    deliver(crowd)
+    timeline = crowd.engine.store.keys.timeline(1)
+    crowd.engine.store.command("RPOP", timeline)
+    crowd.engine.store.command("LPUSH", timeline, posts[0].id - 1)
+    assert len(crowd.engine.feed(1, "write").items) <= len(posts)
+
+
 def test_post_ids_rise_when_the_servers_clock_is_set_back(crowd: Services) -> None:
     first, _ = crowd.engine.publish(CELEBRITY, "before", "write")
     # The shard has given out an id of an hour from now: as if its clock had been there.

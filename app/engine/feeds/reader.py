@@ -38,7 +38,9 @@ class Reader:
                 merged = self._fetch(before, count)
                 # Where many posts were deleted, small steps would take a round trip for each.
                 count = min(2 * count, MAX_IDS)
-                waiting, before, complete = merged.ids, merged.floor, merged.complete
+                # A broken timeline, out of order, would give the same ids for ever.
+                complete = merged.complete or 0 < before <= merged.floor
+                waiting, before = merged.ids, merged.floor
             need = wanted - len(found)
             asked, waiting = waiting[:need], waiting[need:]
             missing = [post for post in asked if post not in self._known]
