@@ -119,7 +119,7 @@ def test_wiping_takes_our_keys_and_no_others(store: Store) -> None:
     others = [
         "dataset", "post", "post:{1}:5", "followers:{1}:5", "metrics:total{m}", "u{m}",
         "xfanout:post:{1}:5", "fanout2:post:{1}:5", keys.last_id(1), "fanout:last_id:{77}",
-        keys.control, keys.workers, f"{keys.limits}:{{LIMITER}}",
+        keys.shard_count, keys.control, keys.workers, f"{keys.limits}:{{LIMITER}}",
     ]  # fmt: skip
     for name in others:
         store.command("SET", name, "keep")

@@ -160,7 +160,7 @@ def test_every_error_has_its_place_on_the_page_that_explains_it(client: FlaskCli
     [
         (UnknownUser(7), "GET /api/users"),
         (StoreDown("Redis does not answer."), "./status.sh"),
-        (WrongShards("The data is spread over 8 shards."), "FANOUT_SHARDS"),
+        (WrongShards(8, 4), "FANOUT_SHARDS"),
     ],
 )
 def test_an_answer_says_what_is_wrong_and_then_what_to_do(

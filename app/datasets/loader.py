@@ -66,6 +66,7 @@ class Loader:
             population = graph or generate(self.preset, self.seed, report)
         with self._stage("clearing") as report:
             bulk.take_over()
+            engine.graph.fix_shards()
             removed = bulk.wipe(report)
         with self._stage("loading") as report:
             bulk.load(population, report)
@@ -81,8 +82,8 @@ class Loader:
             engine.counters.flush(force=True)
         bulk.let_go()
         size = {"users": population.users, "edges": population.edges}
-        finished = {**size, "shards": engine.store.shards, **asdict(thresholds)}
-        if not state.finish(self.token, {"status": "ready", "percent": 100, **finished}):
+        finished = {"status": "ready", "percent": 100, **size, **asdict(thresholds)}
+        if not state.finish(self.token, finished):
             raise Busy(REPLACED)
         return Loaded(**size, posts=len(posts), removed_keys=removed, seconds=self._seconds)
 

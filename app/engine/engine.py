@@ -70,6 +70,7 @@ class Engine:
 
     def add_users(self, user_ids: Iterable[int]) -> None:
         """Makes the users exist: only they may post, follow and be followed. Harmless to repeat.
+        The first call fixes `shards`: with another number every later engine raises `WrongShards`.
         Raises `BadRequest` for an id outside 0 to 2**27 - 1; nobody was added then."""
         self.graph.add(user_ids)
 

@@ -66,3 +66,8 @@ class StoreFull(StoreDown):
 
 class WrongShards(StoreDown):
     """The data in the store was spread over another number of shards."""
+
+    def __init__(self, found: int, wanted: int) -> None:
+        super().__init__(
+            f"The data in the store is spread over {found} shards; the settings say {wanted}."
+        )

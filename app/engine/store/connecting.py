@@ -45,8 +45,7 @@ def connect(url: str, settings: EngineSettings, *lua: Path) -> Store:
 
 def _check_shards(client: Any, keys: Keys) -> None:
     """The number of shards is part of every key's name. Raises `WrongShards`."""
-    seeded = client.hget(keys.dataset, "shards")
-    if seeded and int(seeded) not in (0, keys.shards):
+    found = client.get(keys.shard_count)
+    if found and int(found) != keys.shards:
         client.close()
-        found = f"The data in the store is spread over {int(seeded)} shards"
-        raise WrongShards(f"{found}; the settings say {keys.shards}.")
+        raise WrongShards(int(found), keys.shards)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from ..errors import BadRequest, UnknownUser
+from ..errors import BadRequest, UnknownUser, WrongShards
 from ..settings import EngineSettings
 from .client import Store
 from .failures import Refused
@@ -16,12 +16,21 @@ class Graph:
         self._store, self._keys, self._settings = store, store.keys, settings
 
     def add(self, user_ids: Iterable[int]) -> None:
-        """Makes the users exist. Raises `BadRequest` before any is added."""
+        """Makes the users exist. Raises `BadRequest` or `WrongShards` before any is added."""
         users = list(user_ids)
         for user in users:
             if not 0 <= user < MAX_USER_ID:
                 raise BadRequest(f"A user's id lies between 0 and {MAX_USER_ID - 1}, not {user}.")
+        self.fix_shards()
         self._store.run([("SETBIT", *self._keys.bit(user), 1) for user in users])
+
+    def fix_shards(self) -> None:
+        """Notes over how many shards the data is spread, before the first of it is written. Raises
+        `WrongShards` when another process noted another number after this one connected."""
+        key, shards = self._keys.shard_count, self._store.shards
+        _, found = self._store.run([("SET", key, shards, "NX"), ("GET", key)])
+        if int(found) != shards:
+            raise WrongShards(int(found), shards)
 
     def exist(self, user_ids: Sequence[int]) -> list[bool]:
         """Which of the users exist."""

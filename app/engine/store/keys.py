@@ -25,6 +25,7 @@ All names start with FANOUT_KEY_PREFIX; what does not is somebody else's, never 
     repeat:{s}:<author>:<key>  hash     answer to a post with an Idempotency-Key   a day
     metrics:*{m}               hashes   counters, latency buckets, active users,   fixed fields,
                                         last flush of each process                 a day
+    shards{m}                  string   over how many shards the data is spread    one number
     workers{m} control{m}      hash     workers' heartbeats; pause and rate limit  live workers
     loader:{t}                 string   token of the one loader that may write     a day
     dataset{m}                 hash     which dataset is loaded, and how far       fixed fields
@@ -87,6 +88,7 @@ class Keys:
         self.directory = of_meta("directory")  # of a kind of users
 
         self.dataset = f"{prefix}dataset{META_TAG}"
+        self.shard_count = f"{prefix}shards{META_TAG}"
         self.control = f"{prefix}control{META_TAG}"
         self.workers = f"{prefix}workers{META_TAG}"
         self.metrics_total = f"{prefix}metrics:total{META_TAG}"
@@ -95,7 +97,7 @@ class Keys:
         """Ends a worker's sleep. A hint only: a lost notification costs a short wait."""
         self.everything = f"{prefix}*"
         """The pattern of all our keys, for SCAN; a prefix has no characters of patterns in it."""
-        lasting = self.dataset, self.control, self.workers, self.limits
+        lasting = self.shard_count, self.dataset, self.control, self.workers, self.limits
         self.lasting = (*lasting, f"{prefix}last_id:", f"{prefix}loader:")
         """Beginnings of the names that outlive a dataset. No id is ever given out twice, so
         `last_id` is among them; loading itself needs `dataset` and `loader`."""
