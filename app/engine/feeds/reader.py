@@ -38,9 +38,7 @@ class Reader:
                 merged = self._fetch(before, count)
                 # Where many posts were deleted, small steps would take a round trip for each.
                 count = min(2 * count, MAX_IDS)
-                # A broken timeline, out of order, would give the same ids for ever.
-                complete = merged.complete or 0 < before <= merged.floor
-                waiting, before = merged.ids, merged.floor
+                waiting, before, complete = merged.ids, merged.floor, merged.complete
             need = wanted - len(found)
             asked, waiting = waiting[:need], waiting[need:]
             missing = [post for post in asked if post not in self._known]
@@ -65,6 +63,8 @@ class Reader:
                 if rebuild(data, user_id):
                     page = timelines.page(user_id, before, count, pulled_authors)
         if page is None or not (page.ids or page.at_end):
+            return None
+        if page.ids and 0 < before <= page.ids[-1]:  # out of order: it would say the same for ever
             return None
         if page.bodies:
             self._known |= zip(page.ids, page.bodies, strict=True)
