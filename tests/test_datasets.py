@@ -16,12 +16,12 @@ from app.datasets import first_posts, loader
 from app.datasets.bulk import Bulk
 from app.datasets.edgelist import parse
 from app.datasets.kinds import KINDS, Kind
-from app.datasets.loads import LoadStopped
+from app.datasets.loads import Busy, LoadStopped
 from app.datasets.packing import LONGEST, grouped, packed
 from app.datasets.population import Population, generate, generate_sized
 from app.datasets.presets import PRESETS, Preset
 from app.datasets.state import DatasetState
-from app.engine.errors import BadRequest, Busy, StoreDown, UnknownUser
+from app.engine.errors import BadRequest, StoreDown, UnknownUser
 from app.engine.store.client import Store
 from app.engine.store.keys import MAX_USER_ID, tag
 from app.web.pages import demo_page

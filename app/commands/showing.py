@@ -7,10 +7,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from app.datasets.loads import Busy
 from app.engine import errors
 
 ADVICE: dict[type[Exception], str] = {
-    errors.Busy: "Wait until it is ready, then try again.",
+    Busy: "Wait until it is ready, then try again.",
     errors.NoAnswer: "Look before you try again; ./status.sh tells how Redis is.",
     errors.Overloaded: "Try again when it has drained.",
     errors.StoreDown: "Run ./status.sh, then try again.",

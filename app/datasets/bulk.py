@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from app.datasets.draws import Ids
-from app.datasets.loads import Report, unreported
+from app.datasets.loads import Busy, Report, unreported
 from app.datasets.packing import PER_CALL, grouped, packed
 from app.datasets.population import Population
-from app.engine.errors import Busy
 from app.engine.store.client import Store
 from app.engine.store.failures import Refused
 from app.engine.store.keys import META_TAG, tag

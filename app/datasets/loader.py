@@ -13,12 +13,12 @@ from app.datasets import first_posts
 from app.datasets.bulk import REPLACED, Bulk
 from app.datasets.directories import directories_of, follower_counts
 from app.datasets.kinds import thresholds_of
-from app.datasets.loads import Loaded, LoadStopped, Progress, Report
+from app.datasets.loads import Busy, Loaded, LoadStopped, Progress, Report
 from app.datasets.population import Population, generate
 from app.datasets.presets import PRESETS
 from app.datasets.state import DatasetState
 from app.engine.engine import Engine
-from app.engine.errors import Busy, FanoutError, StoreDown
+from app.engine.errors import FanoutError, StoreDown
 
 HEARTBEAT_SECONDS = 0.25
 STAGES = {"generating": 0.3, "clearing": 0.4, "loading": 0.9, "first posts": 1.0}

@@ -10,12 +10,12 @@ from contextlib import suppress
 
 from app.datasets import edgelist
 from app.datasets.loader import Loader
-from app.datasets.loads import Loaded, LoadStopped, Progress, unreported
+from app.datasets.loads import Busy, Loaded, LoadStopped, Progress, unreported
 from app.datasets.population import Population
 from app.datasets.presets import checked_seed, preset_of
 from app.datasets.state import DatasetState
 from app.engine.engine import Engine
-from app.engine.errors import Busy, StoreDown
+from app.engine.errors import StoreDown
 from app.settings import Settings
 
 LOOK_SECONDS = 0.25

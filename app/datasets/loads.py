@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.engine.errors import FanoutError
+
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the whole that is done (0..1). May raise to
 stop the load."""
@@ -12,6 +14,10 @@ Report = Callable[[float, float], None]
 
 def unreported(*_: object) -> None:
     """The `Progress` or `Report` to nobody."""
+
+
+class Busy(FanoutError):
+    """Another dataset is being loaded."""
 
 
 class LoadStopped(Exception):

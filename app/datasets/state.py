@@ -11,8 +11,8 @@ from typing import Any, Literal, cast
 from typing_extensions import TypedDict
 
 from app.datasets.kinds import KINDS, Kind
+from app.datasets.loads import Busy
 from app.datasets.presets import PRESETS, checked_seed, preset_of
-from app.engine.errors import Busy
 from app.engine.store.client import Store
 from app.engine.store.replies import pairs
 

@@ -40,10 +40,6 @@ class SelfFollow(FanoutError):
     """Follower and author are the same user."""
 
 
-class Busy(FanoutError):
-    """A dataset is being loaded."""
-
-
 class KeyReused(FanoutError):
     """The idempotency key was sent with another text or strategy."""
 

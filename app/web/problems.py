@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from app.datasets.loads import Busy
 from app.engine import errors
 
 
@@ -49,7 +50,7 @@ ANSWERS = {
     errors.UnknownPost: Answer(404, "There is no such post", "unknown-post"),
     errors.UnknownDeadLetter: Answer(404, "There is no such dead letter", "unknown-dead-letter"),
     errors.SelfFollow: Answer(409, "Nobody follows themselves", "self-follow"),
-    errors.Busy: Answer(409, "Something else is under way", "busy"),
+    Busy: Answer(409, "Something else is under way", "busy"),
     errors.KeyReused: Answer(422, "The Idempotency-Key was used for another post", "key-reused"),
     errors.Overloaded: Answer(503, "The backlog is full", "overloaded", retry_after=2),
     errors.StoreDown: Answer(503, "The store does not answer", "store-down", retry_after=1),
@@ -73,7 +74,7 @@ ADVICE: dict[type[errors.FanoutError], str] = {
     errors.UnknownPost: "GET /api/feed/<user> lists a user's posts.",
     errors.UnknownDeadLetter: "GET /api/dead-letters lists all.",
     errors.SelfFollow: "Name another user.",
-    errors.Busy: "Wait until it is ready, then ask again.",
+    Busy: "Wait until it is ready, then ask again.",
     errors.KeyReused: "Use a new key for a new post.",
     errors.Overloaded: "Try again in a moment, or start more workers.",
     errors.StoreDown: "Run ./status.sh, then try again.",
