@@ -59,20 +59,20 @@ class EngineSettings(BaseModel):
     )
     """Followers of a large author: deferred over the high mark, and hybrid may pull them."""
     log_cache_ms: NotNegative = 500
-    """Hybrid: milliseconds for which a web process keeps the logs of pulled authors."""
+    """Hybrid: milliseconds for which a process keeps the logs of pulled authors."""
     pulled_authors_cache_ms: NotNegative = Field(
         100,
         validation_alias=AliasChoices("FANOUT_PULLED_AUTHORS_CACHE_MS", "FANOUT_PULLERS_CACHE_MS"),
     )
-    """Milliseconds for which a web process may use its copy of the list of pulled authors."""
+    """Milliseconds for which a process may use its copy of the list of pulled authors."""
     web_workers: Positive = 2
-    """Web processes that gunicorn keeps; each has its own copies of those logs."""
+    """Processes that serve feeds; each has its own copies of those logs."""
     backlog_low: NotNegative = 25_000
     """Deliveries of a shard's backlog at which deferring ends."""
     backlog_high: Positive = 100_000
     """Deliveries of a shard's backlog from which large authors' posts are deferred."""
     backlog_limit: Positive = 600_000
-    """Deliveries that a shard's backlog never passes; posts beyond it get 503."""
+    """Deliveries that a shard's backlog never passes; posts beyond it are refused."""
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:

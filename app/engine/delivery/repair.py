@@ -36,8 +36,8 @@ class Repaired:
 
 def repair(data: Data, report: Callable[[int, int], None]) -> Repaired:
     """Queues lost jobs, corrects the backlog counters, rebuilds timelines that differ, and deletes
-    the function libraries of other versions. Web processes and workers may go on meanwhile. Needs
-    the logs in memory. Calls `report` with (done, total) users. Raises `StoreDown`."""
+    the function libraries of other versions. Other processes may go on meanwhile. Needs the logs
+    in memory. Calls `report` with (done, total) users. Raises `StoreDown`."""
     found = Repaired(jobs_queued=data.jobs.sweep(), libraries=data.store.drop_old_libraries())
     audits = enumerate(data.jobs.audit_backlogs())
     found.backlogs = {shard: counts for shard, counts in audits if counts[0] != counts[1]}
