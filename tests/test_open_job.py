@@ -1,8 +1,10 @@
 """How a job hands out its chunks."""
 
 from collections import deque
+from typing import Any, cast
 
 from app.engine.delivery.open_job import OpenJob
+from app.engine.delivery.open_jobs import OpenJobs
 from app.engine.store.job_records import Cursor, Job
 
 
@@ -40,3 +42,31 @@ def test_progress_counts_deliveries() -> None:
     opened.cursors = {0: Cursor(0, 2, 1), 1: Cursor(1, 1, 0)}
     done = opened.progress()
     assert (done.delivered, done.skipped, done.posts) == (6, 2, 2)
+
+
+def opened_jobs() -> OpenJobs:
+    """Jobs 100 and 101 of author 1, with many followers, and 102 of author 2."""
+    opened = OpenJobs(cast(Any, None), lambda: 0.0)
+    for number, author, followers in ((100, 1, 10_000), (101, 1, 10_000), (102, 2, 10)):
+        job = Job(0, f"{number}-0", number, author, number, number, "write", (followers,))
+        opened.open(job, {0: Cursor(followers)})
+    return opened
+
+
+def test_an_author_with_two_open_jobs_does_not_keep_others_waiting() -> None:
+    opened = opened_jobs()
+    served = [chunk.job.id for _ in range(2) for chunk in opened.plan(100, 100, set())]
+    assert served == [100, 102, 100]
+
+
+def test_an_authors_posts_go_one_after_the_other() -> None:
+    served = {chunk.job.id for chunk in opened_jobs().plan(5_000, 100, set())}
+    assert served == {100, 102}
+
+
+def test_a_reclaimed_job_gets_a_chunk_before_older_posts_of_its_author() -> None:
+    opened = opened_jobs()
+    again = Job(0, "101-0", 101, 1, 101, 101, "write", (10_000,))
+    opened.open(again, {0: Cursor(10_000)}, first=True)
+    first = [opened.plan(100, 100, set())[0].job.id for _ in range(3)]
+    assert first == [101, 102, 100]

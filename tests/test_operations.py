@@ -150,6 +150,7 @@ def test_only_the_job_that_ends_its_workers_is_dead_lettered(
     [
         (("HDEL", "counts"), "counts"),
         (("HSET", "counts", "not, numbers"), "counts"),
+        (("HSET", "counts", "5"), "counts"),
         (("HSET", "counts", b"1,\xff"), "counts"),
         (("HDEL", "author"), "author"),
         (("HDEL", "author", "recipients", "strategy"), "author, recipients, strategy"),

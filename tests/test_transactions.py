@@ -65,7 +65,7 @@ def publish(services: Services, author: int = AUTHOR) -> Job:
 def record(services: Services, number: int) -> Job:
     store = services.engine.store
     fields = dict(pairs(store.command("HGETALL", store.keys.job(number))))
-    job = read_job({**fields, b"job": b"%d" % number, b"entry": b"1-0"})
+    job = read_job({**fields, b"job": b"%d" % number, b"entry": b"1-0"}, store.shards)
     assert isinstance(job, Job)
     return job
 

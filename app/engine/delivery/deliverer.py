@@ -57,6 +57,7 @@ class Deliverer:
         small = [chunk for chunk in chunks if not self._transactions.fits(chunk)]
         before, begun = self.processed, time.perf_counter_ns()
         replies, delivered = self._chunk_sender.send(batch, small, size)
+        spent = time.perf_counter_ns() - begun
         answers = [reply and self._jobs.answer(reply) for reply in replies[:asked]]
         if self.servers.restarted(answers):
             # It may have lost deliveries that this process knows as made. All jobs are reclaimed,
@@ -64,14 +65,16 @@ class Deliverer:
             self.open_jobs.close_all()
             self.reclaiming.forget_heartbeats()
             large = []
+        large = [chunk for chunk in large if chunk.shard not in self.servers.away]
         taken = self._take([job for answer in answers if answer for job in answer.jobs])
         self._advance(small, delivered)
         finished = self._finish()
         if large:
+            begun = time.perf_counter_ns()
             delivered += self._push(large, size)
+            spent += time.perf_counter_ns() - begun
             finished += self._finish()
         if self.processed > before:
-            spent = time.perf_counter_ns() - begun
             self._counters.cost("delivery", self.processed - before, spent)
         self.reclaiming.put_aside()
         return bool(finished or taken or any(delivered))

@@ -11,14 +11,20 @@ from ..store.job_records import Cursor, Job, Progress
 @dataclass(slots=True)
 class OpenJob:
     """An open job, and how far it is. `shards` are those with followers remaining; `planned` are
-    the followers that the iteration being put together already takes from each."""
+    the followers that the iteration being put together already takes from each. `first`: it was
+    reclaimed and gets a chunk at once, since a reclaim without progress counts against it."""
 
     job: Job
     posts: list[int]
     cursors: dict[int, Cursor]
     shards: deque[int]
     next_heartbeat: float
+    first: bool = False
     planned: Counter[int] = field(default_factory=Counter)
+
+    def order(self) -> tuple[bool, int]:
+        """Sorts the jobs of an author: reclaimed ones, then the oldest."""
+        return not self.first, self.job.id
 
     def next_chunks(self, deliveries: int, *, away: Set[int] = frozenset()) -> list[Chunk]:
         """Chunks of about so many deliveries together, for followers that are not planned yet and
@@ -38,6 +44,7 @@ class OpenJob:
                 wanted -= followers
                 cursor = Cursor(remaining, now.delivered, now.skipped)
                 chunks.append(Chunk(self.job, shard, followers, self.posts, cursor))
+                self.first = False
             if wanted <= 0:
                 break
         return chunks

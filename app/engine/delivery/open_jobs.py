@@ -43,13 +43,14 @@ class OpenJobs:
         return self._open.get(job.position)
 
     def open(self, job: Job, cursors: dict[int, Cursor], *, first: bool = False) -> None:
-        """Opens a job that goes on from its cursors. With `first` it gets the next chunk."""
+        """Opens a job that goes on from its cursors. With `first` it gets the next chunk, also
+        before older posts of its author."""
         posts = self._deferred_posts(job) if job.is_release else [job.last]
         shards = deque(shard for shard, cursor in cursors.items() if cursor.remaining)
         if not posts and job.strategy != "drop":
             shards.clear()  # all deferred posts were deleted meanwhile: nothing to deliver
         next_heartbeat = self.clock() + HEARTBEAT_SECONDS
-        self._open[job.position] = OpenJob(job, posts, cursors, shards, next_heartbeat)
+        self._open[job.position] = OpenJob(job, posts, cursors, shards, next_heartbeat, first)
         self._open.move_to_end(job.position, last=not first)
 
     def close(self, job: Job) -> None:
@@ -100,7 +101,7 @@ class OpenJobs:
             opened.planned.clear()
             authors.setdefault(opened.job.author_id, []).append(opened)
         plan: list[Chunk] = []
-        waiting = deque(sorted(jobs, key=lambda each: each.job.id) for jobs in authors.values())
+        waiting = deque(sorted(jobs, key=OpenJob.order) for jobs in authors.values())
         while waiting and deliveries > 0:
             opened, *later = jobs = waiting.popleft()
             chunks = opened.next_chunks(min(size, deliveries), away=away)
@@ -109,7 +110,8 @@ class OpenJobs:
                 deliveries -= sum(chunk.deliveries for chunk in chunks)
                 waiting.append(jobs)
                 # Served last next time, so that a few tokens go round as well.
-                self._open.move_to_end(opened.job.position)
+                for each in authors[opened.job.author_id]:
+                    self._open.move_to_end(each.job.position)
             elif later:
                 waiting.appendleft(later)
         return plan

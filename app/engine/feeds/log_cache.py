@@ -37,8 +37,8 @@ class LogCache:
         """Each author's ids below `before` (0: from the newest): `count` of them, or fewer if
         that is all."""
         oldest = self._data.clock() - self._max_age
-        kept = self._logs
-        found = {a: kept[a][1] for a in authors if a in kept and kept[a][0] >= oldest}
+        kept = {author: self._logs.get(author, (oldest - 1, [])) for author in authors}
+        found = {author: ids for author, (read_at, ids) in kept.items() if read_at >= oldest}
         missing = [author for author in authors if author not in found]
         if missing:
             found |= self._fetch(missing)

@@ -96,15 +96,16 @@ def read_fanout(post_id: int, record: Any) -> Fanout | None:
     return _FANOUT.validate_python({**fields, "post_id": post_id})
 
 
-def read_job(record: Any) -> Job | Unreadable:
-    """The job that a record describes. All of the record must be right: what is found wrong later,
-    in the middle of the deliveries or at their end, is harder to make good."""
+def read_job(record: Any, shards: int) -> Job | Unreadable:
+    """The job that a record describes, with a count of followers for each of so many shards. All of
+    the record must be right: what is found wrong later, in the middle of the deliveries or at their
+    end, is harder to make good."""
     fields = read_fields(record)
     job, entry = int(fields["job"]), fields["entry"]
     shard, counts = shard_of_post(job), fields.get("counts", "").split(",")
     numbers = ("author", "since", "last", "recipients", "accepted")
     wrong = [name for name in numbers if not fields.get(name, "").isdecimal()]
-    if not all(map(str.isdecimal, counts)):
+    if len(counts) != shards or not all(map(str.isdecimal, counts)):
         wrong.append("counts")
     if "strategy" not in fields:
         wrong.append("strategy")

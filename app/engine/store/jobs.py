@@ -38,7 +38,11 @@ class Jobs:
         if isinstance(reply, Exception):
             raise reply
         incarnation, pages, records = reply
-        return Answer(incarnation.decode(), pages, [read_job(record) for record in records])
+        return Answer(
+            incarnation.decode(),
+            pages,
+            [read_job(record, self._store.shards) for record in records],
+        )
 
     def heartbeat(self, batch: Batch, job: Job, progress: Progress) -> None:
         """Tells that the job goes on, and how far it is."""
@@ -68,7 +72,7 @@ class Jobs:
     def reclaim(self, seen: Pending, worker: str) -> Job | Unreadable | None:
         """Takes over a job without a heartbeat since it was `seen`; None when there was one."""
         reply = self._store.call("reclaim_job", *self._entry(seen), worker, seen.heartbeats)
-        return read_job(reply) if reply else None
+        return read_job(reply, self._store.shards) if reply else None
 
     def fail(self, job: Job | Unreadable, reason: str) -> bool:
         """Notes that a job failed. True: it failed too often and is a dead letter now."""
