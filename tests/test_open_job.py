@@ -68,5 +68,5 @@ def test_a_reclaimed_job_gets_a_chunk_before_older_posts_of_its_author() -> None
     opened = opened_jobs()
     again = Job(0, "101-0", 101, 1, 101, 101, "write", (10_000,))
     opened.open(again, {0: Cursor(10_000)}, first=True)
-    first = [opened.plan(100, 100, set())[0].job.id for _ in range(3)]
+    first = [opened.plan(10, 10, set())[0].job.id for _ in range(3)]
     assert first == [101, 102, 100]
