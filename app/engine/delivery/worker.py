@@ -140,7 +140,8 @@ class Worker:
             self._stopping.wait(LIMITED_SECONDS)
             return
         try:
-            self._wake_up.wait(IDLE_SECONDS)
+            if self._wake_up.wait(IDLE_SECONDS):
+                self._next_look = 0.0
         except StoreDown:  # the next iteration finds out whether that goes for all
             self._wake_up.close()
             self._stopping.wait(IDLE_SECONDS)

@@ -9,6 +9,8 @@ from .client import Store
 from .failures import store_errors
 from .replies import pairs
 
+RATE_SET = b"rate"
+"""The wake-up notification that the rate limit was set; others name a shard with a new job."""
 MAX_DELIVERIES_PER_SECOND = 100_000_000
 """Largest rate limit that can be set: beyond what any store can do."""
 
@@ -34,7 +36,7 @@ class Control:
             raise BadRequest(f"deliveries_per_second must lie between 1 and {limit}.")
         values = ("paused", int(paused), "deliveries_per_second", rate or 0)
         self._store.call("note", self._key, *values)
-        self._store.command("PUBLISH", self._store.keys.wake_up_channel, "rate")
+        self._store.command("PUBLISH", self._store.keys.wake_up_channel, RATE_SET)
 
     def rate_limit(self) -> RateLimit:
         """What the workers are told now."""
@@ -50,13 +52,17 @@ class WakeUps:
         self._store = store
         self._subscription: PubSub | None = None
 
-    def wait(self, seconds: float) -> None:
-        """Returns with the next notification, or after so many seconds. Raises `StoreDown`."""
+    def wait(self, seconds: float) -> bool:
+        """Returns with the next notification, or after so many seconds: whether the rate limit was
+        set. Raises `StoreDown`."""
         with store_errors():
             if self._subscription is None:
                 self._subscription = self._store.redis.pubsub()
                 self._subscription.subscribe(self._store.keys.wake_up_channel)
-            self._subscription.get_message(ignore_subscribe_messages=True, timeout=seconds)
+            message = self._subscription.get_message(
+                ignore_subscribe_messages=True, timeout=seconds
+            )
+        return message is not None and message["data"] == RATE_SET
 
     def close(self) -> None:
         """Ends the subscription; the next `wait` begins a new one."""
