@@ -7,7 +7,7 @@ a skip elsewhere, so nobody takes a green run without one for a proof (tests/ski
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 from unittest.mock import patch
@@ -124,10 +124,12 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     if name == "fake":
         yield Backend(name, fake_redis)
     elif name == "cluster":
-        with servers.cluster() as ports:
-            client = RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", port) for port in ports])
-            yield Backend(name, lambda: client)
-            client.close()
+        with servers.cluster() as ports, ExitStack() as clients:
+            nodes = [ClusterNode("127.0.0.1", port) for port in ports]
+            # A new client for each store: unlike a single server's, it cannot be used once closed.
+            yield Backend(
+                name, lambda: clients.enter_context(closing(RedisCluster(startup_nodes=nodes)))
+            )
     else:
         try:
             servers.binary(name)
