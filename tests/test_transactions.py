@@ -353,10 +353,20 @@ def test_releases_are_left_to_the_server_function(crowd: Services) -> None:
     (number,) = {int(each) for each in store.command("SMEMBERS", store.keys.open(0))} - {back.id}
     release = record(crowd, number)
     fits = Transactions(store, crowd.settings).fits
-    assert all(fits(chunk) for chunk in chunks_of(crowd, back, 4))
+    assert all(fits(chunk, 4) for chunk in chunks_of(crowd, back, 4))
     deferred = [replace(chunk, posts=[release.last]) for chunk in chunks_of(crowd, release, 4)]
     assert deferred
-    assert not any(fits(chunk) for chunk in deferred)
+    assert not any(fits(chunk, 4) for chunk in deferred)
+
+
+def test_small_chunks_are_left_to_the_server_function(
+    crowd: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "MIN_FOLLOWERS", 4)
+    fits = Transactions(crowd.engine.store, crowd.settings).fits
+    (chunk, *_) = chunks_of(crowd, publish(crowd), 4)
+    assert fits(chunk, 4)
+    assert not fits(chunk, 3), "a reader waits for what is sent"
 
 
 @pytest.mark.parametrize("which", ["cursor", "watermark", "watermark's text", "followers"])

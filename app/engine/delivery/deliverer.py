@@ -53,8 +53,8 @@ class Deliverer:
         self.open_jobs.add_heartbeats(batch)
         size = self.servers.chunk_size()
         chunks = self._plan(size, tokens)
-        large = [chunk for chunk in chunks if self._transactions.fits(chunk)]
-        small = [chunk for chunk in chunks if not self._transactions.fits(chunk)]
+        large = [chunk for chunk in chunks if self._transactions.fits(chunk, size)]
+        small = [chunk for chunk in chunks if not self._transactions.fits(chunk, size)]
         before, begun = self.processed, time.perf_counter_ns()
         replies, delivered = self._chunk_sender.send(batch, small, size)
         spent = time.perf_counter_ns() - begun

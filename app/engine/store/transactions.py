@@ -40,7 +40,7 @@ SHARDS_IN_FLIGHT = 2
 """Shards under way on a server: it works on one, and the next one's transaction lies there already.
 More deliver no more, and readers wait for them."""
 MIN_FOLLOWERS = 200
-"""Followers on a shard from which a job is pushed so: below, a script's single call costs less."""
+"""Followers of a chunk from which it is pushed so: below, a script's single call costs less."""
 CURSOR_TTL = 86_400
 """Seconds for which the cursor of a finished job is kept; one under way, 7 times that. As in
 `80_deliver.lua`."""
@@ -180,10 +180,11 @@ class Transactions:
         self._longest = settings.timeline_cap + settings.timeline_slack
         self._buffer = bytearray(READ_BYTES)
 
-    def fits(self, chunk: Chunk) -> bool:
-        """Whether a chunk may go this way: a post's own job with so many followers that it pays."""
+    def fits(self, chunk: Chunk, size: int) -> bool:
+        """Whether a chunk may go this way: a post's own job, and so many followers in a chunk of
+        `size` that it pays. So while somebody reads, and chunks are small, none does."""
         job = chunk.job
-        return chunk.posts == [job.id] and job.counts[chunk.shard] >= MIN_FOLLOWERS
+        return chunk.posts == [job.id] and min(size, job.counts[chunk.shard]) >= MIN_FOLLOWERS
 
     def push(self, chunks: Sequence[Chunk]) -> list[Delivered | None]:
         """Pushes chunks of posts' own jobs: those of one shard in their order, of SHARDS_IN_FLIGHT
