@@ -43,10 +43,6 @@ class Candidate:
         info = self._fixture.client.info("memory")
         return info["used_memory"], info["used_memory_rss"]
 
-    def _cpu(self) -> float:
-        info = self._fixture.client.info("cpu")
-        return float(info["used_cpu_user"] + info["used_cpu_sys"])
-
     def measure(self) -> None:
         """One round."""
         rate, cpu_rate = self.deliver(POSTS)
@@ -66,9 +62,9 @@ class Candidate:
         """Deliveries a second, and for each second that the server computed; all checked."""
         fixture = self._fixture
         ids: list[int] = []
-        before = self._cpu()
+        before = fixture.server_seconds()
         spent = seconds_of(lambda: ids.extend(fixture.deliver(fixture.large) for _ in range(posts)))
-        computed = self._cpu() - before
+        computed = fixture.server_seconds() - before
         check_heads(fixture, fixture.large, ids[-1])
         made = posts * fixture.sizes.large
         return made / spent, made / computed

@@ -167,7 +167,7 @@ class Fixture:
             author += count
 
     def _follow(self, author: int, followers: list[int]) -> None:
-        self.exist([author])
+        self.services.engine.add_users([author])
         batch = self.store.batch()
         shards = self.settings.shards
         for shard in range(shards):
@@ -177,18 +177,11 @@ class Fixture:
                 batch.add("RPUSH", name, *here[start : start + 2_000])
         batch.run()
 
-    def exist(self, users: list[int]) -> None:
-        """Makes the users exist."""
-        batch = self.store.batch()
-        for user in users:
-            batch.add("SETBIT", *self.store.keys.bit(user), 1)
-        batch.run()
-
     def _logs(self) -> None:
         sizes = self.sizes
         authors = list(range(FIRST_LOG_AUTHOR, FIRST_LOG_AUTHOR + sizes.log_authors))
         self.page_readers = list(range(FIRST_FOLLOWER, FIRST_FOLLOWER + sizes.page_readers))
-        self.exist(authors + self.page_readers)
+        self.services.engine.add_users(authors + self.page_readers)
         for number in range(sizes.posts_per_log):
             for author in self.random.sample(authors, len(authors)):
                 self.services.engine.publish(author, f"{TEXT} ({number})", "write")
@@ -202,6 +195,11 @@ class Fixture:
         post, _ = self.services.engine.publish(author, TEXT, "write")
         self.services.engine.deliverer("bench").run_until_idle()
         return post.id
+
+    def server_seconds(self) -> float:
+        """Processor time of all servers so far."""
+        nodes = self.store.everywhere("INFO", "cpu")
+        return float(sum(node["used_cpu_user"] + node["used_cpu_sys"] for node in nodes))
 
     def heads(self, author: int, post_id: int) -> int:
         """How many of the author's followers have the post on top of their timeline, once."""

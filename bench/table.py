@@ -1,35 +1,16 @@
-"""All rows, in their order."""
+"""All rows, in their order: those of every module in `rows`."""
 
-from bench.rows import (
-    Row,
-    accepting,
-    delivery,
-    limits,
-    memory,
-    ordinary,
-    readers,
-    reading,
-    scaling,
-    storage,
-    web,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+
+from bench import rows
+from bench.rows import Row
 
 ROWS: list[Row] = sorted(
     (
         row
-        for module in (
-            accepting,
-            delivery,
-            limits,
-            memory,
-            ordinary,
-            readers,
-            reading,
-            scaling,
-            storage,
-            web,
-        )
-        for row in module.ROWS
+        for found in iter_modules(rows.__path__)
+        for row in import_module(f"{rows.__name__}.{found.name}").ROWS
     ),
     key=lambda row: row.number,
 )

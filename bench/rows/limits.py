@@ -4,10 +4,10 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
 
 import hiredis
 
+from app.engine.store.wire import pack
 from bench import baselines
 from bench.context import Context
 from bench.fixture import Fixture
@@ -57,8 +57,7 @@ def processor(context: Context) -> Outcome:
 
 def _cpu_seconds(fixture: Fixture) -> tuple[float, float]:
     """Processor time of the server and of this process so far."""
-    cpu = fixture.client.info("cpu")
-    return cpu["used_cpu_user"] + cpu["used_cpu_sys"], time.process_time()
+    return fixture.server_seconds(), time.process_time()
 
 
 def transactions_alone(context: Context) -> Outcome:
@@ -88,9 +87,8 @@ def transactions_alone(context: Context) -> Outcome:
 
 
 def _transaction(readers: Sequence[int], post_id: int) -> bytes:
-    pack: Any = hiredis.pack_command  # its types know commands of one word only
-    pushes = [pack(("LPUSHX", baselines.flat(one), post_id)) for one in readers]
-    return b"".join((b"MULTI\r\n", *pushes, b"EXEC\r\n"))
+    pushes = (("LPUSHX", baselines.flat(one), post_id) for one in readers)
+    return pack(("MULTI",), *pushes, ("EXEC",))
 
 
 def _send(sockets: Sequence[socket.socket], parts: Sequence[bytes]) -> None:

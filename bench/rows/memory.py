@@ -38,7 +38,7 @@ def entry(context: Context) -> Outcome:
 def _ids(fixture: Fixture, count: int) -> list[int]:
     """Ids of real posts, ascending."""
     author = FIRST_AUTHOR
-    fixture.exist([author])
+    fixture.services.engine.add_users([author])
     publish = fixture.services.engine.publish
     return [publish(author, "memory", "write")[0].id for _ in range(count)]
 
