@@ -15,9 +15,8 @@ from typing import Any
 from ..store.batch import Batch
 from ..store.chunks import Chunk, ChunkSender, Delivered
 from ..store.data import Data
-from ..store.failures import Refused
 from ..store.job_records import Job, Progress, Unreadable
-from ..store.replies import reason
+from ..store.replies import each_of, reason
 from ..store.transactions import Transactions
 from .open_jobs import OpenJobs
 from .reclaiming import Reclaiming
@@ -53,8 +52,10 @@ class Deliverer:
         self.open_jobs.add_heartbeats(batch)
         size = self.servers.chunk_size()
         chunks = self._plan(size, tokens)
-        large = [chunk for chunk in chunks if self._transactions.fits(chunk, size)]
-        small = [chunk for chunk in chunks if not self._transactions.fits(chunk, size)]
+        large: list[Chunk] = []
+        small: list[Chunk] = []
+        for chunk in chunks:
+            (large if self._transactions.fits(chunk, size) else small).append(chunk)
         before, begun = self.processed, time.perf_counter_ns()
         replies, delivered = self._chunk_sender.send(batch, small, size)
         spent = time.perf_counter_ns() - begun
@@ -145,9 +146,9 @@ class Deliverer:
             self._jobs.finish(batch, shard, jobs, self.servers.incarnation(shard))
         replies = batch.run(raise_errors=False, partial=True)
         for jobs, reply in zip(done.values(), replies, strict=True):
-            each = [str(reply)] * len(jobs) if isinstance(reply, Refused) else reply or ()
-            for (job, _), answer in zip(jobs, each, strict=False):
-                self._finished(job, answer)
+            for (job, _), answer in zip(jobs, each_of(reply, len(jobs)), strict=True):
+                if answer is not None:
+                    self._finished(job, answer)
         return len(replies)
 
     def _finished(self, job: Job, answer: Any) -> None:

@@ -37,8 +37,8 @@ class LogCache:
         """Each author's ids below `before` (0: from the newest): `count` of them, or fewer if
         that is all."""
         oldest = self._data.clock() - self._max_age
-        kept = {author: self._logs.get(author, (oldest - 1, [])) for author in authors}
-        found = {author: ids for author, (read_at, ids) in kept.items() if read_at >= oldest}
+        get = self._logs.get  # one look: `forget` may take the log away at any moment
+        found = {a: kept[1] for a in authors if (kept := get(a)) and kept[0] >= oldest}
         missing = [author for author in authors if author not in found]
         if missing:
             found |= self._fetch(missing)

@@ -9,10 +9,9 @@ import orjson
 from ..settings import EngineSettings
 from .batch import Batch
 from .client import Store
-from .failures import Refused
 from .job_records import Cursor, Job
 from .keys import tag
-from .replies import reason
+from .replies import each_of, reason
 
 CHUNKS_AHEAD = 2
 """Chunks sent ahead of the answers: one that the server works on and one that waits for it."""
@@ -75,10 +74,8 @@ class ChunkSender:
         replies = batch.run(raise_errors=False, partial=True, limit=CHUNKS_AHEAD * size)
         answers: list[Delivered | str | None] = [None] * len(chunks)
         for call, reply in zip(calls, replies[before:], strict=True):
-            if reply is not None:
-                each = [str(reply)] * len(call) if isinstance(reply, Refused) else reply
-                for i, answer in zip(call, each, strict=True):
-                    answers[i] = _answer(chunks[i], answer)
+            for i, answer in zip(call, each_of(reply, len(call)), strict=True):
+                answers[i] = _answer(chunks[i], answer)
         return replies[:before], answers
 
 
@@ -105,9 +102,9 @@ def _described(chunk: Chunk) -> tuple[str, str, int, list[str]]:
     return str(job.id), str(job.author_id), chunk.followers, list(map(str, chunk.posts))
 
 
-def _answer(chunk: Chunk, answer: Any) -> Delivered | str:
+def _answer(chunk: Chunk, answer: Any) -> Delivered | str | None:
     if not isinstance(answer, list):
-        return reason(answer)
+        return None if answer is None else reason(answer)
     remaining, delivered, skipped, made, missed = answer
     posts = max(1, len(chunk.posts))
     return Delivered(Cursor(remaining, delivered, skipped), made * posts, missed * posts)

@@ -1,6 +1,6 @@
 """Reading what the server answers."""
 
-from typing import cast
+from typing import Any, cast
 
 
 def pairs(reply: object) -> list[tuple[bytes, bytes]]:
@@ -9,6 +9,14 @@ def pairs(reply: object) -> list[tuple[bytes, bytes]]:
         return list(reply.items())
     flat = cast("list[bytes]", reply)
     return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def each_of(reply: Any, count: int) -> list[Any]:
+    """The answers of a call that speaks for so many jobs: the refusal for each when all of it was
+    refused, None for each when its node is away."""
+    if isinstance(reply, Exception):
+        return [str(reply)] * count
+    return [None] * count if reply is None else list(reply)
 
 
 def reason(reply: object) -> str:
